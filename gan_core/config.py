@@ -1,0 +1,248 @@
+"""Settings, declared once: each line here is also a flag, a widget, a tooltip and a row of the README.
+
+`ModelConfig` is all that is needed to rebuild the two networks; `TrainConfig` is all that is needed to
+repeat a run. Both are plain frozen data: no functions, no modules, no torch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from gan_core.errors import ConfigError, Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Knob:
+    """What is known about one setting besides its name, type and default."""
+
+    help: str
+    group: str
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[Any, ...] = ()
+    scale: str = "linear"  # "log" for step sizes
+    table: str = ""  # name of the table in gan_core.catalog whose keys are the choices
+    local: bool = False  # about this machine: never taken from a visitor, never part of a recipe
+
+
+def knob(default: Any, help: str, **about: Any) -> Any:
+    """A dataclass field carrying a `Knob` (see there for `about`)."""
+    return field(default=default, metadata={"knob": Knob(help=help, **about)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelConfig:
+    """Shape of a generator and discriminator pair.
+
+    `size` is the side of the square picture in pixels, `classes` the number of labels (0: unconditional),
+    `latent` the length of z.
+    """
+
+    network: str
+    size: int
+    channels: int
+    classes: int
+    latent: int
+    g_width: int
+    d_width: int
+    conditioning: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainConfig:
+    """All settings of one training run."""
+
+    dataset: str = knob("mnist", "The pictures to learn from.", group="Data", table="datasets")
+    data_root: str = knob("", "Folder that holds the data set's files.", group="Data", local=True)
+    size: int = knob(32, "Side of the pictures in pixels; doubling it costs about four times the time.",
+                     group="Data", choices=(16, 32, 64, 128))  # fmt: skip
+
+    network: str = knob("dcgan-s2d", "The pair of networks that play against each other.",
+                        group="Networks", table="networks")  # fmt: skip
+    latent: int = knob(64, "How many numbers the generator draws a picture from.",
+                       group="Networks", low=2, high=1024, scale="log")  # fmt: skip
+    g_width: int = knob(32, "Width of the generator: wider draws finer detail and trains slower.",
+                        group="Networks", low=4, high=512, scale="log")  # fmt: skip
+    d_width: int = knob(32, "Width of the discriminator: wider judges more sharply and trains slower.",
+                        group="Networks", low=4, high=512, scale="log")  # fmt: skip
+    conditional: bool = knob(True, "Tell both networks the label, so that you can ask for a class.",
+                             group="Networks")  # fmt: skip
+    conditioning: str = knob("class-logits", "How the discriminator uses the label.",
+                             group="Networks", choices=("class-logits", "projection"))  # fmt: skip
+
+    loss: str = knob("non-saturating", "The game that the two networks play.", group="Loss", table="losses")
+    class_weight: float = knob(0.5, "How much the pictures must look like the class that was asked for.",
+                               group="Loss", low=0.0, high=10.0)  # fmt: skip
+    d_steps: int = knob(1, "Discriminator updates for each generator update.", group="Loss", low=1, high=20)
+
+    batch: int = knob(64, "Pictures looked at in one step: more is steadier and slower.",
+                      group="Optimiser", low=2, high=4096, scale="log")  # fmt: skip
+    lr_g: float = knob(8e-3, "Step size of the generator: too small learns slowly, too large never settles.",
+                       group="Optimiser", low=1e-6, high=0.1, scale="log")  # fmt: skip
+    lr_d: float = knob(8e-3, "Step size of the discriminator.",
+                       group="Optimiser", low=1e-6, high=0.1, scale="log")  # fmt: skip
+    beta1: float = knob(0.0, "How much of the previous direction Adam keeps; 0 suits fast GAN training.",
+                        group="Optimiser", low=0.0, high=0.999)  # fmt: skip
+    beta2: float = knob(0.99, "How long Adam remembers the size of past gradients.",
+                        group="Optimiser", low=0.0, high=0.99999)  # fmt: skip
+    lr_end: float = knob(0.02, "Share of the step size left at the end of the budget; 1 keeps it constant.",
+                         group="Optimiser", low=0.0, high=1.0)  # fmt: skip
+    ema: float = knob(0.05, "Smoothing of the generator you see, as a share of all pictures seen; 0 is off.",
+                      group="Optimiser", low=0.0, high=0.5)  # fmt: skip
+
+    seconds: float | None = knob(None, "Stop after this many seconds of training.",
+                                 group="Budget", low=0.1, high=1e7)  # fmt: skip
+    steps: int | None = knob(None, "Stop after this many generator updates.",
+                             group="Budget", low=1, high=100_000_000)  # fmt: skip
+    images: int | None = knob(None, "Stop after this many real pictures were seen.",
+                              group="Budget", low=1, high=1_000_000_000_000)  # fmt: skip
+
+    seed: int = knob(0, "Same seed, same start: try another for a different outcome.",
+                     group="Record", low=0, high=2**31 - 1)  # fmt: skip
+    log_every: int = knob(10, "Steps between two points of the curves.", group="Record", low=1, high=10_000)
+    checkpoint_seconds: float = knob(20.0, "Seconds between two safe copies of the whole training state.",
+                                     group="Record", low=1.0, high=86_400.0)  # fmt: skip
+
+    device: str = knob("auto", "Where to compute: auto takes a GPU when there is one.",
+                       group="Machine", choices=("auto", "cpu", "cuda", "mps"))  # fmt: skip
+    precision: str = knob("auto", "Number format; auto times both at the start and keeps the faster.",
+                          group="Machine", choices=("auto", "fp32", "bf16"))  # fmt: skip
+    memory_format: str = knob("auto", "Layout of pictures in memory; auto times both at the start.",
+                              group="Machine", choices=("auto", "contiguous", "channels_last"))  # fmt: skip
+    threads: int = knob(0, "Processor threads to use; 0 times a few counts at the start.",
+                        group="Machine", low=0, high=256)  # fmt: skip
+
+
+def knobs() -> dict[str, Knob]:
+    """Every setting of `TrainConfig` by name, in order."""
+    return {f.name: f.metadata["knob"] for f in fields(TrainConfig)}
+
+
+def kind(name: str) -> tuple[type, bool]:
+    """(plain type, may be None) of a `TrainConfig` setting: `steps` gives (int, True)."""
+    hint = typing.get_type_hints(TrainConfig)[name]
+    if isinstance(hint, types.UnionType):
+        plain = next(t for t in typing.get_args(hint) if t is not type(None))
+        return plain, True
+    return hint, False
+
+
+def unknown_names(names: Iterable[str], known: Iterable[str], what: str) -> list[Problem]:
+    """A `Problem` with "did you mean" for each of `names` that is not in `known`."""
+    known = list(known)
+    return [
+        Problem(name, name, f"There is no {what} named {name!r}{did_you_mean(name, known)}")
+        for name in names if name not in known
+    ]  # fmt: skip
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The end of a sentence: the nearest known name, or all of them."""
+    known = sorted(known)
+    near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}."
+
+
+def from_mapping(values: Mapping[str, object], base: TrainConfig | None = None) -> TrainConfig:
+    """`base` (or the defaults) with `values` put in, types converted and ranges checked.
+
+    Missing names keep their value, so old runs open. Names of table rows (data set, network, loss) are
+    checked by `gan_core.catalog.check`, which knows the tables.
+
+    Raises:
+        ConfigError: with every unknown name and every bad value at once.
+    """
+    problems = unknown_names(values, knobs(), "setting")
+    changes: dict[str, Any] = {}
+    for name, value in values.items():
+        if name in knobs():
+            try:
+                changes[name] = _convert(name, value)
+            except ValueError as error:
+                problems.append(Problem(name, value, str(error)))
+    if problems:
+        raise ConfigError(problems)
+    config = dataclasses.replace(base or TrainConfig(), **changes)
+    validate(config)
+    return config
+
+
+def validate(config: TrainConfig) -> None:
+    """Raise `ConfigError` listing every value outside its range or choices."""
+    problems = [
+        Problem(name, getattr(config, name), message)
+        for name in knobs()
+        if (message := _range_problem(name, getattr(config, name)))
+    ]
+    if config.seconds is None and config.steps is None and config.images is None:
+        problems.append(Problem("seconds", None, "Give a budget: --seconds, --steps or --images."))
+    if problems:
+        raise ConfigError(problems)
+
+
+def to_mapping(config: TrainConfig) -> dict[str, Any]:
+    """The settings as plain JSON values, in order."""
+    return dataclasses.asdict(config)
+
+
+def difference(old: TrainConfig, new: TrainConfig) -> dict[str, tuple[Any, Any]]:
+    """Settings that differ, by name: (old value, new value)."""
+    return {name: (getattr(old, name), getattr(new, name)) for name in knobs()
+            if getattr(old, name) != getattr(new, name)}  # fmt: skip
+
+
+def _convert(name: str, value: object) -> Any:
+    plain, optional = kind(name)
+    if optional and (value is None or value == ""):
+        return None
+    wrong = f"{name} is {value!r}, which is not {_article(plain)}."
+    if plain is bool:
+        words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+        if str(value).lower() not in words:
+            raise ValueError(wrong)
+        return words[str(value).lower()]
+    if plain is str:
+        if not isinstance(value, str):
+            raise ValueError(wrong)
+        return value
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise ValueError(wrong) from None
+    if isinstance(value, bool) or number != number or number in (float("inf"), float("-inf")):
+        raise ValueError(wrong)
+    if plain is int and number != int(number):
+        raise ValueError(wrong)
+    return plain(number)
+
+
+def _article(plain: type) -> str:
+    return {bool: "true or false", str: "text", int: "a whole number", float: "a number"}[plain]
+
+
+def _range_problem(name: str, value: Any) -> str | None:
+    about = knobs()[name]
+    if value is None:
+        return None
+    if about.choices and value not in about.choices:
+        known = [str(choice) for choice in about.choices]
+        return f"{name} is {value!r}, allowed are {', '.join(known)}."
+    if about.low is not None and about.high is not None and not about.low <= value <= about.high:
+        hint = ""
+        if about.scale == "log" and value > about.high:
+            hint = f" Did you mean {_shrink(value, about.high):g}?"
+        return f"{name} is {value:g}, allowed are {about.low:g} to {about.high:g}.{hint}"
+    return None
+
+
+def _shrink(value: float, high: float) -> float:
+    """A value too large by some powers of ten, brought a decade below the limit: 9 becomes 0.009."""
+    while value >= high / 10:
+        value /= 10
+    return value

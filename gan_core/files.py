@@ -1,0 +1,59 @@
+"""Writes that survive a kill at any byte: a reader sees the old file or the new one, never half of one."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a scratch path beside `path`; what stands there at the end takes its place in one move.
+
+    The scratch may become a file or a directory. On an error it is removed and `path` stays as it was.
+    """
+    scratch = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        yield scratch
+        if scratch.is_dir() and path.is_dir():
+            shutil.rmtree(path)
+        os.replace(scratch, path)
+    finally:
+        if scratch.is_dir():
+            shutil.rmtree(scratch, ignore_errors=True)
+        else:
+            scratch.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Replace the contents of `path` atomically."""
+    with replacing(path) as scratch:
+        scratch.write_bytes(data)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Replace `path` atomically with `value` as readable JSON."""
+    write_bytes(path, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode())
+
+
+def append_json(path: Path, value: Any) -> None:
+    """Append `value` as one line of JSON and hand it to the system at once.
+
+    A line torn by an earlier kill is closed first, so that it spoils itself only.
+    """
+    with path.open("ab") as stream:
+        if stream.tell() and _last_byte(path) != b"\n":
+            stream.write(b"\n")
+        stream.write(json.dumps(value, ensure_ascii=False).encode() + b"\n")
+
+
+def _last_byte(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        stream.seek(-1, os.SEEK_END)
+        return stream.read(1)
