@@ -1,0 +1,120 @@
+"""Weights on disk: safetensors with a header that explains itself. No pickle is ever opened."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from gan_core.config import ModelConfig
+from gan_core.errors import WeightsError
+from gan_core.files import write_bytes
+from gan_core.networks import NETWORKS, build_pair
+
+FORMAT = "gan_core.generator"
+SCHEMA = 1
+LIMITS = {"channels": 3, "classes": 1000, "latent": 1024, "g_width": 512, "d_width": 512}
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, str]) -> None:
+    """Write tensors and header to `path` atomically."""
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    write_bytes(path, save(plain, dict(header)))
+
+
+def read_header(path: Path) -> dict[str, str]:
+    """The text header of a safetensors file.
+
+    Raises:
+        WeightsError: the file is missing, truncated, or not safetensors.
+    """
+    return _open(path, lambda file: dict(file.metadata() or {}))
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """All tensors of a safetensors file, on the CPU."""
+    return _open(path, lambda file: {name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+
+
+def _open(path: Path, read: Any) -> Any:
+    if not path.is_file():
+        raise WeightsError(f"There is no weights file at {path}.")
+    try:
+        with safe_open(path, framework="pt") as file:  # type: ignore[no-untyped-call]
+            return read(file)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise WeightsError(
+            f"{path.name} is not a whole safetensors file ({_reason(error)}); "
+            "it may be cut short, or be a pickle, which is never opened."
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    return str(error).split("\n")[0][:120]
+
+
+def export_generator(path: Path, G: nn.Module, model: ModelConfig, info: Mapping[str, Any]) -> None:
+    """Write a generator that can be rebuilt from its own header.
+
+    `info` is free JSON about where it comes from: dataset, class_names, step, images, seconds, seed ...
+    """
+    header = {
+        "format": FORMAT,
+        "schema": str(SCHEMA),
+        "model": json.dumps(dataclasses.asdict(model)),
+        "info": json.dumps(dict(info), ensure_ascii=False),
+    }
+    save_tensors(path, G.state_dict(), header)
+
+
+def read_generator_header(path: Path) -> tuple[ModelConfig, dict[str, Any]]:
+    """(shape of the networks, info) of an exported generator, without reading its weights.
+
+    Raises:
+        WeightsError: not an exported generator, from a newer version, or with impossible sizes.
+    """
+    header = read_header(path)
+    if header.get("format") != FORMAT:
+        raise WeightsError(f"{path.name} holds no generator of DCGAN Studio.")
+    try:
+        if int(header["schema"]) > SCHEMA:
+            raise WeightsError(f"{path.name} was written by a newer version; update DCGAN Studio to open it.")
+        model = ModelConfig(**json.loads(header["model"]))
+        info = dict(json.loads(header.get("info", "{}")))
+    except (KeyError, TypeError, ValueError) as error:
+        raise WeightsError(f"The header of {path.name} is damaged ({_reason(error)}).") from error
+    _check_model(path, model)
+    return model, info
+
+
+def load_generator(path: Path) -> tuple[nn.Module, ModelConfig, dict[str, Any]]:
+    """A generator in eval mode, rebuilt from its header, with its `ModelConfig` and info.
+
+    Raises:
+        WeightsError: as `read_generator_header`, or the tensors do not fit the network.
+    """
+    model, info = read_generator_header(path)
+    with torch.device("meta"):
+        G, _ = build_pair(model)
+    expected = {name: tuple(tensor.shape) for name, tensor in G.state_dict().items()}
+    tensors = read_tensors(path)
+    if {name: tuple(tensor.shape) for name, tensor in tensors.items()} != expected:
+        raise WeightsError(f"The weights in {path.name} do not fit the network its header names.")
+    G.load_state_dict(tensors, assign=True)
+    return G.eval().requires_grad_(False), model, info
+
+
+def _check_model(path: Path, model: ModelConfig) -> None:
+    row = NETWORKS.get(model.network)
+    whole = all(isinstance(getattr(model, name), int) for name in LIMITS)
+    if row is None or model.size not in row.sizes or not whole:
+        raise WeightsError(f"{path.name} asks for a network that is not known here ({model.network!r}).")
+    if any(not 0 <= getattr(model, name) <= limit for name, limit in LIMITS.items()):
+        raise WeightsError(f"{path.name} asks for a network that is too large.")

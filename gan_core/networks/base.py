@@ -1,0 +1,81 @@
+"""What every pair of networks shares: the forms of their answers, labels, and the first weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gan_core.config import ModelConfig
+
+
+class Judgement(NamedTuple):
+    """A discriminator's answer to N pictures."""
+
+    realness: Tensor  # (N,) logits: above 0 means "real"
+    classes: Tensor | None  # (N, K) logits of the label, where the discriminator names it
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A row of `NETWORKS`.
+
+    `generator(model)` builds a module called as G(z (N, latent), labels (N,) or None) that gives pictures
+    (N, C, H, W) in [-1, 1]; `discriminator(model)` one called as D(pictures, labels) that gives a
+    `Judgement`.
+    """
+
+    generator: Callable[[ModelConfig], nn.Module]
+    discriminator: Callable[[ModelConfig], nn.Module]
+    sizes: tuple[int, ...]
+    paper: str
+    summary: str
+
+
+def join_label(z: Tensor, labels: Tensor | None, classes: int) -> Tensor:
+    """z (N, latent) followed by the label as a one-hot row: (N, latent + classes)."""
+    if classes == 0:
+        return z
+    if labels is None:
+        raise ValueError("a conditional generator needs labels")
+    return torch.cat([z, F.one_hot(labels, classes).to(z.dtype)], dim=1)
+
+
+class Head(nn.Module):
+    """The last layer of a discriminator: features (N, F) and labels (N,) to a `Judgement`.
+
+    Without classes: one logit. `class-logits`: a real/fake logit per class, of which the sample's own is
+    taken, and K logits that name the class. `projection`: one logit plus the inner product of features
+    and label embedding (Miyato & Koyama 2018, arXiv 1802.05637, eq. 4).
+    """
+
+    def __init__(self, features: int, model: ModelConfig) -> None:
+        super().__init__()
+        self.named = model.classes if model.conditioning == "class-logits" else 0
+        self.linear = nn.Linear(features, 2 * self.named or 1)
+        projecting = model.classes > 0 and not self.named
+        self.embedding = nn.Embedding(model.classes, features) if projecting else None
+
+    def forward(self, features: Tensor, labels: Tensor | None) -> Judgement:
+        out = self.linear(features)
+        if self.named:
+            assert labels is not None
+            realness = out[:, : self.named].gather(1, labels[:, None])[:, 0]
+            return Judgement(realness, out[:, self.named :])
+        if self.embedding is not None:
+            assert labels is not None
+            return Judgement(out[:, 0] + (self.embedding(labels) * features).sum(1), None)
+        return Judgement(out[:, 0], None)
+
+
+def init_weights(module: nn.Module, generator: torch.Generator | None = None) -> None:
+    """Draw all convolution and linear weights from N(0, 0.02), biases 0 (Radford 2016, arXiv 1511.06434)."""
+    for layer in module.modules():
+        if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear, nn.Embedding)):
+            nn.init.normal_(layer.weight, 0.0, 0.02, generator=generator)
+            if getattr(layer, "bias", None) is not None:
+                nn.init.zeros_(layer.bias)  # type: ignore[arg-type]

@@ -1,0 +1,74 @@
+"""The textbook DCGAN (Radford, Metz, Chintala 2016, arXiv 1511.06434) for 16 to 128 pixels."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from gan_core.config import ModelConfig
+from gan_core.networks.base import Head, Judgement, join_label
+
+
+def doublings(side: int) -> int:
+    """How often 4 must be doubled to give `side`: 3 for 32."""
+    return (side // 4).bit_length() - 1
+
+
+def up(inputs: int, outputs: int) -> nn.Sequential:
+    """(N, inputs, h, w) to (N, outputs, 2h, 2w); kernel 4 stride 2 leaves no checkerboard."""
+    return nn.Sequential(
+        nn.ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()
+    )
+
+
+def down(inputs: int, outputs: int, norm: bool) -> nn.Sequential:
+    """(N, inputs, h, w) to (N, outputs, h/2, w/2)."""
+    middle = nn.BatchNorm2d(outputs) if norm else nn.Identity()
+    return nn.Sequential(nn.Conv2d(inputs, outputs, 4, 2, 1, bias=not norm), middle, nn.LeakyReLU(0.2))
+
+
+class Seed(nn.Module):
+    """z and label to the first 4x4 feature map: (N, latent), (N,) to (N, width, 4, 4)."""
+
+    def __init__(self, model: ModelConfig, width: int) -> None:
+        super().__init__()
+        self.classes, self.width = model.classes, width
+        self.linear = nn.Linear(model.latent + model.classes, width * 16, bias=False)
+        self.norm = nn.BatchNorm2d(width)
+
+    def forward(self, z: Tensor, labels: Tensor | None) -> Tensor:
+        h = self.linear(join_label(z, labels, self.classes))  # (N, width * 16)
+        return torch.relu(self.norm(h.view(-1, self.width, 4, 4)))  # (N, width, 4, 4)
+
+
+class Generator(nn.Module):
+    """z (N, latent), labels (N,) or None -> pictures (N, C, size, size) in [-1, 1].
+
+    `g_width` channels before the last layer, doubled at each halving of the side.
+    """
+
+    def __init__(self, model: ModelConfig) -> None:
+        super().__init__()
+        n = doublings(model.size)
+        widths = [model.g_width * 2**k for k in reversed(range(n))]  # 32 px: 4w, 2w, w
+        self.seed = Seed(model, widths[0])
+        self.ups = nn.Sequential(*(up(a, b) for a, b in zip(widths, widths[1:])))
+        self.out = nn.ConvTranspose2d(widths[-1], model.channels, 4, 2, 1)
+
+    def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        return torch.tanh(self.out(self.ups(self.seed(z, labels))))
+
+
+class Discriminator(nn.Module):
+    """pictures (N, C, size, size), labels (N,) or None -> `Judgement`; no batch norm on the first layer."""
+
+    def __init__(self, model: ModelConfig) -> None:
+        super().__init__()
+        n = doublings(model.size)
+        widths = [model.channels] + [model.d_width * 2**k for k in range(n)]
+        layers = (down(a, b, norm=k > 0) for k, (a, b) in enumerate(zip(widths, widths[1:])))
+        self.downs = nn.Sequential(*layers)
+        self.head = Head(widths[-1] * 16, model)
+
+    def forward(self, pictures: Tensor, labels: Tensor | None = None) -> Judgement:
+        return self.head(self.downs(pictures).flatten(1), labels)  # type: ignore[no-any-return]

@@ -1,0 +1,75 @@
+"""The only way from a trained generator to pictures."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gan_core.checkpoints import load_generator
+from gan_core.config import ModelConfig
+from gan_core.images import to_bytes
+from gan_core.latent import sample_latents
+
+CHUNK = 500  # pictures drawn at a time, so that memory stays small however many are asked for
+
+
+class Sampler:
+    """A generator in eval mode: each picture depends on its own z and label alone. Safe among threads.
+
+    model: shape of the network. info: what the weights file says of its training.
+    """
+
+    def __init__(self, G: nn.Module, model: ModelConfig, info: dict[str, Any]) -> None:
+        self.model, self.info, self.generator = model, info, G.eval()
+        self._lock = threading.Lock()
+
+    @classmethod
+    def load(cls, path: Path | str) -> Sampler:
+        """From a .safetensors file, or the newest generator of a run directory.
+
+        Raises:
+            WeightsError: nothing there, or nothing that can be used.
+        """
+        path = Path(path)
+        return cls(*load_generator(path / "generator.safetensors" if path.is_dir() else path))
+
+    @property
+    def class_names(self) -> list[str]:
+        """Names of the labels, empty for an unconditional generator."""
+        names = self.info.get("class_names") or [str(k) for k in range(self.model.classes)]
+        return [str(name) for name in names][: self.model.classes]
+
+    def latents(self, count: int, seed: int) -> Tensor:
+        """(count, latent) standard normal; row i depends on (seed, i) only."""
+        return sample_latents(count, self.model.latent, seed)
+
+    def pictures(self, z: Tensor, labels: np.ndarray | Tensor | None = None) -> np.ndarray:
+        """uint8 (N, C, H, W) for z (N, latent). Labels (N,) default to 0, 1, 2 ... in turn."""
+        asked = self._labels(len(z), labels)
+        parts = []
+        with self._lock, torch.inference_mode():
+            for start in range(0, len(z), CHUNK):
+                chunk = slice(start, start + CHUNK)
+                parts.append(to_bytes(self.generator(z[chunk], None if asked is None else asked[chunk])))
+        return np.concatenate(parts)
+
+    def sample(
+        self, count: int, seed: int, label: int | None = None
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """`count` pictures, uint8 (N, C, H, W), and their labels (N,) where the generator has any."""
+        labels = None
+        if self.model.classes:
+            labels = np.arange(count) % self.model.classes if label is None else np.full(count, label)
+        return self.pictures(self.latents(count, seed), labels), labels
+
+    def _labels(self, count: int, labels: np.ndarray | Tensor | None) -> Tensor | None:
+        if not self.model.classes:
+            return None
+        if labels is None:
+            return torch.arange(count) % self.model.classes
+        return torch.as_tensor(labels, dtype=torch.int64)
