@@ -1,0 +1,58 @@
+"""The one place in the app where an expected error becomes a sentence that a visitor reads."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import gradio as gr
+
+from gan_core.errors import GanError
+
+LOG = logging.getLogger("studio")
+Handler = Callable[..., Any]
+
+
+def guarded(handler: Handler) -> Handler:
+    """Wrap an event handler of the page: a `GanError` becomes a notice, and the outputs keep what they show.
+
+    Works for plain functions and for generators. The traceback goes to the log.
+    """
+
+    def shown(error: GanError) -> Any:
+        LOG.warning("%s", error, exc_info=error)
+        gr.Warning(str(error))
+        return gr.skip()
+
+    return _wrapped(handler, shown)
+
+
+def answered(handler: Handler) -> Handler:
+    """Wrap a function of the public API: a `GanError` reaches the caller as its sentence alone."""
+
+    def raised(error: GanError) -> Any:
+        LOG.warning("%s", error)
+        raise gr.Error(str(error), print_exception=False) from error
+
+    return _wrapped(handler, raised)
+
+
+def _wrapped(handler: Handler, on_error: Callable[[GanError], Any]) -> Handler:
+    @functools.wraps(handler)
+    def stream(*args: Any, **kwargs: Any) -> Iterator[Any]:
+        try:
+            yield from handler(*args, **kwargs)
+        except GanError as error:
+            yield on_error(error)
+
+    @functools.wraps(handler)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return handler(*args, **kwargs)
+        except GanError as error:
+            return on_error(error)
+
+    return stream if inspect.isgeneratorfunction(handler) else call

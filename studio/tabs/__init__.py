@@ -1,0 +1,1 @@
+"""One module a tab: `build(services) -> Handles` and `routes(services) -> list[Route]`."""

@@ -1,0 +1,103 @@
+"""Every visible string, in English and Simplified Chinese.
+
+The rows live as data in `studio/text/*.json`, `{"key": ["English", "中文"]}`, one file a part of the page,
+and are merged here into one table. Components take `t(key)`, which Gradio turns into the reader's
+language in the browser; HTML takes `span(key)`, as Gradio translates one marker a string only; our own
+modules in `studio/web` import `word` from `./language.js`; handlers, which answer one visitor, take
+`say(key, request, ...)`.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import gradio as gr
+from gradio.i18n import I18nData
+
+from gan_core.config import did_you_mean
+
+TEXT = Path(__file__).parent / "text"
+LANGUAGES = ("en", "zh")
+COOKIE = "studio-language"
+_CHINESE_LOCALES = ("zh", "zh-CN", "zh-TW", "zh-HK", "zh-SG", "zh-MO", "zh-Hans", "zh-Hant")
+
+
+def read_table(folder: Path = TEXT) -> Mapping[str, tuple[str, str]]:
+    """All rows of the files in `folder`.
+
+    Raises:
+        ValueError: for a key that stands in two places, or a row that is not two texts.
+    """
+    table: dict[str, tuple[str, str]] = {}
+    for path in sorted(folder.glob("*.json")):
+        for key, row in json.loads(path.read_text("utf-8"), object_pairs_hook=_unique).items():
+            if key in table:
+                raise ValueError(f"{path.name} repeats the words of {key!r}.")
+            if not (isinstance(row, list) and len(row) == 2 and all(isinstance(text, str) for text in row)):
+                raise ValueError(f'{path.name}: {key!r} must be ["English", "中文"], not {row!r}.')
+            table[key] = (row[0], row[1])
+    return MappingProxyType(table)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"A text file repeats {next(key for key in keys if keys.count(key) > 1)!r}.")
+    return found
+
+
+TABLE = read_table()
+
+
+def t(key: str) -> I18nData:
+    """The words of `key` for a component's label, info, choice, value or placeholder."""
+    _row(key)
+    return I18nData(key)
+
+
+def span(key: str) -> str:
+    """The words of `key` inside HTML; the page's script puts in the reader's language before it is painted."""
+    return f'<span data-word="{html.escape(key)}">{html.escape(_row(key)[0])}</span>'
+
+
+def pick(key: str, language: str = "en", **values: object) -> str:
+    """The words of `key` in `language` ("en" or "zh"), with `{name}` filled in from `values`."""
+    return _row(key)[language == "zh"].format(**values)
+
+
+def say(key: str, request: gr.Request | None, **values: object) -> str:
+    """The words of `key` in the language of the visitor who sent `request`, for sentences made by a handler."""
+    return pick(key, language(request), **values)
+
+
+def language(request: gr.Request | None) -> str:
+    """"en" or "zh": what the visitor's page is shown in (the page's script keeps it in a cookie)."""
+    if request is None or request.request is None:
+        return "en"
+    chosen = request.cookies.get(COOKIE, "")
+    if chosen in LANGUAGES:
+        return str(chosen)
+    return "zh" if str(request.headers.get("accept-language", "")).lower().startswith("zh") else "en"
+
+
+def translations() -> gr.I18n:
+    """The table as Gradio wants it: one dictionary a locale, as it has no fall-back from zh-TW to zh-CN."""
+    english, chinese = ({key: row[i] for key, row in TABLE.items()} for i in range(2))
+    return gr.I18n(en=english, **dict.fromkeys(_CHINESE_LOCALES, chinese))
+
+
+def script() -> str:
+    """The table as a JavaScript module, for `studio/web/language.js`."""
+    return f"export default {json.dumps(dict(TABLE), ensure_ascii=False, separators=(',', ':'))};\n"
+
+
+def _row(key: str) -> tuple[str, str]:
+    if key not in TABLE:
+        raise KeyError(f"studio/text has no words for {key!r}{did_you_mean(key, TABLE)}")
+    return TABLE[key]
