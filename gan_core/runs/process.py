@@ -1,0 +1,53 @@
+"""Is the process that keeps a run still there? Asked without any signal that could end it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from pathlib import Path
+
+_STATE, _START = 0, 19  # places in /proc/PID/stat after the name, see proc(5)
+
+
+def signature() -> dict[str, object]:
+    """What a living process writes into its run's status: who, where, when (unix seconds)."""
+    pid = os.getpid()
+    return {"pid": pid, "born": born(pid), "host": platform.node(), "heartbeat": time.time()}
+
+
+def born(pid: int) -> str:
+    """A mark of when process `pid` began, "" where the system does not tell.
+
+    A number given anew to another process, after a restart for one, has another mark.
+    """
+    stat = _stat(pid)
+    return stat[_START] if stat else ""
+
+
+def alive(pid: int, mark: str, host: str) -> bool | None:
+    """Whether process `pid` with birth `mark` lives on `host`; None where that cannot be known.
+
+    It cannot be known of another machine, nor on Windows, where probing a process by signal 0 ends it.
+    """
+    if os.name == "nt" or host not in ("", platform.node()):
+        return None
+    if pid <= 0:
+        return False
+    stat = _stat(pid)
+    if stat:
+        return stat[_STATE] not in "ZX" and mark in ("", stat[_START])  # a zombie has ended
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass  # there, and somebody else's
+    return True
+
+
+def _stat(pid: int) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (OSError, ValueError):
+        return []

@@ -1,0 +1,243 @@
+"""Reading runs, live or finished, whatever state their files are in. Needs no torch."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import time
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from gan_core.config import TrainConfig, from_mapping
+from gan_core.errors import ConfigError, RunError
+from gan_core.runs import process
+from gan_core.runs.layout import SCHEMA, RunPaths, run_paths
+
+STATES = ("queued", "running", "paused", "finished", "stopped", "failed")
+ACTIVE = frozenset({"queued", "running", "paused"})
+STALE_SECONDS = 20.0  # a heartbeat comes twice a second; a long score or a slow disk may hold it up
+FAR_STALE_SECONDS = 60.0  # where the process itself cannot be looked at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """How far a run is; times are unix seconds, `seconds` is time spent training."""
+
+    id: str
+    state: str
+    step: int = 0
+    images: int = 0
+    seconds: float = 0.0
+    images_per_second: float = 0.0
+    budget: dict[str, float | None] = field(default_factory=dict)  # seconds, steps, images
+    pid: int = 0
+    born: str = ""
+    host: str = ""
+    heartbeat: float = 0.0
+    created: float = 0.0
+    message: str = ""
+    preset: str = ""
+    dataset: str = ""
+    grid_step: int | None = None
+
+    @property
+    def progress(self) -> float | None:
+        """Share of the budget used, 0 to 1; None without a budget."""
+        if self.state == "finished":
+            return 1.0
+        shares = [done / limit for done, limit in self._used() if limit]
+        return min(1.0, max(shares)) if shares else None
+
+    @property
+    def remaining(self) -> float | None:
+        """Seconds of training left at the present pace; None when over or not yet known."""
+        if self.state not in ACTIVE:
+            return None
+        shares = [(limit - done) * self.seconds / done for done, limit in self._used() if limit and done]
+        return max(0.0, min(shares)) if shares else self.budget.get("seconds")
+
+    def _used(self) -> list[tuple[float, float | None]]:
+        done = {"seconds": self.seconds, "steps": self.step, "images": self.images}
+        return [(done[name], self.budget.get(name)) for name in done]
+
+
+FIELDS = frozenset(f.name for f in fields(Status)) - {"id"}
+
+
+def read_status(run: RunPaths) -> Status:
+    """The run's status; one whose process was killed reads as failed, with the last good checkpoint.
+
+    Raises:
+        RunError: when status.json is missing, damaged or from a newer version.
+    """
+    status = status_as_written(run)
+    if not is_lost(status):
+        return status
+    return _replaced(status, state="failed", message=f"Its process is gone. {last_checkpoint(run)}")
+
+
+def status_as_written(run: RunPaths) -> Status:
+    """What status.json says, believed as it stands. Raises `RunError` as `read_status` does."""
+    data = _load(run, run.status)
+    values: dict[str, Any] = {name: _checked(run, name, data[name]) for name in FIELDS & data.keys()}
+    if values.get("state") not in STATES:
+        raise RunError(f"Run {run.id} is damaged: {values.get('state')!r} is no state of a run.")
+    return Status(id=run.id, **values)
+
+
+def is_lost(status: Status, patience: float = STALE_SECONDS) -> bool:
+    """Whether a run that should be training has no process any more.
+
+    `patience`: seconds without a heartbeat before a process that is not there counts as gone. A heartbeat
+    from the future (a clock was set back) is as old as one equally far in the past.
+    """
+    if status.state not in ("running", "paused"):
+        return False
+    alive = process.alive(status.pid, status.born, status.host)
+    limit = FAR_STALE_SECONDS if alive is None else patience
+    return not alive and abs(time.time() - status.heartbeat) > limit
+
+
+def glance(run: RunPaths) -> Status:
+    """`read_status`, with a damaged run shown as failed and the reason in its message."""
+    try:
+        return read_status(run)
+    except RunError as error:
+        return Status(id=run.id, state="failed", created=_made(run), message=str(error))
+
+
+def list_runs(root: Path) -> list[Status]:
+    """Every run under `root`, newest first."""
+    statuses = [glance(run) for run in run_paths(root)]
+    return sorted(statuses, key=lambda status: (status.created, status.id), reverse=True)
+
+
+def read_settings(run: RunPaths) -> tuple[str, TrainConfig]:
+    """(preset, settings) of a run.
+
+    Raises:
+        RunError: when config.json is missing, damaged or from a newer version.
+    """
+    data = _load(run, run.config)
+    preset, settings = data.get("preset", ""), data.get("settings")
+    if not isinstance(preset, str) or not isinstance(settings, dict):
+        raise RunError(f"Run {run.id} is damaged: config.json holds no settings.")
+    try:
+        return preset, from_mapping(settings)
+    except ConfigError as error:
+        raise RunError(f"The settings of run {run.id} cannot be used. {error}") from error
+
+
+def read_lines(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
+    """Records of a JSONL file from byte `offset` on, and the offset to go on from.
+
+    Only whole lines are read: one that is still being written is left for the next call, one that a kill
+    has torn is skipped. A file that became shorter than `offset` is read anew from its beginning.
+    """
+    try:
+        with path.open("rb") as stream:
+            stream.seek(0, 2)
+            stream.seek(offset if 0 <= offset <= stream.tell() else 0)
+            start, data = stream.tell(), stream.read()
+    except OSError:
+        return [], 0
+    whole = data[: data.rfind(b"\n") + 1]
+    records = (_record(line) for line in whole.splitlines())
+    return [record for record in records if record is not None], start + len(whole)
+
+
+def sample_steps(run: RunPaths) -> list[int]:
+    """Steps that have a sample grid, in order."""
+    return _steps(run.samples, ".webp")
+
+
+def sample_path(run: RunPaths, step: int) -> Path:
+    """The sample grid of `step`, a lossless WebP."""
+    return run.sample(step)
+
+
+def checkpoint_steps(run: RunPaths) -> list[int]:
+    """Steps that have a whole checkpoint, in order."""
+    return _steps(run.checkpoints, "")
+
+
+def last_checkpoint(run: RunPaths) -> str:
+    """A sentence that names the last good checkpoint."""
+    steps = checkpoint_steps(run)
+    if not steps:
+        return "No checkpoint had been written yet."
+    return f"The last good checkpoint is of step {steps[-1]} (checkpoints/{run.checkpoint(steps[-1]).name})."
+
+
+def _steps(folder: Path, ending: str) -> list[int]:
+    try:
+        found = [re.fullmatch(rf"step-(\d{{1,18}}){re.escape(ending)}", p.name) for p in folder.iterdir()]
+    except OSError:
+        return []
+    return sorted(int(match[1]) for match in found if match)
+
+
+def _record(line: bytes) -> dict[str, Any] | None:
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _load(run: RunPaths, path: Path) -> dict[str, Any]:
+    try:
+        data = _record(_read(path))
+    except OSError as error:
+        raise RunError(f"Run {run.id}: {path.name} cannot be read ({error.strerror or error}).") from error
+    if data is None:
+        raise RunError(f"Run {run.id} is damaged: {path.name} is not whole.")
+    schema = data.get("schema")
+    if not isinstance(schema, int) or schema < 1:
+        raise RunError(f"Run {run.id} is damaged: {path.name} names no schema.")
+    if schema > SCHEMA:
+        raise RunError(
+            f"Run {run.id} was written by a newer version of this program "
+            f"(schema {schema}, this one reads up to {SCHEMA}); update to open it."
+        )
+    return data
+
+
+def _read(path: Path) -> bytes:
+    for _ in range(4):
+        try:
+            return path.read_bytes()
+        except PermissionError:  # Windows, for the instant in which the file is replaced
+            time.sleep(0.005)
+    return path.read_bytes()
+
+
+def _checked(run: RunPaths, name: str, value: Any) -> Any:
+    """`value` of the status as the type that `Status` declares for `name`."""
+    kind = next(f.type for f in fields(Status) if f.name == name)
+    fits = {
+        "str": isinstance(value, str),
+        "int": _is_number(value) and value == int(value),
+        "float": _is_number(value),
+        "int | None": value is None or (_is_number(value) and value == int(value)),
+    }.get(str(kind), isinstance(value, dict) and all(v is None or _is_number(v) for v in value.values()))
+    if not fits:
+        raise RunError(f"Run {run.id} is damaged: its status says {name} is {str(value)[:40]!r}.")
+    return int(value) if value is not None and str(kind).startswith("int") else value
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _made(run: RunPaths) -> float:
+    try:
+        return run.path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _replaced(status: Status, **changes: Any) -> Status:
+    return Status(**{f.name: getattr(status, f.name) for f in fields(Status)} | changes)

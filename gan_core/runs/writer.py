@@ -1,0 +1,178 @@
+"""Writing a run: each write is whole or did not happen, so a kill at any byte loses nothing shown before."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from gan_core import files
+from gan_core.errors import RunError
+from gan_core.runs import control, process, reader
+from gan_core.runs.layout import SCHEMA, RunPaths
+
+KEPT_CHECKPOINTS = 2
+RESERVE_BYTES = 65_536  # given back when the disk is full, so that the reason can still be written
+
+
+def amend_status(run: RunPaths, **changes: Any) -> None:
+    """Change the status of a run that no process keeps: queued, or dead. A living one keeps its own.
+
+    Raises:
+        RunError: when it cannot be written.
+    """
+    with _explained(run):
+        files.write_json(run.status, _merged(_stored(run), changes))
+
+
+class RunWriter:
+    """The one writer of a run's files, held by the process that trains.
+
+    Every method raises `RunError`, one sentence, when the disk is full or the file cannot be written.
+    """
+
+    def __init__(self, run: RunPaths) -> None:
+        self.run = run
+        self._status = _stored(run)
+        self._signature = process.signature()
+        self._order = control.Order()
+        self._order_mark: tuple[int, ...] = ()
+        self._reserve = run.path / ".reserve"
+        _sweep(run)
+        with self._writing():
+            run.samples.mkdir(parents=True, exist_ok=True)
+            run.checkpoints.mkdir(exist_ok=True)
+        with contextlib.suppress(OSError):
+            self._reserve.write_bytes(bytes(RESERVE_BYTES))
+
+    def update(self, **changes: Any) -> None:
+        """Replace status.json with `changes` (fields of `Status`) put in and the heartbeat renewed.
+
+        Call it about twice a second, paused or not. A new state without a message clears the message.
+        """
+        self._signature["heartbeat"] = time.time()
+        self._status = _merged(self._status, changes | self._signature)
+        with self._writing():
+            files.write_json(self.run.status, self._status)
+        if self._status.get("state") not in reader.ACTIVE:
+            self._reserve.unlink(missing_ok=True)
+
+    def record(self, values: Mapping[str, Any]) -> None:
+        """Add a point to the curves: step, images, seconds and `group/name` values."""
+        self._append(self.run.metrics, values)
+
+    def score(self, values: Mapping[str, Any]) -> None:
+        """Add quality figures."""
+        self._append(self.run.scores, values)
+
+    def verdict(self, values: Mapping[str, Any]) -> None:
+        """Add a judgement in words."""
+        self._append(self.run.verdicts, values)
+
+    def log(self, text: str) -> None:
+        """Add a line to log.txt, with the time (UTC)."""
+        stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
+        with self._writing(), self.run.log.open("a", encoding="utf-8") as stream:
+            stream.write(f"{stamp}  {text}\n")
+
+    def sample(self, step: int, data: bytes) -> None:
+        """Keep the sample grid of `step` (WebP bytes) and name it in the status."""
+        with self._writing():
+            files.write_bytes(self.run.sample(step), data)
+        self.update(grid_step=step)
+
+    def real(self, data: bytes) -> None:
+        """Keep real pictures (WebP bytes) in the layout of the sample grids."""
+        with self._writing():
+            files.write_bytes(self.run.real, data)
+
+    def checkpoint(self, step: int, fill: Callable[[Path], None]) -> None:
+        """Let `fill` write a checkpoint into an empty directory; it gets its name only when complete.
+
+        The newest two stay.
+        """
+        path = self.run.checkpoint(step)
+        with self._writing():
+            with files.replacing(path) as scratch:
+                scratch.mkdir()
+                fill(scratch)
+                _discard(path)
+            for old in reader.checkpoint_steps(self.run)[:-KEPT_CHECKPOINTS]:
+                _discard(self.run.checkpoint(old))
+
+    def command(self) -> str:
+        """What the run is asked to do now: "run", "pause" or "stop". Cheap enough for every step."""
+        try:
+            stat = self.run.control.stat()
+        except OSError:
+            return _plain(self._order)
+        mark = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+        if mark != self._order_mark and (order := control.read(self.run)) is not None:
+            self._order, self._order_mark = order, mark
+        return _plain(self._order)
+
+    def _append(self, path: Path, values: Mapping[str, Any]) -> None:
+        with self._writing():
+            files.append_json(path, dict(values))
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        with _explained(self.run):
+            try:
+                yield
+            except OSError:
+                self._reserve.unlink(missing_ok=True)
+                raise
+
+
+def _plain(order: control.Order) -> str:
+    return "pause" if order.command == "wait" else order.command
+
+
+def _stored(run: RunPaths) -> dict[str, Any]:
+    status = reader.status_as_written(run)
+    return {"schema": SCHEMA} | {name: getattr(status, name) for name in sorted(reader.FIELDS)}
+
+
+def _merged(status: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    unknown = changes.keys() - reader.FIELDS
+    if unknown:
+        raise TypeError(f"a status has no {', '.join(sorted(unknown))}")
+    return status | ({"message": ""} if "state" in changes else {}) | changes
+
+
+@contextlib.contextmanager
+def _explained(run: RunPaths) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise RunError(
+                f"The disk is full: run {run.id} cannot be written. Free some space, "
+                f"then continue it. {reader.last_checkpoint(run)}"
+            ) from error
+        raise RunError(f"Run {run.id} cannot be written: {error.strerror or error}.") from error
+
+
+def _discard(path: Path) -> None:
+    """Remove a directory so that no kill leaves half of it under its own name."""
+    if path.exists():
+        grave = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+        os.replace(path, grave)
+        shutil.rmtree(grave, ignore_errors=True)
+
+
+def _sweep(run: RunPaths) -> None:
+    """Remove what a killed writer left half made; orders under way to the run are not this writer's."""
+    for folder in (run.path, run.samples, run.checkpoints):
+        for scratch in folder.glob(".*.part"):
+            if scratch.is_dir():
+                shutil.rmtree(scratch, ignore_errors=True)
+            elif not scratch.name.startswith(f".{run.control.name}"):
+                scratch.unlink(missing_ok=True)
