@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ def replacing(path: Path) -> Iterator[Path]:
         yield scratch
         if scratch.is_dir() and path.is_dir():
             shutil.rmtree(path)
-        os.replace(scratch, path)
+        _move(scratch, path)
     finally:
         if scratch.is_dir():
             shutil.rmtree(scratch, ignore_errors=True)
@@ -51,6 +52,15 @@ def append_json(path: Path, value: Any) -> None:
         if stream.tell() and _last_byte(path) != b"\n":
             stream.write(b"\n")
         stream.write(json.dumps(value, ensure_ascii=False).encode() + b"\n")
+
+
+def _move(source: Path, target: Path) -> None:
+    for _ in range(20 if os.name == "nt" else 0):
+        try:
+            return os.replace(source, target)
+        except PermissionError:  # Windows, while a reader has the file open: a matter of milliseconds
+            time.sleep(0.01)
+    os.replace(source, target)
 
 
 def _last_byte(path: Path) -> bytes:

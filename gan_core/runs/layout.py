@@ -16,6 +16,7 @@ The directory is the only interface between training, the command line and the s
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import secrets
 import time
@@ -173,4 +174,4 @@ def _first_status(config: TrainConfig, preset: str, state: str, now: float) -> d
     budget = {"seconds": config.seconds, "steps": config.steps, "images": config.images}
     status: dict[str, object] = {"schema": SCHEMA, "state": state, "created": now, "budget": budget}
     status |= {"preset": preset, "dataset": config.dataset, "step": 0, "images": 0, "seconds": 0.0}
-    return status | process.signature() if state == "running" else status
+    return status | process.signature(os.getpid()) if state == "running" else status

@@ -10,9 +10,8 @@ from pathlib import Path
 _STATE, _START = 0, 19  # places in /proc/PID/stat after the name, see proc(5)
 
 
-def signature() -> dict[str, object]:
-    """What a living process writes into its run's status: who, where, when (unix seconds)."""
-    pid = os.getpid()
+def signature(pid: int) -> dict[str, object]:
+    """What a run's status says of the process that keeps it: who, where, when last seen (unix seconds)."""
     return {"pid": pid, "born": born(pid), "host": platform.node(), "heartbeat": time.time()}
 
 

@@ -6,6 +6,7 @@ import json
 import math
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -100,10 +101,10 @@ def is_lost(status: Status, patience: float = STALE_SECONDS) -> bool:
     return not alive and abs(time.time() - status.heartbeat) > limit
 
 
-def glance(run: RunPaths) -> Status:
-    """`read_status`, with a damaged run shown as failed and the reason in its message."""
+def glance(run: RunPaths, read: Callable[[RunPaths], Status] = read_status) -> Status:
+    """What `read` says, with a damaged run shown as failed and the reason in its message."""
     try:
-        return read_status(run)
+        return read(run)
     except RunError as error:
         return Status(id=run.id, state="failed", created=_made(run), message=str(error))
 

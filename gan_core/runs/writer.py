@@ -40,7 +40,7 @@ class RunWriter:
     def __init__(self, run: RunPaths) -> None:
         self.run = run
         self._status = _stored(run)
-        self._signature = process.signature()
+        self._signature = process.signature(os.getpid())
         self._order = control.Order()
         self._order_mark: tuple[int, ...] = ()
         self._reserve = run.path / ".reserve"

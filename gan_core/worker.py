@@ -1,0 +1,79 @@
+"""The process that trains one run: `python -m gan_core.worker`, told its run by one line on its input.
+
+It imports torch first and waits, so that training begins at once when somebody presses Start. When its
+input ends without a line (the server is gone) it ends as well; once it trains, nothing but the run's
+control file concerns it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from gan_core.errors import GanError
+from gan_core.runs.layout import RunPaths
+from gan_core.runs.reader import ACTIVE, checkpoint_steps, last_checkpoint, read_settings, status_as_written
+from gan_core.runs.writer import amend_status
+
+
+def main() -> int:
+    """Warm up, wait for a run, train it. Returns the exit code."""
+    _step_back()
+    from gan_core.training import train  # seconds of importing, done before there is anything to do
+
+    line = sys.stdin.readline()
+    if not line.strip():
+        return 0
+    run = RunPaths(Path(json.loads(line)["run"]))
+    _speak_into(run.log)
+    return work(run, train)
+
+
+def work(run: RunPaths, train: Callable[..., Iterable[Any]]) -> int:
+    """Train `run`, from its last checkpoint if it has one; whatever goes wrong stands in its status."""
+    try:
+        _, config = read_settings(run)
+        for _ in train(config, run, resume=bool(checkpoint_steps(run))):
+            pass
+    except GanError as error:
+        _fail(run, str(error))
+        return 1
+    except BaseException as error:
+        traceback.print_exc()
+        words = traceback.format_exception_only(error)[-1].strip()
+        _fail(run, f"Training ended unexpectedly ({words[:300]}); log.txt has more. {last_checkpoint(run)}")
+        return 1
+    return 0
+
+
+def _fail(run: RunPaths, message: str) -> None:
+    """Mark the run as failed, unless training itself has already said how it ended."""
+    if status_as_written(run).state in ACTIVE:
+        amend_status(run, state="failed", message=message)
+
+
+def _step_back() -> None:
+    """Take the lowest priority, so that the page stays quick. (On Windows the parent asks for it.)"""
+    if hasattr(os, "nice"):
+        os.nice(19)
+    with contextlib.suppress(OSError):  # Linux weighs whole sessions against each other before processes
+        Path("/proc/self/autogroup").write_text("19")
+
+
+def _speak_into(log: Path) -> None:
+    """Send all that this process says, a crash in foreign code included, to the run's log."""
+    with log.open("ab") as stream:
+        os.dup2(stream.fileno(), 1)
+        os.dup2(stream.fileno(), 2)
+    faulthandler.enable()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
