@@ -1,1 +1,1 @@
-"""DCGAN Studio's library: train a small GAN, watch it learn, and play with what it learned. No user interface."""
+"""DCGAN Studio's library: train a small GAN, watch it learn, play with what it learned. No user interface."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from gan_core.networks.dcgan import Seed
 from gan_core.sampling import Sampler
 
 
@@ -21,10 +22,8 @@ def principal_directions(sampler: Sampler, count: int) -> tuple[Tensor, Tensor]:
     latent = sampler.model.latent
     if count > latent:
         raise ValueError(f"there are only {latent} directions")
-    state = sampler.generator.state_dict()
-    weight = state["seed.linear.weight"][:, :latent]  # (width * 16, latent); the rest belongs to the label
-    gain = state["seed.norm.weight"] / (state["seed.norm.running_var"] + 1e-5).sqrt()  # (width,)
-    scaled = weight * gain.abs().repeat_interleave(16)[:, None]
-    _, strengths, rows = torch.linalg.svd(scaled, full_matrices=False)
+    first = sampler.generator.get_submodule("seed")
+    assert isinstance(first, Seed)
+    _, strengths, rows = torch.linalg.svd(first.latent_map(), full_matrices=False)
     signs = torch.sign(rows.gather(1, rows.abs().argmax(1, keepdim=True)))  # the same way round each time
     return (rows * signs)[:count], strengths[:count]

@@ -38,6 +38,11 @@ class ConfigError(GanError):
         self.problems = tuple(problems)
         super().__init__(" ".join(problem.message for problem in problems))
 
+    @classmethod
+    def single(cls, field: str, value: object, message: str) -> ConfigError:
+        """About one setting."""
+        return cls([Problem(field, value, message)])
+
 
 class DataError(GanError):
     """A data set is missing, unreadable or too small."""

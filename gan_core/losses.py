@@ -23,6 +23,7 @@ class GanLoss:
     at_rest: tuple[float, float]  # (D loss, G loss) once nobody can tell real from fake
     paper: str
     summary: str
+    g_compares: bool = False  # G's side looks at the real logits too
 
 
 def non_saturating_d(real: Tensor, fake: Tensor) -> Tensor:

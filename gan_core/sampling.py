@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from gan_core.checkpoints import load_generator
 from gan_core.config import ModelConfig
+from gan_core.errors import ConfigError
 from gan_core.images import to_bytes
 from gan_core.latent import sample_latents
 
@@ -66,6 +67,16 @@ class Sampler:
         if self.model.classes:
             labels = np.arange(count) % self.model.classes if label is None else np.full(count, label)
         return self.pictures(self.latents(count, seed), labels), labels
+
+    def check_label(self, label: int | None) -> None:
+        """Raise `ConfigError` when `label` is none of the generator's."""
+        if label is None:
+            return
+        if not self.model.classes:
+            raise ConfigError.single("label", label, "This generator was trained without labels.")
+        if not 0 <= label < self.model.classes:
+            sentence = f"label is {label}, allowed are 0 to {self.model.classes - 1}."
+            raise ConfigError.single("label", label, sentence)
 
     def _labels(self, count: int, labels: np.ndarray | Tensor | None) -> Tensor | None:
         if not self.model.classes:

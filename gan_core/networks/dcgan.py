@@ -40,6 +40,14 @@ class Seed(nn.Module):
         h = self.linear(join_label(z, labels, self.classes))  # (N, width * 16)
         return torch.relu(self.norm(h.view(-1, self.width, 4, 4)))  # (N, width, 4, 4)
 
+    def latent_map(self) -> Tensor:
+        """The matrix (width * 16, latent) that takes z to the normalised feature map in eval mode."""
+        variance, eps = self.norm.running_var, self.norm.eps
+        assert variance is not None
+        gain = self.norm.weight / (variance + eps).sqrt()  # (width,)
+        weight = self.linear.weight[:, : self.linear.in_features - self.classes]  # the rest is the label's
+        return (weight * gain.repeat_interleave(16)[:, None]).detach()
+
 
 class Generator(nn.Module):
     """z (N, latent), labels (N,) or None -> pictures (N, C, size, size) in [-1, 1].

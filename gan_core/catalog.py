@@ -1,0 +1,53 @@
+"""All tables of names in one view, and whether a configuration asks for things that exist."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gan_core.config import TrainConfig, knobs, unknown_names
+from gan_core.data import DATASETS
+from gan_core.errors import ConfigError, Problem
+from gan_core.losses import LOSSES
+from gan_core.networks import NETWORKS
+from gan_core.presets import PRESETS
+
+SINGULAR = {"datasets": "data set", "networks": "network", "losses": "loss", "presets": "preset"}
+
+
+def tables() -> dict[str, Mapping[str, Any]]:
+    """Every table by the name that a `Knob.table` uses."""
+    return {"datasets": DATASETS, "networks": NETWORKS, "losses": LOSSES, "presets": PRESETS}
+
+
+def choices(setting: str) -> tuple[Any, ...]:
+    """What a setting may be chosen from: its own choices, or the names of its table; empty for numbers."""
+    knob = knobs()[setting]
+    return tuple(tables()[knob.table]) if knob.table else knob.choices
+
+
+def check_name(table: str, name: str) -> str:
+    """`name` itself, once `table` has it; else a `ConfigError` with the nearest known one."""
+    problems = unknown_names([name], tables()[table], SINGULAR[table])
+    if problems:
+        raise ConfigError(problems)
+    return name
+
+
+def check(config: TrainConfig) -> TrainConfig:
+    """`config` itself, once all its names exist and go together.
+
+    Raises:
+        ConfigError: an unknown name, with the nearest known one, or a size its network does not have.
+    """
+    problems: list[Problem] = []
+    for name, knob in knobs().items():
+        if knob.table:
+            problems += unknown_names([getattr(config, name)], tables()[knob.table], SINGULAR[knob.table])
+    if not problems and config.size not in (sizes := NETWORKS[config.network].sizes):
+        listed = ", ".join(map(str, sizes))
+        sentence = f"{config.network} makes pictures of {listed} pixels, not {config.size}."
+        problems.append(Problem("size", config.size, sentence))
+    if problems:
+        raise ConfigError(problems)
+    return config

@@ -1,0 +1,225 @@
+"""The command line: train, resume, sample, score, runs, datasets, presets, speed."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from gan_core.config import TrainConfig, kind, knobs
+from gan_core.errors import ConfigError, GanError
+
+SETTING = "setting_"  # keeps the flags of settings apart from the other flags
+
+
+class _Parser(argparse.ArgumentParser):
+    """Bad usage is one sentence and exit code 2, as every other bad input is."""
+
+    def error(self, message: str) -> Any:
+        print(f"{self.prog}: {message}", file=sys.stderr)
+        sys.exit(2)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command. Returns the exit code: 0 done, 2 bad input (one sentence on standard error)."""
+    arguments = _parser().parse_args(argv)
+    command: Callable[[argparse.Namespace], None] = arguments.command
+    try:
+        command(arguments)
+    except GanError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # the reader of our output left, as in `... | head`
+        sys.stderr.close()
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="python -m gan_core", description="Train a small GAN and use what it learned.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
+
+    def add(name: str, run: Callable[[argparse.Namespace], None], help: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=help, description=help, allow_abbrev=False)
+        command.set_defaults(command=run)
+        return command
+
+    _train_flags(add("train", train, "Train a new run; the last line printed is its directory."))
+    resume_parser = add("resume", resume, "Go on with a run that was stopped.")
+    resume_parser.add_argument("run", type=Path)
+    sample_parser = add("sample", sample, "Draw pictures from a weights file or a run.")
+    sample_parser.add_argument("source", type=Path)
+    sample_parser.add_argument("--n", type=_positive, default=64)
+    sample_parser.add_argument("--seed", type=_natural, default=0)
+    sample_parser.add_argument("--label", type=_natural)
+    sample_parser.add_argument("--out", type=Path, required=True, help="a .png grid or an .npz of arrays")
+    score_parser = add("score", score, "Judge the pictures of a weights file or a run.")
+    score_parser.add_argument("source", type=Path)
+    score_parser.add_argument("--n", type=_positive, default=10_000)
+    score_parser.add_argument("--seed", type=_natural, default=1)
+    score_parser.add_argument("--dataset", help="judge against this one instead of the one trained on")
+    score_parser.add_argument("--data-root", default="")
+    runs_parser = add("runs", runs, "List the runs in a folder.")
+    runs_parser.add_argument("--runs", type=Path, default=Path("runs"))
+    datasets_parser = add("datasets", datasets, "List the data sets, or download one.")
+    datasets_parser.add_argument("--data-root", default="")
+    datasets_parser.add_argument("--download", metavar="NAME")
+    add("presets", presets, "List the presets.")
+    return parser
+
+
+def _train_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--preset", default="digits", help="named starting point (default: digits)")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder for the run's directory")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    for name, knob in knobs().items():
+        plain, _ = kind(name)
+        flag = "--" + name.replace("_", "-")
+        extra: dict[str, Any] = {"action": argparse.BooleanOptionalAction} if plain is bool else {}
+        parser.add_argument(flag, dest=SETTING + name, help=knob.help, default=None, **extra)
+
+
+def _positive(text: str) -> int:
+    return _natural(text, 1)
+
+
+def _natural(text: str, low: int = 0) -> int:
+    if not text.isdigit() or not low <= int(text) <= 10_000_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {low} to 10000000")
+    return int(text)
+
+
+def train(arguments: argparse.Namespace) -> None:
+    """Train a new run."""
+    from gan_core import catalog, presets
+    from gan_core.runs import create_run
+
+    given = {
+        name.removeprefix(SETTING): value
+        for name, value in vars(arguments).items()
+        if name.startswith(SETTING) and value is not None
+    }
+    config = catalog.check(presets.settings(arguments.preset, given))
+    run = create_run(arguments.runs, config, arguments.preset)
+    _drive(config, run.path, resume=False, quiet=arguments.quiet)
+
+
+def resume(arguments: argparse.Namespace) -> None:
+    """Go on with a run from its newest checkpoint."""
+    from gan_core.runs import find_run, read_settings
+
+    run = find_run(arguments.run.parent, arguments.run.name)
+    _, config = read_settings(run)
+    _drive(config, run.path, resume=True, quiet=False)
+
+
+def _drive(config: TrainConfig, path: Path, *, resume: bool, quiet: bool) -> None:
+    """Train with a progress bar; the first Ctrl-C ends the run in good order, the second at once."""
+    from tqdm import tqdm
+
+    from gan_core.runs.control import send
+    from gan_core.runs.layout import RunPaths
+    from gan_core.training import train as training
+
+    run = RunPaths(path)
+
+    def stop(*_: object) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        send(run, "stop")
+
+    send(run, "run")
+    previous = signal.signal(signal.SIGINT, stop)
+    try:
+        with tqdm(total=_total(config), unit=_unit(config), disable=quiet, bar_format=BAR) as bar:
+            for record in training(config, run, resume=resume):
+                done = {"s": record.seconds, "step": record.step, "image": record.images}[_unit(config)]
+                bar.update(min(done, bar.total) - bar.n)
+                if record.metrics:
+                    shown = {name: record.metrics[name] for name in ("loss/D", "loss/G")}
+                    bar.set_postfix(step=record.step, **{k: f"{v:.2f}" for k, v in shown.items()})
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    print(path)
+
+
+BAR = "{l_bar}{bar}| {n:.0f}/{total:.0f} {unit} [{elapsed}<{remaining}{postfix}]"
+
+
+def _unit(config: TrainConfig) -> str:
+    return "s" if config.seconds is not None else "step" if config.steps is not None else "image"
+
+
+def _total(config: TrainConfig) -> float:
+    return next(v for v in (config.seconds, config.steps, config.images) if v is not None)
+
+
+def sample(arguments: argparse.Namespace) -> None:
+    """Draw pictures into a .png grid or an .npz with `images` uint8 (N, H, W, C) and `labels`."""
+    from gan_core.files import replacing
+    from gan_core.images import png, to_grid
+    from gan_core.sampling import Sampler
+
+    import numpy as np  # isort: skip
+
+    out: Path = arguments.out
+    if out.suffix not in (".png", ".npz"):
+        raise ConfigError.single("out", str(out), f"{out} must end in .png (a grid) or .npz (arrays).")
+    sampler = Sampler.load(arguments.source)
+    sampler.check_label(arguments.label)
+    images, labels = sampler.sample(arguments.n, arguments.seed, arguments.label)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if out.suffix == ".png":
+        columns = 10 if arguments.n >= 10 else arguments.n
+        with replacing(out) as scratch:
+            scratch.write_bytes(png(to_grid(images, columns)))
+    else:
+        arrays = {"images": images.transpose(0, 2, 3, 1)} | ({} if labels is None else {"labels": labels})
+        with replacing(out) as scratch, scratch.open("wb") as stream:
+            np.savez_compressed(stream, **arrays)
+    print(f"{len(images)} pictures in {out}")
+
+
+def score(arguments: argparse.Namespace) -> None:
+    """Print the quality figures of a generator."""
+    from gan_core import metrics
+    from gan_core.sampling import Sampler
+
+    sampler = Sampler.load(arguments.source)
+    dataset = arguments.dataset or str(sampler.info.get("dataset", ""))
+    images, labels = sampler.sample(arguments.n, arguments.seed)
+    for name, value in metrics.score(images, labels, dataset, arguments.data_root).items():
+        print(f"{name:<20} {value:.5g}")
+
+
+def runs(arguments: argparse.Namespace) -> None:
+    """List the runs in a folder, newest first."""
+    from gan_core.runs import list_runs
+
+    for status in list_runs(arguments.runs):
+        figures = f"step {status.step:>7}  {status.seconds:>7.1f} s  {status.images_per_second:>6.0f} images/s"
+        print(f"{status.id:<48} {status.state:<9} {figures}  {status.message}".rstrip())
+
+
+def datasets(arguments: argparse.Namespace) -> None:
+    """List the data sets and whether they are here, or download one."""
+    from gan_core.catalog import check_name
+    from gan_core.data import DATASETS, available, load
+
+    if arguments.download:
+        name = check_name("datasets", arguments.download)
+        pictures = load(name, root=arguments.data_root, download=True)
+        print(f"{name}: {len(pictures.images)} pictures are ready.")
+        return
+    for name, source in DATASETS.items():
+        here = "ready" if available(name, arguments.data_root) else f"--download {name}"
+        print(f"{name:<14} {here:<26} {source.summary}")
+
+
+def presets(arguments: argparse.Namespace) -> None:
+    """List the presets."""
+    from gan_core.presets import PRESETS
+
+    for name, preset in PRESETS.items():
+        print(f"{name:<14} {preset.summary}")

@@ -1,0 +1,59 @@
+"""Real pictures for the training step: shuffled anew each epoch, no Python per picture."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Real pictures (N, C, H, W) in [-1, 1] and their labels (N,), or None without labels."""
+
+    images: Tensor
+    labels: Tensor | None
+
+
+class Feed:
+    """Batches of a data set in an order that depends on the seed and the position only.
+
+    images: uint8 (N, C, H, W), may be a memory map; labels: (N,) or None. On a GPU all of it is moved there
+    once. Position p is the p-th picture ever drawn: a run resumed at the same position goes on in the same
+    order.
+    """
+
+    def __init__(
+        self, images: np.ndarray, labels: np.ndarray | None, *, batch: int, seed: int, device: str,
+        layout: torch.memory_format = torch.contiguous_format,
+    ) -> None:  # fmt: skip
+        with warnings.catch_warnings():  # torch warns that a read-only map is not writable; we never write
+            warnings.simplefilter("ignore")
+            self.images = torch.from_numpy(images).to(device)
+        self.labels = None if labels is None else torch.from_numpy(np.array(labels)).to(device)
+        self.batch, self.seed, self.layout = batch, seed, layout
+        self._epoch, self._order = -1, torch.empty(0, dtype=torch.int64)
+
+    def draw(self, position: int) -> Batch:
+        """The batch that starts at `position`."""
+        rows = self._rows(position, self.batch).to(self.images.device)
+        pixels = self.images[rows].to(memory_format=self.layout)
+        labels = None if self.labels is None else self.labels[rows]
+        return Batch(pixels.float() / 127.5 - 1.0, labels)
+
+    def _rows(self, position: int, count: int) -> Tensor:
+        total = len(self.images)
+        epoch, offset = divmod(position, total)
+        rows = self._permutation(epoch)[offset : offset + count]
+        if len(rows) < count:
+            rows = torch.cat([rows, self._rows((epoch + 1) * total, count - len(rows))])
+        return rows
+
+    def _permutation(self, epoch: int) -> Tensor:
+        if epoch != self._epoch:
+            shuffle = torch.Generator().manual_seed((self.seed * 1_000_003 + epoch) % 2**63)
+            self._epoch, self._order = epoch, torch.randperm(len(self.images), generator=shuffle)
+        return self._order

@@ -1,0 +1,146 @@
+"""The training loop: a recipe in paragraphs. `train` yields a record a step and writes the run directory."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from gan_core.config import TrainConfig
+from gan_core.errors import GanError, TrainingDiverged
+from gan_core.runs import RunPaths, RunWriter
+from gan_core.training.record import first_unsound, measure
+from gan_core.training.session import Session, open_session
+from gan_core.training.state import follow, set_rates
+from gan_core.training.step import Outcome, d_step, draw_fake, g_step
+
+POLL = 0.1  # seconds between two looks at the orders while paused
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """One generator update: its number, real pictures seen, seconds trained, a point of the curves if due."""
+
+    step: int
+    images: int
+    seconds: float
+    metrics: dict[str, float] | None
+
+
+def train(config: TrainConfig, run: RunPaths, *, resume: bool = False) -> Iterator[StepRecord]:
+    """Train as `config` says and write everything into `run`; yields after every generator update.
+
+    Orders in control.json (pause, stop) are followed between two steps. With `resume` it goes on from the
+    newest checkpoint. Whatever happens, the run is left readable and its status says how it ended; closing
+    the iterator early stops the run.
+
+    Raises:
+        DataError: the pictures cannot be had. RunError: the run cannot be written, or has no checkpoint.
+        TrainingDiverged: a number is no longer finite.
+    """
+    writer = RunWriter(run)
+    end = {"state": "stopped"}
+    try:
+        session = open_session(config, writer, resume)
+        try:
+            yield from _steps(session)
+        except (GeneratorExit, KeyboardInterrupt):  # whoever drives the run has had enough
+            session.close()
+            raise
+        end = {"state": "finished" if session.progress >= 1 else "stopped"}
+        session.close()
+    except GanError as error:
+        end = {"state": "failed", "message": str(error)}
+        raise
+    except Exception as error:
+        end = {"state": "failed", "message": f"Unexpected {type(error).__name__}: {error}"}
+        raise
+    finally:
+        writer.update(**end)
+
+
+def _steps(session: Session) -> Iterator[StepRecord]:
+    """The loop itself: k D-steps, one G-step, EMA, and what is due."""
+    config, state, writer = session.config, session.state, session.writer
+    while session.progress < 1 and _follow_orders(session):
+        set_rates(state, config, session.progress)
+        for _ in range(config.d_steps):
+            batch = session.feed.draw(state.images)
+            fake = draw_fake(state, batch.labels, config.batch)
+            d = d_step(state, batch, fake, session.objective)
+            state.images += config.batch
+        g = g_step(state, batch, fake, session.objective)
+        follow(state.ema, state.G, config.ema * state.images, config.batch * config.d_steps)
+
+        state.step += 1
+        state.seconds = session.watch.seconds
+        metrics = _record(session, d, g) if session.times.record_due(state.step) else None
+        _show(session)
+        if session.times.checkpoints.due(state.seconds):
+            session.save()
+        yield StepRecord(state.step, state.images, state.seconds, metrics)
+
+
+def _follow_orders(session: Session) -> bool:
+    """Wait while the run is paused; False once it is to stop."""
+    order = session.writer.command()
+    if order == "pause":
+        session.export()
+        session.save()
+        session.report(state="paused")
+        session.watch.skip(lambda: _wait(session.writer))
+        order = session.writer.command()
+        if order == "run":
+            session.report(state="running")
+    return order == "run"
+
+
+def _wait(writer: RunWriter) -> None:
+    beat = time.monotonic()
+    while writer.command() == "pause":
+        time.sleep(POLL)
+        if time.monotonic() - beat > 1:
+            beat = time.monotonic()
+            writer.update()
+
+
+def _record(session: Session, d: Outcome, g: Outcome) -> dict[str, float]:
+    """Write a point of the curves; end the run at the first number that is not finite."""
+    state, writer = session.state, session.writer
+    values = measure(state, d, g)
+    unsound = first_unsound(values)
+    if unsound is not None:
+        return _diverged(session, unsound)
+    session.speed = state.images / max(state.seconds, 1e-9)
+    values |= {
+        "speed/images per second": session.speed,
+        "rate/G": state.g_optimizer.param_groups[0]["lr"],
+        "rate/D": state.d_optimizer.param_groups[0]["lr"],
+    }
+    writer.record({"step": state.step, "images": state.images, "seconds": round(state.seconds, 3), **values})
+    return values
+
+
+def _diverged(session: Session, name: str) -> dict[str, float]:
+    state, writer = session.state, session.writer
+    session.paint()
+    sentence = (
+        f"Training diverged at step {state.step}: {name} is no longer a finite number. "
+        "The pictures are kept; try a smaller step size (lr_g, lr_d)."
+    )
+    writer.verdict({"step": state.step, "kind": "diverged", "text": sentence})
+    raise TrainingDiverged(sentence)
+
+
+def _show(session: Session) -> None:
+    """Write the sample grid, the generator and the status when they are due."""
+    state, times = session.state, session.times
+    if times.sample_due(state.step, state.seconds):
+        session.paint()
+    if times.exports.due(state.seconds):
+        session.export()
+    if times.heartbeats.due(state.seconds):
+        session.report()
+
+

@@ -1,0 +1,123 @@
+"""What this machine does fastest: number format, memory layout and threads, measured in under a second."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import nn
+
+from gan_core.config import TrainConfig
+
+PATIENCE = 0.8  # seconds that the measurement may take in all
+SLOWER = 1.5  # a candidate this much slower than the best is not tried a second time
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """How to compute: device, number format, memory layout, processor threads."""
+
+    device: str = "cpu"
+    precision: str = "fp32"
+    memory_format: str = "contiguous"
+    threads: int = 1
+
+    def autocast(self) -> contextlib.AbstractContextManager[object]:
+        """The context in which forward passes and losses run."""
+        if self.precision == "fp32":
+            return contextlib.nullcontext()
+        return torch.autocast(self.device, dtype=torch.bfloat16)
+
+    def place(self, net: nn.Module) -> nn.Module:
+        """`net` on this device in this memory layout."""
+        return net.to(self.device, memory_format=self.layout)  # type: ignore[call-overload, no-any-return]
+
+    @property
+    def layout(self) -> torch.memory_format:
+        """torch's own name of the memory layout."""
+        return torch.channels_last if self.memory_format == "channels_last" else torch.contiguous_format
+
+    def use_threads(self) -> None:
+        """Let torch use this many processor threads from now on."""
+        torch.set_num_threads(self.threads)
+
+
+def choose_device(asked: str) -> str:
+    """The device asked for; `auto` is a CUDA GPU where there is one, else the processor."""
+    if asked != "auto":
+        return asked
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def choose_machine(
+    config: TrainConfig, trial: Callable[[Machine], Callable[[], object]]
+) -> tuple[Machine, str]:
+    """The fastest way to run a step here, and a sentence on how that was found.
+
+    What `config` fixes is kept; what it leaves to `auto` is timed. `trial(machine)` gives a function that
+    runs one training step on scratch networks. With nothing left to choose no time is spent.
+    """
+    device = choose_device(config.device)
+    cores = _cores()
+    start = Machine(device, "fp32", "contiguous", config.threads or min(cores, 8))
+    timings: dict[Machine, float] = {}
+    deadline = time.perf_counter() + PATIENCE
+
+    def fastest(candidates: Iterable[Machine]) -> Machine:
+        for machine in dict.fromkeys(candidates):
+            if machine not in timings and (not timings or time.perf_counter() < deadline):
+                timings[machine] = _time(trial(machine), machine, min(timings.values(), default=float("inf")))
+        return min(timings, key=lambda machine: timings[machine])
+
+    forms = _forms(config, device)
+    candidates = [replace(start, precision=p, memory_format=m) for p, m in forms]
+    counts = [config.threads] if config.threads or device != "cpu" else sorted({cores, (cores + 1) // 2})
+    if len(candidates) == 1 and len(counts) == 1:
+        return candidates[0], f"As asked: {_name(candidates[0])}."
+    best = fastest(candidates)
+    best = fastest(replace(best, threads=count or start.threads) for count in counts)
+    listed = ", ".join(f"{_name(m)} {1000 * s:.1f} ms" for m, s in timings.items())
+    return best, f"A step takes: {listed}. Chosen: {_name(best)}."
+
+
+def _forms(config: TrainConfig, device: str) -> list[tuple[str, str]]:
+    """(precision, memory format) pairs left open by `config`, the likeliest winner first."""
+    precisions = ["bf16", "fp32"] if config.precision == "auto" else [config.precision]
+    if device == "mps" and config.precision == "auto":
+        precisions = ["fp32"]
+    layouts = (
+        ["channels_last", "contiguous"] if config.memory_format == "auto" else [config.memory_format]
+    )  # fmt: skip
+    return list(itertools.product(precisions, layouts))
+
+
+def _cores() -> int:
+    """Processors this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _time(step: Callable[[], object], machine: Machine, best: float) -> float:
+    """Seconds of one step: the least of three after a warm-up; one only when it is hopeless."""
+    machine.use_threads()
+    step()
+    least = float("inf")
+    for _ in range(3):
+        begin = time.perf_counter()
+        step()
+        if machine.device == "cuda":
+            torch.cuda.synchronize()
+        least = min(least, time.perf_counter() - begin)
+        if least > SLOWER * best:
+            break
+    return least
+
+
+def _name(machine: Machine) -> str:
+    return f"{machine.precision} {machine.memory_format} x{machine.threads}"

@@ -1,0 +1,74 @@
+"""What a run shows of itself: points of the curves and grids of samples."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gan_core.config import ModelConfig
+from gan_core.images import to_bytes, to_grid, webp
+from gan_core.latent import sample_latents
+from gan_core.training.state import State
+from gan_core.training.step import Outcome
+
+ROWS = 8
+GRID_SEED_SHIFT = 7  # the grid's z must not be the first z of the training noise
+
+
+def measure(state: State, d: Outcome, g: Outcome) -> dict[str, float]:
+    """A point of the curves, by "group/name". The one place where the run waits for the device."""
+    values = {
+        "loss/D": d.loss, "loss/G": g.loss,
+        "score/D(x)": d.real.sigmoid().mean(), "score/D(G(z))": d.fake.sigmoid().mean(),
+        "accuracy/real": (d.real > 0).float().mean(), "accuracy/fake": (d.fake < 0).float().mean(),
+        "gradient/D": gradient_norm(state.D), "gradient/G": gradient_norm(state.G),
+    }  # fmt: skip
+    numbers = torch.stack([value.float() for value in values.values()]).tolist()
+    return dict(zip(values, numbers))
+
+
+def gradient_norm(net: nn.Module) -> Tensor:
+    """Length of the gradient over all weights of `net`."""
+    grads = [p.grad for p in net.parameters() if p.grad is not None]
+    return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(grads)))
+
+
+def first_unsound(values: Mapping[str, float]) -> str | None:
+    """The first name whose value is not a finite number."""
+    return next((name for name, value in values.items() if not math.isfinite(value)), None)
+
+
+class Gallery:
+    """Sample grids of the same z from step to step, for conditional models one class a column."""
+
+    def __init__(self, model: ModelConfig, seed: int) -> None:
+        self.columns = min(model.classes, 16) or 10
+        count = ROWS * self.columns
+        self.z = sample_latents(count, model.latent, seed + GRID_SEED_SHIFT)
+        self.labels = torch.arange(count) % self.columns if model.classes else None
+
+    def paint(self, state: State) -> bytes:
+        """The grid drawn by the smoothed generator, as WebP."""
+        device = state.machine.device
+        labels = None if self.labels is None else self.labels.to(device)
+        with torch.inference_mode():
+            return self._grid(to_bytes(state.ema(self.z.to(device), labels).float()))
+
+    def real(self, images: np.ndarray, labels: np.ndarray | None) -> bytes:
+        """Real pictures, uint8 (N, C, H, W), in the same places, as WebP."""
+        if self.labels is None or labels is None:
+            chosen = np.arange(ROWS * self.columns) % len(images)
+        else:
+            by_class = [np.flatnonzero(labels[:5000] == k) for k in range(self.columns)]
+            chosen = np.array([
+                by_class[k][row % len(by_class[k])] if len(by_class[k]) else 0
+                for row in range(ROWS) for k in range(self.columns)
+            ])  # fmt: skip
+        return self._grid(np.asarray(images[chosen]))
+
+    def _grid(self, images: np.ndarray) -> bytes:
+        return webp(to_grid(images, self.columns))

@@ -1,0 +1,159 @@
+"""A run under way: what is opened before the first step and saved after the last."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from gan_core.checkpoints import export_generator
+from gan_core.config import ModelConfig, TrainConfig
+from gan_core.data import DATASETS, Pictures, load
+from gan_core.errors import RunError
+from gan_core.losses import LOSSES
+from gan_core.runs import RunPaths, RunWriter
+from gan_core.runs.reader import checkpoint_steps
+from gan_core.training.feed import Feed
+from gan_core.training.machine import Machine, choose_machine
+from gan_core.training.record import Gallery
+from gan_core.training.snapshot import load_state, read_counters, save_state
+from gan_core.training.state import State, build_state, follow
+from gan_core.training.step import Objective, d_step, draw_fake, g_step
+from gan_core.training.timetable import Stopwatch, Timetable, progress, timetable
+
+
+@dataclass(slots=True)
+class Session:
+    """A run under way: everything chosen, built and opened."""
+
+    config: TrainConfig
+    model: ModelConfig
+    writer: RunWriter
+    feed: Feed
+    state: State
+    objective: Objective
+    gallery: Gallery
+    times: Timetable
+    watch: Stopwatch
+    speed: float = 0.0
+
+    @property
+    def progress(self) -> float:
+        state = self.state
+        return progress(self.config, state.step, state.images, state.seconds)
+
+    def report(self, **changes: object) -> None:
+        """Write how far the run is, and `changes`, into its status."""
+        state = self.state
+        self.writer.update(
+            step=state.step, images=state.images, seconds=round(state.seconds, 3),
+            images_per_second=round(self.speed, 1), **changes,
+        )  # fmt: skip
+
+    def paint(self) -> None:
+        """Write the sample grid of this step."""
+        self.writer.sample(self.state.step, self.gallery.paint(self.state))
+
+    def export(self) -> None:
+        """Write the smoothed generator, for whoever explores it."""
+        state, config, source = self.state, self.config, DATASETS[self.config.dataset]
+        info = {
+            "dataset": config.dataset, "class_names": list(source.classes) if config.conditional else [],
+            "step": state.step, "images": state.images, "seconds": round(state.seconds, 1),
+            "seed": config.seed, "run": self.writer.run.id, "licence": source.licence,
+        }  # fmt: skip
+        export_generator(self.writer.run.generator, state.ema, self.model, info)
+
+    def save(self) -> None:
+        """Write a checkpoint of the whole state."""
+        self.writer.checkpoint(self.state.step, lambda folder: save_state(self.state, folder))
+
+    def close(self) -> None:
+        """The last grid, generator, checkpoint and figures."""
+        self.paint()
+        self.export()
+        self.save()
+        self.report()
+
+
+def open_session(config: TrainConfig, writer: RunWriter, resume: bool) -> Session:
+    """Read the pictures, build or restore the state, show the first grid, measure the machine."""
+    writer.update(state="running", message="")
+    model = model_config(config)
+    pictures = load(config.dataset, size=config.size, root=config.data_root)
+    gallery = Gallery(model, config.seed)
+    folder = _newest_checkpoint(writer.run) if resume else None
+    if folder is None:
+        # The first grid is on the page while the machine is still being measured.
+        writer.real(gallery.real(pictures.images, pictures.labels))
+        writer.sample(0, gallery.paint(build_state(config, model, Machine())))
+        machine, reason = choose_machine(config, lambda candidate: trial(config, candidate))
+        writer.log(reason)
+    else:
+        machine = read_counters(folder)["machine"]
+        writer.log(f"Resumed from {folder.name}.")
+    machine.use_threads()
+    state = build_state(config, model, machine)
+    if folder is not None:
+        load_state(state, folder)
+    times = timetable(config)
+    times.sample_due(0, state.seconds)
+    times.checkpoints.last = state.seconds
+    return Session(config, model, writer, _feed(config, pictures, machine), state, objective_of(config),
+                    gallery, times, Stopwatch(state.seconds))  # fmt: skip
+
+
+def model_config(config: TrainConfig) -> ModelConfig:
+    """The shape of the networks that `config` asks for, with channels and classes from its data set."""
+    source = DATASETS[config.dataset]
+    return ModelConfig(
+        network=config.network, size=config.size, channels=source.channels,
+        classes=len(source.classes) if config.conditional else 0,
+        latent=config.latent, g_width=config.g_width, d_width=config.d_width,
+        conditioning=config.conditioning,
+    )  # fmt: skip
+
+
+def objective_of(config: TrainConfig) -> Objective:
+    """What `config` asks both networks to minimise."""
+    return Objective(LOSSES[config.loss], config.class_weight)
+
+
+def trial(config: TrainConfig, machine: Machine) -> Callable[[], object]:
+    """A function that runs one training step on scratch networks and random pictures."""
+    model = model_config(config)
+    state, objective = build_state(config, model, machine), objective_of(config)
+    random = np.random.default_rng(0)
+    pixels = random.integers(0, 256, (config.batch, model.channels, model.size, model.size), dtype=np.uint8)
+    labels = np.arange(config.batch) % model.classes if model.classes else None
+    feed = Feed(pixels, labels, batch=config.batch, seed=0, device=machine.device, layout=machine.layout)
+
+    def step() -> None:
+        batch = feed.draw(0)
+        for _ in range(config.d_steps):
+            fake = draw_fake(state, batch.labels, config.batch)
+            d_step(state, batch, fake, objective)
+        g_step(state, batch, fake, objective)
+        follow(state.ema, state.G, 1000.0, config.batch)
+
+    return step
+
+
+def warm_up() -> None:
+    """One step on scratch networks: the first one loads parts of torch for a second or two."""
+    trial(TrainConfig(seconds=1.0), Machine())()
+
+
+def _feed(config: TrainConfig, pictures: Pictures, machine: Machine) -> Feed:
+    labels = pictures.labels if config.conditional else None
+    return Feed(pictures.images, labels, batch=config.batch, seed=config.seed, device=machine.device,
+                layout=machine.layout)  # fmt: skip
+
+
+def _newest_checkpoint(run: RunPaths) -> Path:
+    steps = checkpoint_steps(run)
+    if not steps:
+        raise RunError(f"Run {run.id} has no checkpoint to go on from.")
+    return run.checkpoint(steps[-1])

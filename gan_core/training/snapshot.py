@@ -1,0 +1,89 @@
+"""The whole training state on disk and back, so that a resumed run goes on as if it had never stopped."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gan_core.checkpoints import read_header, read_tensors, save_tensors
+from gan_core.errors import WeightsError
+from gan_core.training.machine import Machine
+from gan_core.training.state import State
+
+FILE = "state.safetensors"
+FORMAT = "gan_core.state"
+
+
+def save_state(state: State, folder: Path) -> None:
+    """Write both networks, the EMA, both optimisers, the noise generator and the counters into `folder`."""
+    tensors: dict[str, Tensor] = {"noise": state.noise.get_state()}
+    for name, net in _networks(state).items():
+        tensors |= {f"{name}.{key}": value for key, value in net.state_dict().items()}
+    for name, optimizer in _optimizers(state).items():
+        for index, moments in optimizer.state_dict()["state"].items():
+            tensors |= {f"{name}.{index}.{key}": value for key, value in moments.items()}
+    machine = state.machine
+    counters = {
+        "step": state.step, "images": state.images, "seconds": state.seconds,
+        "machine": [machine.device, machine.precision, machine.memory_format, machine.threads],
+    }  # fmt: skip
+    save_tensors(folder / FILE, tensors, {"format": FORMAT, "counters": json.dumps(counters)})
+
+
+def read_counters(folder: Path) -> dict[str, Any]:
+    """Step, images, seconds and machine of a saved state.
+
+    Raises:
+        WeightsError: the file is damaged or not a saved state.
+    """
+    header = read_header(folder / FILE)
+    if header.get("format") != FORMAT:
+        raise WeightsError(f"{folder.name} holds no training state.")
+    counters: dict[str, Any] = json.loads(header["counters"])
+    counters["machine"] = Machine(*counters["machine"])
+    return counters
+
+
+def load_state(state: State, folder: Path) -> None:
+    """Put what `save_state` wrote into a state built from the same settings.
+
+    Raises:
+        WeightsError: the file is damaged or belongs to other networks.
+    """
+    counters, tensors = read_counters(folder), read_tensors(folder / FILE)
+    try:
+        for name, net in _networks(state).items():
+            net.load_state_dict(_below(tensors, name))
+        for name, optimizer in _optimizers(state).items():
+            saved = optimizer.state_dict()
+            saved["state"] = _moments(_below(tensors, name))
+            optimizer.load_state_dict(saved)
+        state.noise.set_state(tensors["noise"])
+    except (KeyError, RuntimeError, ValueError) as error:
+        raise WeightsError(f"The checkpoint {folder.name} does not fit these settings.") from error
+    state.step, state.images, state.seconds = (counters[key] for key in ("step", "images", "seconds"))
+
+
+def _networks(state: State) -> dict[str, torch.nn.Module]:
+    return {"G": state.G, "D": state.D, "ema": state.ema}
+
+
+def _optimizers(state: State) -> dict[str, torch.optim.Optimizer]:
+    return {"g_optimizer": state.g_optimizer, "d_optimizer": state.d_optimizer}
+
+
+def _below(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
+    start = name + "."
+    return {key[len(start) :]: value for key, value in tensors.items() if key.startswith(start)}
+
+
+def _moments(tensors: dict[str, Tensor]) -> dict[int, dict[str, Tensor]]:
+    moments: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        index, name = key.split(".", 1)
+        moments.setdefault(int(index), {})[name] = value
+    return moments

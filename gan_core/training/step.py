@@ -1,0 +1,101 @@
+"""The heart: one update of the discriminator, one of the generator. Read this first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gan_core.losses import GanLoss
+from gan_core.networks import Judgement
+from gan_core.training.feed import Batch
+from gan_core.training.state import State
+
+
+def unchanged(pictures: Tensor) -> Tensor:
+    """No augmentation."""
+    return pictures
+
+
+def no_penalty(D: nn.Module, real: Tensor, fake: Tensor, labels: Tensor | None) -> Tensor:
+    """No penalty on the discriminator."""
+    return real.new_zeros(())
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """What is minimised, chosen before training: the steps below read no settings.
+
+    `augment` changes real and fake pictures alike before D sees them; `penalty` is added to D's loss;
+    `class_weight` weighs the cross-entropy of the labels that D names.
+    """
+
+    loss: GanLoss
+    class_weight: float = 0.0
+    augment: Callable[[Tensor], Tensor] = unchanged
+    penalty: Callable[[nn.Module, Tensor, Tensor, Tensor | None], Tensor] = no_penalty
+
+    def naming(self, judgement: Judgement, labels: Tensor | None) -> Tensor | float:
+        """How far D's guess of the label is off, weighted. Source: AC-GAN, Odena 2017, arXiv 1610.09585."""
+        if judgement.classes is None or labels is None or self.class_weight == 0:
+            return 0.0
+        return self.class_weight * F.cross_entropy(judgement.classes.float(), labels)
+
+
+class Outcome(NamedTuple):
+    """What a step leaves for the record, detached: the loss and D's logits, (N,) float32."""
+
+    loss: Tensor
+    real: Tensor
+    fake: Tensor
+
+
+def draw_fake(state: State, labels: Tensor | None, count: int) -> Tensor:
+    """Generated pictures (count, C, H, W) in [-1, 1], joined to the generator's graph."""
+    with state.machine.autocast():
+        fake: Tensor = state.G(state.draw_z(count), labels)
+    return fake
+
+
+def d_step(state: State, batch: Batch, fake: Tensor, objective: Objective) -> Outcome:
+    """One discriminator update: call the real pictures real and the fake ones fake.
+
+    batch.images: (N, C, H, W) in [-1, 1]; fake: the same shape, one for each label of the batch.
+    """
+    with state.machine.autocast():
+        real, fake = objective.augment(batch.images), objective.augment(fake.detach())
+        on_real, on_fake = state.D(real, batch.labels), state.D(fake, batch.labels)
+        real_logits, fake_logits = on_real.realness.float(), on_fake.realness.float()
+        adversarial = objective.loss.d(real_logits, fake_logits)
+        naming = objective.naming(on_real, batch.labels)
+        penalty = objective.penalty(state.D, real, fake, batch.labels)
+    state.d_optimizer.zero_grad(set_to_none=True)
+    (adversarial + naming + penalty).backward()
+    state.d_optimizer.step()
+    return Outcome(adversarial.detach(), real_logits.detach(), fake_logits.detach())
+
+
+def g_step(state: State, batch: Batch, fake: Tensor, objective: Objective) -> Outcome:
+    """One generator update: have the fake pictures called real. D is frozen and only passes gradients on.
+
+    `fake` may be the batch that D has just learned from: its graph belongs to G alone.
+    """
+    state.D.requires_grad_(False)
+    with state.machine.autocast():
+        on_fake = state.D(objective.augment(fake), batch.labels)
+        fake_logits = on_fake.realness.float()
+        real_logits = torch.zeros_like(fake_logits)  # most games never look at it: spare D the real pictures
+        if objective.loss.g_compares:
+            with torch.no_grad():
+                real_logits = state.D(objective.augment(batch.images), batch.labels).realness.float()
+        adversarial = objective.loss.g(real_logits, fake_logits)
+        naming = objective.naming(on_fake, batch.labels)
+    state.g_optimizer.zero_grad(set_to_none=True)
+    (adversarial + naming).backward()
+    state.g_optimizer.step()
+    state.D.requires_grad_(True)
+    return Outcome(adversarial.detach(), real_logits, fake_logits.detach())

@@ -1,0 +1,104 @@
+"""Ways through the latent space, and the directions of the strongest change."""
+
+import numpy as np
+import pytest
+import torch
+
+from gan_core.config import ModelConfig
+from gan_core.directions import principal_directions
+from gan_core.latent import lerp, path, sample_latents, slerp
+from gan_core.networks import build_pair
+from gan_core.sampling import Sampler
+
+
+def test_rows_do_not_depend_on_the_count():
+    assert torch.equal(sample_latents(3, 64, 5), sample_latents(100, 64, 5)[:3])
+    assert not torch.equal(sample_latents(3, 64, 5), sample_latents(3, 64, 6))
+
+
+def test_latents_are_standard_normal():
+    z = sample_latents(20_000, 8, 1)
+    assert z.mean().abs() < 0.01 and abs(z.std().item() - 1) < 0.01
+
+
+def test_slerp_by_hand():
+    a, b = torch.tensor([2.0, 0.0]), torch.tensor([0.0, 4.0])
+    half = 3 * 0.5**0.5
+    assert slerp(a, b, 0.5).tolist() == pytest.approx([half, half], rel=1e-5)
+    third = slerp(torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0]), 1 / 3)
+    assert third.tolist() == pytest.approx([np.cos(np.pi / 6), np.sin(np.pi / 6)], rel=1e-5)
+
+
+@pytest.mark.parametrize("way", [lerp, slerp])
+def test_both_ways_begin_at_a_and_end_at_b(way):
+    a, b = sample_latents(2, 64, 0)
+    assert torch.allclose(way(a, b, 0.0), a, atol=1e-5) and torch.allclose(way(a, b, 1.0), b, atol=1e-5)
+
+
+def test_slerp_keeps_the_length_and_lerp_does_not():
+    a, b = sample_latents(2, 100, 3)
+    a, b = a / a.norm(), b / b.norm()
+    assert slerp(a, b, 0.5).norm().item() == pytest.approx(1.0, abs=1e-5)
+    assert lerp(a, b, 0.5).norm().item() < 0.85
+
+
+def test_slerp_of_parallel_and_opposite_ends_is_finite():
+    a = torch.tensor([1.0, 0.0, 0.0])
+    for b in (a, 2 * a, -a, a + 1e-7, torch.zeros(3)):
+        assert torch.isfinite(slerp(a, b, 0.3)).all()
+    assert torch.allclose(slerp(a, 3 * a, 0.5), 2 * a)
+
+
+def test_path_has_its_ends_and_even_angles():
+    a, b = sample_latents(2, 16, 2)
+    steps = path(a, b, 5)
+    assert steps.shape == (5, 16)
+    assert torch.allclose(steps[0], a, atol=1e-5) and torch.allclose(steps[-1], b, atol=1e-5)
+    units = steps / steps.norm(dim=1, keepdim=True)
+    cosines = (units[1:] * units[:-1]).sum(1)
+    assert torch.allclose(cosines, cosines[:1].expand(4), atol=1e-4)
+
+
+@pytest.fixture
+def sampler():
+    model = ModelConfig(network="dcgan-s2d", size=16, channels=1, classes=3, latent=6, g_width=4,
+                        d_width=4, conditioning="class-logits")  # fmt: skip
+    G, _ = build_pair(model, seed=0)
+    return Sampler(G, model, {})
+
+
+def test_directions_are_orthonormal_and_strongest_first(sampler):
+    directions, strengths = principal_directions(sampler, 6)
+    assert torch.allclose(directions @ directions.T, torch.eye(6), atol=1e-5)
+    assert (strengths[:-1] >= strengths[1:]).all()
+
+
+def test_the_first_direction_moves_the_first_layer_most(sampler):
+    """Against brute force: no random direction changes the normalised first feature map more."""
+    seed = sampler.generator.seed
+    with torch.no_grad():
+        seed.norm.running_var.copy_(torch.linspace(0.1, 4.0, len(seed.norm.running_var)))
+        seed.norm.weight.copy_(torch.linspace(-2.0, 1.0, len(seed.norm.weight)))
+    directions, strengths = principal_directions(sampler, 2)
+
+    def change(step):
+        z = torch.stack([torch.zeros(6), step])
+        label = torch.zeros(2, dtype=torch.int64)
+        with torch.no_grad():
+            one_hot = torch.nn.functional.one_hot(label, 3).float()
+            h = seed.norm(seed.linear(torch.cat([z, one_hot], 1)).view(2, -1, 4, 4))
+        return (h[1] - h[0]).norm().item()
+
+    assert change(directions[0]) == pytest.approx(strengths[0].item(), rel=1e-4)
+    random = sample_latents(200, 6, 1)
+    assert max(change(r / r.norm()) for r in random) <= strengths[0].item() + 1e-5
+
+
+def test_sampler_chunks_and_labels(sampler):
+    pictures, labels = sampler.sample(1203, seed=1)
+    assert pictures.shape == (1203, 1, 16, 16) and pictures.dtype == np.uint8
+    assert labels[:4].tolist() == [0, 1, 2, 0]
+    again, _ = sampler.sample(2, seed=1)
+    assert np.array_equal(pictures[:2], again)
+    _, twos = sampler.sample(5, seed=1, label=2)
+    assert twos.tolist() == [2] * 5

@@ -1,0 +1,108 @@
+"""Every network at every size it claims, with and without labels."""
+
+import itertools
+
+import pytest
+import torch
+
+from gan_core.config import ModelConfig
+from gan_core.networks import NETWORKS, build_pair
+from gan_core.networks.base import Head
+
+SHAPES = [(name, size) for name, row in NETWORKS.items() for size in row.sizes]
+
+
+def model(**changes):
+    base = dict(network="dcgan", size=32, channels=1, classes=0, latent=8, g_width=4, d_width=4,
+                conditioning="class-logits")  # fmt: skip
+    return ModelConfig(**{**base, **changes})
+
+
+@pytest.mark.parametrize(("name", "size"), SHAPES)
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(("classes", "conditioning"), [(0, "class-logits"), (5, "class-logits"), (5, "projection")])  # fmt: skip
+def test_shapes(name, size, channels, classes, conditioning):
+    wanted = model(network=name, size=size, channels=channels, classes=classes, conditioning=conditioning)
+    G, D = build_pair(wanted, seed=0)
+    labels = torch.arange(6) % classes if classes else None
+    pictures = G(torch.randn(6, 8), labels)
+    assert pictures.shape == (6, channels, size, size)
+    assert pictures.abs().max() <= 1
+    judgement = D(pictures, labels)
+    assert judgement.realness.shape == (6,)
+    if classes and conditioning == "class-logits":
+        assert judgement.classes.shape == (6, classes)
+    else:
+        assert judgement.classes is None
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_label_reaches_both(name):
+    for conditioning in ("class-logits", "projection"):
+        G, D = build_pair(model(network=name, classes=3, conditioning=conditioning), seed=1)
+        G.eval(), D.eval()
+        z = torch.randn(1, 8)
+        zero, one = torch.tensor([0]), torch.tensor([1])
+        assert not torch.equal(G(z, zero), G(z, one))
+        picture = torch.rand(1, 1, 32, 32)
+        assert not torch.equal(D(picture, zero).realness, D(picture, one).realness)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_in_eval_mode_a_picture_depends_on_its_own_z_alone(name):
+    G, _ = build_pair(model(network=name), seed=2)
+    G.eval()
+    z = torch.randn(7, 8)
+    assert torch.allclose(G(z)[3:4], G(z[3:4]), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_weight_gets_a_gradient(name):
+    for classes, conditioning in itertools.product((0, 4), ("class-logits", "projection")):
+        G, D = build_pair(model(network=name, classes=classes, conditioning=conditioning), seed=3)
+        labels = torch.arange(4) % classes if classes else None
+        judgement = D(G(torch.randn(4, 8), labels), labels)
+        total = judgement.realness.square().sum()
+        if judgement.classes is not None:
+            total = total + judgement.classes.square().sum()
+        total.backward()
+        unused = [n for n, p in [*G.named_parameters(), *D.named_parameters()] if p.grad is None]
+        assert unused == []
+
+
+def test_class_logits_take_the_logit_of_the_own_label():
+    head = Head(2, model(classes=3))
+    with torch.no_grad():
+        head.linear.weight.zero_()
+        head.linear.bias.copy_(torch.arange(6.0))
+    answer = head(torch.randn(4, 2), torch.tensor([2, 0, 1, 2]))
+    assert answer.realness.tolist() == [2.0, 0.0, 1.0, 2.0]
+    assert answer.classes.tolist() == [[3.0, 4.0, 5.0]] * 4
+
+
+def test_projection_by_hand():
+    """Miyato & Koyama 2018, eq. 4: psi(phi(x)) + <v_y, phi(x)>."""
+    head = Head(2, model(classes=2, conditioning="projection"))
+    with torch.no_grad():
+        head.linear.weight.copy_(torch.tensor([[1.0, 2.0]]))
+        head.linear.bias.fill_(0.5)
+        head.embedding.weight.copy_(torch.tensor([[1.0, 0.0], [0.0, -1.0]]))
+    features = torch.tensor([[3.0, 4.0], [3.0, 4.0]])
+    assert head(features, torch.tensor([0, 1])).realness.tolist() == [14.5, 7.5]
+
+
+def test_same_seed_same_weights_and_dcgan_spread():
+    one, _ = build_pair(model(g_width=64), seed=5)
+    two, _ = build_pair(model(g_width=64), seed=5)
+    other, _ = build_pair(model(g_width=64), seed=6)
+    weights = [net.state_dict()["ups.0.0.weight"] for net in (one, two, other)]
+    assert torch.equal(weights[0], weights[1]) and not torch.equal(weights[0], weights[2])
+    assert weights[0].std().item() == pytest.approx(0.02, rel=0.02)
+
+
+def test_batch_norm_epsilon_is_small():
+    """A popular repository passes 0.8 where epsilon stands."""
+    for name in NETWORKS:
+        for net in build_pair(model(network=name), seed=0):
+            for layer in net.modules():
+                assert getattr(layer, "eps", 0) < 1e-3
