@@ -1,0 +1,90 @@
+"""Curves for the page: one chart a group of metrics, thinned, knowing no metric by name.
+
+A metric is called `group/name` ("loss/D"); whatever a trainer records under such a name appears as the
+curve `name` in the chart `group`, with the step as its horizontal axis.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from gan_core.runs.thin import thin
+
+LIMIT = 500  # points of one curve that reach a browser, however long the run
+
+Lines = Mapping[str, Mapping[str, float]]  # group -> curve name -> value it settles at in theory
+
+
+class Columns:
+    """The metrics of one run by name, growing as records arrive."""
+
+    def __init__(self) -> None:
+        self._columns: dict[str, tuple[array[float], array[float]]] = {}
+        self.records = 0
+        self.drawn = -1  # number of records in the charts made last
+
+    def add(self, records: Iterable[Mapping[str, Any]]) -> None:
+        """Append records as read from metrics.jsonl; what is no number is a gap in its curve."""
+        for record in records:
+            step = _number(record.get("step"))
+            if math.isnan(step):
+                continue
+            self.records += 1
+            for name, value in record.items():
+                if "/" in name:
+                    xs, ys = self._columns.setdefault(name, (array("d"), array("d")))
+                    xs.append(step)
+                    ys.append(_number(value))
+
+    def worth_drawing(self) -> bool:
+        """Whether the charts would look different: at least the width of one point has been added."""
+        added = self.records - self.drawn
+        return self.drawn < 0 or added > self.drawn / LIMIT
+
+    def charts(self, lines: Lines | None = None) -> list[dict[str, Any]]:
+        """JSON-ready charts: [{"group", "curves": [{"name", "x", "y"}], "lines": [{"name", "value"}]}].
+
+        No curve has more than `LIMIT` points; a gap in a curve is None.
+        """
+        groups: dict[str, list[dict[str, Any]]] = {}
+        for name, (xs, ys) in self._columns.items():
+            group, _, curve = name.partition("/")
+            groups.setdefault(group, []).append(_curve(curve, xs, ys))
+        self.drawn = self.records
+        return [
+            {"group": group, "curves": curves, "lines": _lines(curves, (lines or {}).get(group, {}))}
+            for group, curves in groups.items()
+        ]
+
+
+def _curve(name: str, xs: array[float], ys: array[float]) -> dict[str, Any]:
+    kept_x, kept_y = thin(xs, ys, LIMIT)
+    return {
+        "name": name,
+        "x": [int(x) if x == int(x) else x for x in kept_x],
+        "y": [_short(y) for y in kept_y],
+    }
+
+
+def _lines(curves: list[dict[str, Any]], values: Mapping[str, float]) -> list[dict[str, Any]]:
+    names = {curve["name"] for curve in curves}
+    return [{"name": name, "value": value} for name, value in values.items() if name in names]
+
+
+def _number(value: Any) -> float:
+    """`value` as a finite number, else NaN (also for text, None and infinity)."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return math.nan
+    return number if math.isfinite(number) else math.nan
+
+
+def _short(value: float | None) -> float | None:
+    """Five significant digits, so that a curve is half as many bytes; None for a gap."""
+    if value is None or math.isnan(value):
+        return None
+    return float(f"{value:.5g}")

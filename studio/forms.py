@@ -1,0 +1,139 @@
+"""Settings <-> widgets, by field name and never by position.
+
+Everything a widget needs (type, range, choices, group) comes from `gan_core.config.knobs`, its words from
+`text/knobs.json`; a new setting appears on the page without a line here. Settings about the machine that
+a visitor must not choose (`Knob.local`) are never shown and never taken.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from gan_core import presets
+from gan_core.catalog import check, choices
+from gan_core.config import Knob, TrainConfig, kind, knobs, to_mapping
+from gan_core.data import available
+from gan_core.errors import ConfigError, Problem
+from studio.words import t
+
+ALWAYS = ("dataset", "seconds", "steps", "images")  # in the command line even when the preset says the same
+
+
+@dataclass(frozen=True)
+class Form:
+    """The widgets of one form by setting name."""
+
+    fields: dict[str, Component]
+
+    def read(self, values: Mapping[Any, Any]) -> dict[str, Any]:
+        """What the visitor entered, by setting name, from what Gradio hands a handler (by widget)."""
+        return {name: values[widget] for name, widget in self.fields.items() if widget in values}
+
+    def show(self, config: TrainConfig) -> dict[Component, Any]:
+        """The widgets with the values of `config`, as a handler returns them."""
+        return {widget: getattr(config, name) for name, widget in self.fields.items()}
+
+
+def shown_knobs() -> dict[str, Knob]:
+    """The settings a visitor may choose, in order."""
+    return {name: about for name, about in knobs().items() if not about.local}
+
+
+def groups(skip: Collection[str] = ()) -> Iterator[tuple[str, list[str]]]:
+    """(group, its setting names) of all shown settings but `skip`, in order."""
+    shown = {name: about for name, about in shown_knobs().items() if name not in skip}
+    for group in dict.fromkeys(about.group for about in shown.values()):
+        yield group, [name for name, about in shown.items() if about.group == group]
+
+
+def build_form(config: TrainConfig, skip: Collection[str] = ()) -> Form:
+    """Lay out one widget a setting, a folded accordion a group, with the values of `config`."""
+    fields: dict[str, Component] = {}
+    for group, names in groups(skip):
+        with gr.Accordion(t(f"knobs.group.{group}"), open=False, elem_classes="knobs"), gr.Row():
+            for name in names:
+                fields[name] = widget(name, getattr(config, name))
+    return Form(fields)
+
+
+def widget(name: str, value: Any) -> Component:
+    """The widget of one setting: a switch, a choice, a slider for a short range, else a number."""
+    about = knobs()[name]
+    plain, optional = kind(name)
+    words: dict[str, Any] = {
+        "label": t(f"knobs.{name}.label"),
+        "info": t(f"knobs.{name}.help"),
+        "elem_id": f"knob-{name.replace('_', '-')}",
+        "min_width": 240,
+    }
+    if plain is bool:
+        return gr.Checkbox(value, **words)
+    if offered := choices(name):
+        return gr.Dropdown(list(offered), value=value, filterable=False, **words)
+    if plain is str:
+        return gr.Textbox(value, **words)
+    if not optional and about.scale == "linear" and _span(about) <= 20:
+        return gr.Slider(about.low, about.high, value=value, step=1 if plain is int else 0.001, **words)
+    return gr.Number(value, **words)
+
+
+def configure(preset: str, values: Mapping[str, Any]) -> TrainConfig:
+    """The settings of `preset` with a visitor's `values` put in.
+
+    Raises:
+        ConfigError: every unknown, unusable or local setting, each with one sentence.
+    """
+    problems = [
+        Problem(name, value, f"{name} is chosen by whoever runs this studio; leave it out.")
+        for name, value in values.items() if name in knobs() and knobs()[name].local
+    ]  # fmt: skip
+    if problems:
+        raise ConfigError(problems)
+    return check(presets.settings(preset, values))
+
+
+def checked(preset: str, values: Mapping[str, Any]) -> tuple[TrainConfig | None, str]:
+    """(settings, "") when they can be used, else (None, the sentence that says why not)."""
+    try:
+        return configure(preset, values), ""
+    except ConfigError as error:
+        return None, str(error)
+
+
+def preset_for(dataset: str, current: str) -> str:
+    """The recipe to propose with a data set: the present one if it is made for it, else one that is."""
+    made_for = [name for name, preset in presets.PRESETS.items() if preset.settings.get("dataset") == dataset]
+    return current if current in made_for or not made_for else made_for[0]
+
+
+def dataset_for(preset: str, current: str, root: str) -> str:
+    """The data set to propose with a recipe: its own when it is here, else the present one."""
+    wanted = presets.settings(preset, {}).dataset
+    return wanted if available(wanted, root) else current
+
+
+def command_line(preset: str, config: TrainConfig) -> str:
+    """What to type for the same run: the preset, and what differs from it."""
+    changed = presets.beyond_preset(preset, config)
+    words = ["python", "-m", "gan_core", "train", "--preset", preset]
+    for name, value in to_mapping(config).items():
+        if value is None or knobs()[name].local or not (name in changed or name in ALWAYS):
+            continue
+        flag = name.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(f"--{flag}" if value else f"--no-{flag}")
+        else:
+            words += [f"--{flag}", f"{value:.10g}" if isinstance(value, float) else str(value)]
+    return shlex.join(words)
+
+
+def _span(about: Knob) -> float:
+    if about.low is None or about.high is None:
+        return float("inf")
+    return about.high - about.low

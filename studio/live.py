@@ -1,0 +1,260 @@
+"""What every open page asks while a run trains: one reader a run, one cached answer for all who watch.
+
+    GET /studio/live?run=ID&rev=N[&charts=1]   JSON with a revision; 204 when N is still the newest
+    GET /studio/sample?run=ID&step=N           one sample grid (WebP, never changes)
+    GET /studio/real?run=ID                    real pictures in the same layout (WebP, never changes)
+
+The metrics file is read once, onwards from the byte where the last look ended, whoever asks and however many.
+Charts are in an answer only when they changed since the revision that the page has.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from gan_core.catalog import tables
+from gan_core.errors import GanError, RunError
+from gan_core.runs.layout import RunPaths, find_run
+from gan_core.runs.reader import (
+    ACTIVE,
+    Status,
+    read_lines,
+    read_settings,
+    read_status,
+    sample_path,
+    sample_steps,
+)
+from studio.charts import Columns, Lines
+
+FRESH = 0.1  # seconds during which an answer is not checked against the disk again
+RECHECK = 2.0  # a live run's status is read again after this even if its file is the same: it may have died
+SHOW = 15.0  # the first seconds of training, when pages ask four times a second
+KEPT = 64  # readers kept in memory; the one not asked for longest goes first
+
+# From this step on (counted in batches of 64), what a person typically sees; words in watch.json.
+STAGES = ((0, "noise"), (20, "blobs"), (100, "shapes"), (350, "readable"), (700, "good"), (2000, "fine"))
+
+
+class Body:
+    """One answer as bytes, compressed once for all who take it compressed."""
+
+    def __init__(self, value: dict[str, Any]) -> None:
+        self.plain = json.dumps(value, allow_nan=False, separators=(",", ":")).encode()
+
+    @cached_property
+    def zipped(self) -> bytes:
+        return gzip.compress(self.plain, 3)
+
+
+class Reader:
+    """Reads one run for everybody. `reads` counts how often the metrics file was opened."""
+
+    def __init__(self, run: RunPaths, queue: Callable[[], list[str]]) -> None:
+        self.run = run
+        self.reads = 0
+        self._queue = queue
+        self._lock = threading.Lock()
+        self._columns = Columns()
+        self._offset = 0
+        self._seen: dict[Path, tuple[int, int]] = {}
+        self._checked = self._status_read = -1e9
+        self._status: Status | None = None
+        self._info: dict[str, Any] = {}
+        self._lines: Lines | None = None
+        self._charts: list[dict[str, Any]] = []
+        self._samples: list[int] = []
+        self._revision = self._chart_revision = int(time.time() * 1000)  # a restarted server does not repeat one
+        self._bodies: dict[bool, Body] = {}
+
+    def answer(self, seen: int, charts: bool) -> Body | None:
+        """The newest answer, or None when it is the one that the page has already.
+
+        Raises:
+            RunError: when the run cannot be read.
+        """
+        with self._lock:
+            if time.monotonic() - self._checked >= FRESH:
+                self._refresh()
+                self._checked = time.monotonic()
+            if seen == self._revision:
+                return None
+            full = charts and seen < self._chart_revision
+            if full not in self._bodies:
+                extra = {"charts": self._charts} if full else {}
+                self._bodies[full] = Body({"rev": self._revision, **self._info, **extra})
+            return self._bodies[full]
+
+    def _refresh(self) -> None:
+        status = self._read_status()
+        info = self._describe(status)
+        redrawn = self._read_metrics(final=status.state not in ACTIVE)
+        if info == self._info and not redrawn:
+            return
+        self._info = info
+        self._revision = max(self._revision + 1, int(time.time() * 1000))
+        if redrawn:
+            self._chart_revision = self._revision
+        self._bodies.clear()
+
+    def _read_status(self) -> Status:
+        stale = time.monotonic() - self._status_read > RECHECK
+        if self._status is None or self._changed(self.run.status) or stale:
+            self._status = read_status(self.run)
+            self._status_read = time.monotonic()
+            self._samples = sample_steps(self.run)
+        return self._status
+
+    def _read_metrics(self, final: bool) -> bool:
+        """Take in what was appended; whether the charts were drawn anew."""
+        path = self.run.metrics
+        if self._changed(path):
+            self.reads += 1
+            if path.stat().st_size < self._offset:
+                self._offset, self._columns = 0, Columns()
+            records, self._offset = read_lines(path, self._offset)
+            self._columns.add(records)
+        left = self._columns.records != self._columns.drawn
+        if not left or not (final or self._columns.worth_drawing()):
+            return False
+        if self._lines is None:
+            self._lines = resting_lines(self.run)
+        self._charts = self._columns.charts(self._lines)
+        return True
+
+    def _changed(self, path: Path) -> bool:
+        try:
+            about = path.stat()
+        except OSError:
+            return False
+        now = (about.st_mtime_ns, about.st_size)
+        changed = self._seen.get(path) != now
+        self._seen[path] = now
+        return changed
+
+    def _describe(self, status: Status) -> dict[str, Any]:
+        ahead = 0
+        if status.state == "queued":
+            queue = self._queue()
+            ahead = queue.index(status.id) if status.id in queue else 0
+        return {
+            "run": status.id,
+            "state": status.state,
+            "say": say(status, ahead),
+            "ahead": ahead,
+            "message": status.message,
+            "dataset": status.dataset,
+            "preset": status.preset,
+            "step": status.step,
+            "images": status.images,
+            "seconds": round(status.seconds, 1),
+            "speed": round(status.images_per_second or 0.0, 1),
+            "progress": None if status.progress is None else round(status.progress, 4),
+            "remaining": None if status.remaining is None else round(status.remaining, 1),
+            "samples": self._samples,
+            "real": self.run.real.exists(),
+            "explorable": self.run.generator.exists(),
+            "pace": pace(status),
+        }
+
+
+class Live:
+    """All readers of one runs folder."""
+
+    def __init__(self, root: Path, queue: Callable[[], list[str]]) -> None:
+        self._root = root
+        self._queue = queue
+        self._lock = threading.Lock()
+        self._readers: OrderedDict[str, Reader] = OrderedDict()
+
+    def reader(self, run_id: str) -> Reader:
+        """The one reader of this run. Raises `RunError` for a run that is not there."""
+        with self._lock:
+            if run_id not in self._readers:
+                self._readers[run_id] = Reader(find_run(self._root, run_id), self._queue)
+                if len(self._readers) > KEPT:
+                    self._readers.popitem(last=False)
+            self._readers.move_to_end(run_id)
+            return self._readers[run_id]
+
+    def routes(self) -> list[Route]:
+        """The three plain addresses at the head of this file."""
+        return [
+            Route("/studio/live", self._live),
+            Route("/studio/sample", self._sample),
+            Route("/studio/real", self._real),
+        ]
+
+    def _live(self, request: Request) -> Response:
+        ask = request.query_params
+        try:
+            reader = self.reader(ask.get("run", ""))
+            body = reader.answer(_whole(ask.get("rev")), ask.get("charts") == "1")
+        except (GanError, OSError) as error:
+            return JSONResponse({"error": str(error)}, 404, {"Cache-Control": "no-store"})
+        if body is None:
+            return Response(status_code=204, headers={"Cache-Control": "no-store"})
+        headers = {"Cache-Control": "no-store", "Vary": "Accept-Encoding"}
+        if "gzip" in request.headers.get("accept-encoding", ""):
+            return Response(body.zipped, 200, headers | {"Content-Encoding": "gzip"}, "application/json")
+        return Response(body.plain, 200, headers, "application/json")
+
+    def _sample(self, request: Request) -> Response:
+        ask = request.query_params
+        return self._picture(ask.get("run", ""), lambda run: sample_path(run, _whole(ask.get("step"))))
+
+    def _real(self, request: Request) -> Response:
+        return self._picture(request.query_params.get("run", ""), lambda run: run.real)
+
+    def _picture(self, run_id: str, where: Callable[[RunPaths], Path]) -> Response:
+        try:
+            data = where(find_run(self._root, run_id)).read_bytes()
+        except (RunError, OSError):
+            return Response(status_code=404, headers={"Cache-Control": "no-store"})
+        return Response(data, 200, {"Cache-Control": "public, max-age=31536000, immutable"}, "image/webp")
+
+
+def say(status: Status, ahead: int) -> str:
+    """The last part of the word key of the sentence that says what is happening now."""
+    if status.state == "queued":
+        return "queued" if ahead else "starting"
+    if status.state != "running":
+        return status.state
+    if not status.step:
+        return "timing"
+    return [name for start, name in STAGES if status.images / 64 >= start][-1]
+
+
+def pace(status: Status) -> int:
+    """Milliseconds until a page should ask again: often during the show, rarely for what has ended."""
+    crowded = "SPACE_ID" in os.environ  # a Space answers 429 to pages that ask too often
+    if status.state == "running" and status.seconds >= SHOW:
+        return 3000 if crowded else 1000
+    if status.state in ("running", "queued"):
+        return 1000 if crowded else 250
+    return 3000 if crowded or status.state not in ACTIVE else 1000
+
+
+def resting_lines(run: RunPaths) -> Lines:
+    """Where the losses settle when nobody can tell real from fake, from the loss table's row."""
+    try:
+        row = tables()["losses"][read_settings(run)[1].loss]
+    except (GanError, OSError, KeyError):
+        return {}
+    return {"loss": dict(zip(("D", "G"), row.at_rest, strict=True))}
+
+
+def _whole(text: str | None) -> int:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 18 else 0

@@ -1,0 +1,298 @@
+"""Train: a look at the data, a recipe, a budget, Start; then the show.
+
+Handlers take and give plain values; `build` ties them to widgets. Buttons act on the visitor's own run only:
+its id is kept in the visitor's browser, so that a reload finds it again and nobody else's page names it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from html import escape
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+from gradio.i18n import I18nData
+from starlette.routing import Route
+
+from gan_core.catalog import check_name
+from gan_core.config import TrainConfig
+from gan_core.data import DATASETS, available, load
+from gan_core.errors import DataError, RunError
+from gan_core.presets import PRESETS, settings
+from gan_core.runs.layout import find_run
+from gan_core.runs.reader import checkpoint_steps, read_status
+from studio import forms
+from studio.expect import Speeds, expectation
+from studio.handlers import guarded
+from studio.look import Looks, first_choice
+from studio.services import Services
+from studio.words import TABLE, language, pick, say, t
+
+BUDGETS = (10, 30, 60, 120, 300)  # seconds; another number in a field of its own
+CUSTOM = 0
+PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+
+
+@dataclass(frozen=True)
+class Handles:
+    """What other tabs may listen to: the visitor's own run's id, "explore this one", "watch the curves"."""
+
+    own: gr.BrowserState
+    explore: gr.Button
+    watch: gr.Button
+
+
+@dataclass(frozen=True)
+class Controls:
+    """What the visitor can do with the own run now. `pause` is "pause", "continue" or "" for neither."""
+
+    stop: bool = False
+    pause: str = ""
+    explore: bool = False
+    watch: bool = False
+
+
+@dataclass(frozen=True)
+class Widgets:
+    """The tab's widgets that handlers read or set."""
+
+    dataset: gr.Dropdown
+    download: gr.Button
+    look: gr.HTML
+    preset: gr.Dropdown
+    budget: gr.Radio
+    seconds: gr.Number
+    hint: gr.HTML
+    start: gr.Button
+    stop: gr.Button
+    pause: gr.Button
+    explore: gr.Button
+    watch: gr.Button
+    command: gr.Textbox
+    form: forms.Form
+    own: gr.BrowserState
+
+
+def routes(services: Services) -> list[Route]:
+    """GET /studio/data, /studio/look."""
+    return Looks(services.data_root).routes()
+
+
+def controls(services: Services, run_id: str) -> Controls:
+    """What can be done with the run `run_id`; nothing with none or one that is gone."""
+    try:
+        run = find_run(services.runs, run_id)
+        state = read_status(run).state
+    except RunError:
+        return Controls()
+    pause = {"running": "pause", "paused": "continue"}.get(state, "")
+    if state in ("stopped", "failed") and checkpoint_steps(run):
+        pause = "continue"
+    stop = state in ("queued", "running", "paused")
+    return Controls(stop, pause, explore=run.generator.exists(), watch=True)
+
+
+def start(services: Services, preset: str, values: Mapping[str, Any]) -> str:
+    """Queue a run with a visitor's settings and return its id.
+
+    Raises:
+        ConfigError, JobError: for settings that cannot be used, a full queue.
+        DataError: for a data set that must be downloaded first.
+    """
+    config = replace(forms.configure(preset, values), data_root=services.data_root)
+    if not available(config.dataset, services.data_root):
+        raise DataError(f"{DATASETS[config.dataset].title} is not on this machine yet; press Download first.")
+    return str(services.jobs.submit(config, preset))
+
+
+def stop(services: Services, run_id: str) -> None:
+    """End the visitor's run cleanly."""
+    services.jobs.stop(run_id)
+
+
+def pause_or_continue(services: Services, run_id: str) -> None:
+    """Pause the visitor's run when it trains, else let it go on."""
+    if controls(services, run_id).pause == "continue":
+        services.jobs.resume(run_id)
+    else:
+        services.jobs.pause(run_id)
+
+
+def build(services: Services) -> Handles:
+    """Lay out the tab inside the Blocks that is being built."""
+    dataset = first_choice(services.data_root)
+    preset = forms.preset_for(dataset, next(iter(PRESETS)))
+    config = settings(preset, {"dataset": dataset})
+    with gr.Row(elem_id="train-panel"):
+        with gr.Column(scale=4, min_width=300, elem_id="train-form"):
+            parts = _lay_out(config, preset, services.data_root)
+        with gr.Column(scale=7, min_width=300, elem_id="train-live"):
+            gr.HTML('<live-status view="train"></live-status>', elem_id="train-status")
+            gr.HTML('<live-pictures view="train"></live-pictures>', elem_id="train-samples")
+            with gr.Row(elem_id="train-after"):
+                explore = gr.Button(t("train.explore"), elem_id="train-explore", interactive=False)
+                watch = gr.Button(t("train.watch"), elem_id="train-watch", interactive=False)
+    widgets = Widgets(**parts, explore=explore, watch=watch)
+    speeds = Speeds(services.runs)
+    _wire_form(services, widgets, speeds)
+    _wire_run(services, widgets, speeds)
+    return Handles(widgets.own, explore, watch)
+
+
+def _lay_out(config: TrainConfig, preset: str, root: str) -> dict[str, Any]:
+    parts: dict[str, Any] = {}
+    titles = [(source.title, name) for name, source in DATASETS.items()]
+    parts["dataset"] = gr.Dropdown(
+        titles, value=config.dataset, label=t("train.dataset"), filterable=False, elem_id="train-dataset"
+    )
+    parts["look"] = gr.HTML(_look(config.dataset), elem_id="train-look")
+    here = available(config.dataset, root)
+    parts["download"] = gr.Button(t("train.download"), visible=not here, elem_id="train-download")
+    parts["preset"] = gr.Dropdown(
+        [(_word(f"preset.{name}", name), name) for name in PRESETS],
+        value=preset, label=t("train.preset"), filterable=False, elem_id="train-preset",
+    )  # fmt: skip
+    budget, seconds = _budget(config)
+    parts["budget"] = gr.Radio(
+        [*((t(f"train.budget.{s}"), s) for s in BUDGETS), (t("train.budget.custom"), CUSTOM)],
+        value=budget, label=t("train.budget"), elem_id="train-budget",
+    )  # fmt: skip
+    parts["seconds"] = gr.Number(
+        seconds, label=t("train.seconds"), visible=budget == CUSTOM, elem_id="train-seconds"
+    )
+    parts["hint"] = gr.HTML(elem_id="train-hint")
+    with gr.Row(elem_id="train-buttons"):
+        parts["start"] = gr.Button(t("train.start"), variant="primary", elem_id="train-start", min_width=110)
+        parts["pause"] = gr.Button(t("train.pause"), interactive=False, elem_id="train-pause", min_width=90)
+        parts["stop"] = gr.Button(t("train.stop"), interactive=False, elem_id="train-stop", min_width=90)
+    with gr.Accordion(t("train.settings"), open=False, elem_id="train-settings"):
+        parts["form"] = forms.build_form(config, skip=("dataset", "seconds"))
+    with gr.Accordion(t("train.command"), open=False, elem_id="train-command"):
+        parts["command"] = gr.Textbox(
+            forms.command_line(preset, config), show_label=False, container=False, interactive=False,
+            lines=2, buttons=["copy"], elem_id="train-command-line",
+        )  # fmt: skip
+    parts["own"] = gr.BrowserState("", storage_key="studio-own-run", secret="studio")
+    return parts
+
+
+def _wire_form(services: Services, w: Widgets, speeds: Speeds) -> None:
+    root = services.data_root
+    chosen = {w.dataset, w.preset, w.budget, w.seconds}
+    everything = {*chosen, *w.form.fields.values()}
+
+    def pick_dataset(values: dict[Component, Any]) -> dict[Component, Any]:
+        dataset = check_name("datasets", values[w.dataset])
+        return fill(dataset, forms.preset_for(dataset, values[w.preset]))
+
+    def pick_preset(values: dict[Component, Any]) -> dict[Component, Any]:
+        return fill(forms.dataset_for(values[w.preset], values[w.dataset], root), values[w.preset])
+
+    def fill(dataset: str, preset: str) -> dict[Component, Any]:
+        config = settings(preset, {"dataset": dataset})
+        budget, seconds = _budget(config)
+        return w.form.show(config) | {
+            w.dataset: dataset, w.preset: preset, w.look: _look(dataset), w.budget: budget,
+            w.seconds: gr.update(value=seconds, visible=budget == CUSTOM),
+            w.download: gr.update(visible=not available(dataset, root)),
+        }  # fmt: skip
+
+    def describe(values: dict[Component, Any], request: gr.Request) -> Iterator[dict[Component, Any]]:
+        tongue = language(request)
+        preset = values[w.preset]
+        config, problem = forms.checked(preset, entered(w, values))
+        if config is None:
+            yield {w.hint: f'<p class="train-problem" role="alert">{escape(problem)}</p>'}
+            return
+        shown = {w.command: forms.command_line(preset, config)}
+        speed = speeds.known(config)
+        if speed is None and not services.jobs.queue():
+            yield shown | {w.hint: _hint(preset, pick("train.expect.timing", tongue), tongue)}
+            speed = speeds.measure(config)
+        yield shown | {w.hint: _hint(preset, expectation(config, speed, tongue), tongue)}
+
+    def download(dataset: str, request: gr.Request) -> Iterator[Any]:
+        yield gr.update(value=say("train.downloading", request), interactive=False), gr.skip()
+        try:
+            load(check_name("datasets", dataset), root=root, download=True)
+        finally:
+            yield gr.update(value=t("train.download"), interactive=True), gr.skip()
+        yield gr.update(visible=False), _look(dataset)
+
+    outputs = {*chosen, w.look, w.download, *w.form.fields.values()}
+    w.dataset.input(guarded(pick_dataset), {w.dataset, w.preset}, outputs, queue=False, **PRIVATE)
+    w.preset.input(guarded(pick_preset), {w.dataset, w.preset}, outputs, queue=False, **PRIVATE)
+    w.budget.change(lambda s: gr.update(visible=s == CUSTOM), w.budget, w.seconds, queue=False, **PRIVATE)
+    sync = gr.Button(visible="hidden", elem_id="train-describe")
+    gr.on(
+        [sync.click, *(widget.change for widget in everything)], guarded(describe), everything,
+        [w.hint, w.command], trigger_mode="always_last", concurrency_limit=16, **PRIVATE,
+    )  # fmt: skip
+    w.download.click(
+        guarded(download), w.dataset, [w.download, w.look], concurrency_limit=2, **PRIVATE
+    )
+
+
+def _wire_run(services: Services, w: Widgets, speeds: Speeds) -> None:
+    def press_start(values: dict[Component, Any]) -> dict[Component, Any]:
+        speeds.hush()
+        run_id = start(services, values[w.preset], entered(w, values))
+        return show(run_id) | {w.own: run_id}
+
+    def press_stop(own: str) -> dict[Component, Any]:
+        stop(services, own)
+        return show(own)
+
+    def press_pause(own: str) -> dict[Component, Any]:
+        pause_or_continue(services, own)
+        return show(own)
+
+    def show(own: str) -> dict[Component, Any]:
+        can = controls(services, own or "")
+        return {
+            w.stop: gr.update(interactive=can.stop),
+            w.pause: gr.update(value=t(f"train.{can.pause or 'pause'}"), interactive=bool(can.pause)),
+            w.explore: gr.update(interactive=can.explore),
+            w.watch: gr.update(interactive=can.watch),
+        }
+
+    buttons = [w.stop, w.pause, w.explore, w.watch]
+    inputs = {w.dataset, w.preset, w.budget, w.seconds, *w.form.fields.values()}
+    sync = gr.Button(visible="hidden", elem_id="train-sync")
+    plain: dict[str, Any] = {"queue": False, **PRIVATE}
+    w.start.click(guarded(press_start), inputs, [w.own, *buttons], **plain).then(
+        None, w.own, None, js="(id) => window.studio.trainStarted(id)", **PRIVATE
+    )
+    w.stop.click(guarded(press_stop), w.own, buttons, **plain)
+    w.pause.click(guarded(press_pause), w.own, buttons, **plain)
+    sync.click(guarded(show), w.own, buttons, **plain)
+    w.own.change(None, w.own, None, js="(id) => window.studio.trainShow(id)", **PRIVATE)
+
+
+def entered(w: Widgets, values: Mapping[Any, Any]) -> dict[str, Any]:
+    """The settings a visitor entered, by name; the budget is the chosen one or the custom number."""
+    seconds = values[w.seconds] if values[w.budget] == CUSTOM else values[w.budget]
+    return {**w.form.read(values), "dataset": values[w.dataset], "seconds": seconds}
+
+
+def _budget(config: TrainConfig) -> tuple[int, float | None]:
+    """(choice of the radio, number in the field beside it)."""
+    if config.seconds in BUDGETS:
+        return int(config.seconds or CUSTOM), config.seconds
+    return CUSTOM, config.seconds
+
+
+def _look(dataset: str) -> str:
+    return f'<data-look name="{escape(dataset)}"></data-look>'
+
+
+def _hint(preset: str, sentence: str, tongue: str) -> str:
+    key = f"preset.{preset}.summary"
+    summary = pick(key, tongue) if key in TABLE else PRESETS[preset].summary
+    return f"<p>{escape(summary)} {escape(sentence)}</p>"
+
+
+def _word(key: str, otherwise: str) -> I18nData | str:
+    return t(key) if key in TABLE else otherwise

@@ -1,0 +1,86 @@
+"""Training by the public API: start a run, ask how it is, stop it.
+
+    /start_training(settings)   settings: JSON text such as {"dataset": "mnist", "preset": "digits", "seconds": 10}
+    /run_status(run)            JSON
+    /stop_training(run)         JSON, as it was when the request arrived
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import gradio as gr
+
+from gan_core import presets
+from gan_core.config import knobs, unknown_names
+from gan_core.errors import ConfigError, Problem
+from gan_core.runs.layout import find_run
+from gan_core.runs.reader import Status, read_status
+from studio.forms import configure
+from studio.handlers import answered
+from studio.services import Services
+
+HIDDEN = ("pid", "born", "host")  # about the server, nothing for a visitor
+
+
+def parse(settings: str) -> tuple[str, dict[str, Any]]:
+    """(preset, settings by name) from JSON text; empty text is the first preset as it is.
+
+    Raises:
+        ConfigError: for text that is no JSON object, and for every unknown name, with "did you mean".
+    """
+    try:
+        values = json.loads(settings or "{}")
+    except (ValueError, RecursionError) as error:
+        raise ConfigError([Problem("settings", settings, f"The settings are not JSON: {error}.")]) from error
+    if not isinstance(values, dict):
+        raise ConfigError([Problem("settings", settings, 'The settings must be an object: {"dataset": "mnist"}.')])
+    preset = values.pop("preset", next(iter(presets.PRESETS)))
+    problems = unknown_names([preset], presets.PRESETS, "preset") if isinstance(preset, str) else [
+        Problem("preset", preset, f"preset is {preset!r}, which is not text.")
+    ]  # fmt: skip
+    problems += unknown_names(values, (*knobs(), "preset"), "setting")
+    if problems:
+        raise ConfigError(problems)
+    return preset, values
+
+
+def start(services: Services, settings: str) -> str:
+    """Queue a run and return its id. Raises `ConfigError` and `JobError`."""
+    preset, values = parse(settings)
+    return services.jobs.submit(configure(preset, values), preset)
+
+
+def status(services: Services, run: str) -> dict[str, Any]:
+    """How a run is, as plain JSON values. Raises `RunError`."""
+    return describe(read_status(find_run(services.runs, run)))
+
+
+def stop(services: Services, run: str) -> dict[str, Any]:
+    """End a run. Raises `RunError` and `JobError`."""
+    services.jobs.stop(run)
+    return status(services, run)
+
+
+def describe(about: Status) -> dict[str, Any]:
+    """A status as plain JSON values, with progress (0 to 1) and the seconds that remain."""
+    values = {name: value for name, value in asdict(about).items() if name not in HIDDEN}
+    return values | {"progress": about.progress, "remaining": about.remaining}
+
+
+def build_api(services: Services) -> None:
+    """Add the three endpoints to the Blocks that is being built."""
+
+    def start_training(settings: str) -> str:
+        return start(services, settings)
+
+    def run_status(run: str) -> dict[str, Any]:
+        return status(services, run)
+
+    def stop_training(run: str) -> dict[str, Any]:
+        return stop(services, run)
+
+    for endpoint in (start_training, run_status, stop_training):
+        gr.api(answered(endpoint), api_name=endpoint.__name__, queue=False)

@@ -1,0 +1,62 @@
+// The arithmetic of a chart: round ticks, readable numbers, ranges, the nearest point.
+
+/** About `count` round numbers that cover low..high. */
+export function ticks(low, high, count) {
+  const span = high - low;
+  if (!(span > 0)) return [low];
+  const rough = span / Math.max(1, count);
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = power * ([1, 2, 5, 10].find((m) => m * power >= rough * 0.999) ?? 10);
+  const first = Math.ceil(low / step - 1e-9);
+  const last = Math.floor(high / step + 1e-9);
+  return Array.from({ length: last - first + 1 }, (_, i) => (first + i) * step);
+}
+
+/** A number as a reader wants it: 1.213, 0.008, 12,300 as 12.3k. */
+export function number(value) {
+  if (value === null || value === undefined || !Number.isFinite(value)) return "–";
+  const size = Math.abs(value);
+  if (size >= 1e6) return `${trim(value / 1e6)}M`;
+  if (size >= 1e4) return `${trim(value / 1e3)}k`;
+  return trim(value);
+}
+
+function trim(value) {
+  const size = Math.abs(value);
+  if (size > 0 && size < 1e-4) return value.toExponential(1);
+  return String(Number(value.toPrecision(size >= 1000 ? 4 : 3)));
+}
+
+/** Least and greatest finite value of the shown curves within x0..x1, with a little air. */
+export function extent(curves, x0, x1) {
+  let low = Infinity;
+  let high = -Infinity;
+  for (const { x, y } of curves) {
+    for (let i = 0; i < x.length; i += 1) {
+      if (x[i] < x0 || x[i] > x1 || y[i] === null) continue;
+      low = Math.min(low, y[i]);
+      high = Math.max(high, y[i]);
+    }
+  }
+  if (low > high) return [0, 1];
+  const air = (high - low) * 0.06 || Math.abs(high) * 0.1 || 0.5;
+  const floor = low >= 0 && low < (high - low) * 0.5 ? 0 : low - air; // curves that come near 0 show it
+  return [floor, high + air];
+}
+
+/** Index of the entry of sorted `x` nearest to `at`. */
+export function nearest(x, at) {
+  let low = 0;
+  let high = x.length - 1;
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    if (x[middle] < at) low = middle;
+    else high = middle;
+  }
+  return high >= 0 && Math.abs(x[high] - at) < Math.abs(x[low] - at) ? high : low;
+}
+
+/** `value` moved into low..high. */
+export function clamp(value, low, high) {
+  return Math.min(high, Math.max(low, value));
+}

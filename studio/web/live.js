@@ -1,0 +1,281 @@
+// The live parts of the page: progress, pictures and curves of one run, without flicker.
+//
+//   <live-status view="watch">   what is happening now, in words and numbers
+//   <live-pictures view="watch"> the newest sample grid, a way back through all of them, real pictures
+//   <live-charts view="watch">   the curves
+//
+// All elements of a view share one Feed, which asks the server for its run's news by revision number. It asks
+// only while one of them is on screen, at the pace the server names, and holds back after "too many requests".
+
+import { Board } from "./chart.js";
+import { number } from "./chart-math.js";
+import { word } from "./language.js";
+import TABLE from "./words.js";
+
+const BASE = new URL("../", import.meta.url); // .../studio/
+const BACK_OFF = 12_000;
+const LOOK = 250; // between looks whether anything is on screen again
+
+class Feed {
+  constructor() {
+    this.elements = new Set();
+    this.watchers = new Set();
+    this.run = "";
+    this.turn = 0; // counts shows, so that a late answer about the run before is dropped
+  }
+
+  /** Turn all elements of this view to another run ("" for none). */
+  show(run) {
+    if (run === this.run) return;
+    this.run = run ?? "";
+    this.turn += 1;
+    this.data = null;
+    this.rev = 0;
+    for (const element of this.elements) element.reset();
+    for (const watcher of this.watchers) watcher(null);
+    clearTimeout(this.timer);
+    this.poll(this.turn);
+  }
+
+  add(element) {
+    this.elements.add(element);
+    element.reset();
+    this.rev = 0; // the next answer brings everything, charts too
+    if (this.data) element.render(this.data);
+  }
+
+  async poll(turn) {
+    if (turn !== this.turn || !this.run) return;
+    const wait = this.onScreen() ? await this.ask(turn) : LOOK;
+    if (turn === this.turn) this.timer = setTimeout(() => this.poll(turn), wait);
+  }
+
+  onScreen() {
+    return !document.hidden && [...this.elements].some((element) => element.offsetParent !== null);
+  }
+
+  /** Ask once, hand the news round; milliseconds until the next time. */
+  async ask(turn) {
+    const charts = [...this.elements].some((element) => element.wantsCharts);
+    const query = new URLSearchParams({ run: this.run, rev: this.rev, charts: charts ? 1 : 0 });
+    let answer;
+    try {
+      answer = await fetch(new URL(`live?${query}`, BASE));
+    } catch {
+      return BACK_OFF / 4; // the server is away: a laptop asleep, a restart
+    }
+    if (answer.status === 429) return BACK_OFF;
+    if (answer.status === 200) {
+      const data = await answer.json();
+      if (turn !== this.turn) return 0;
+      this.rev = data.rev;
+      this.data = data;
+      for (const element of this.elements) element.render(data);
+      for (const watcher of this.watchers) watcher(data);
+    } else if (answer.status !== 204) {
+      for (const watcher of this.watchers) watcher({ state: "gone" });
+      return BACK_OFF;
+    }
+    return this.data?.pace ?? 1000;
+  }
+}
+
+const feeds = new Map();
+
+/** The feed of a view, "train" or "watch". */
+export function feed(view) {
+  if (!feeds.has(view)) feeds.set(view, new Feed());
+  return feeds.get(view);
+}
+
+class LiveElement extends HTMLElement {
+  connectedCallback() {
+    this.feed = feed(this.getAttribute("view"));
+    this.feed.add(this);
+  }
+
+  disconnectedCallback() {
+    this.feed.elements.delete(this);
+  }
+
+  /** Back to how it looks before anything is known of the run. */
+  reset() {}
+
+  /** Show `data`, an answer of /studio/live. */
+  render() {}
+}
+
+/** A new element `name.class` under `parent`. */
+function put(parent, tag, attributes = {}, text = "") {
+  const node = document.createElement(tag);
+  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+  node.textContent = text;
+  parent.append(node);
+  return node;
+}
+
+/** Seconds as a person says them. */
+export function duration(seconds) {
+  if (seconds === null || seconds === undefined) return "–";
+  if (seconds < 60) return word("live.time.seconds", { n: Math.round(seconds) });
+  const minutes = Math.floor(seconds / 60);
+  const rest = String(Math.round(seconds % 60)).padStart(2, "0");
+  if (minutes < 60) return word("live.time.minutes", { n: minutes, rest });
+  return word("live.time.hours", { n: Math.floor(minutes / 60), rest: String(minutes % 60).padStart(2, "0") });
+}
+
+class LiveStatus extends LiveElement {
+  reset() {
+    this.replaceChildren();
+    this.dataset.state = "none";
+    this.say = put(this, "p", { class: "live-say", role: "status" }, word(`${this.getAttribute("view")}.nothing`));
+    this.bar = put(this, "div", { class: "live-bar", role: "progressbar", "aria-valuemin": 0, "aria-valuemax": 100 });
+    this.bar.setAttribute("aria-label", word("live.progress"));
+    this.fill = put(this.bar, "i");
+    this.facts = put(this, "dl", { class: "live-facts" });
+    this.values = {};
+    for (const fact of ["elapsed", "remaining", "speed", "step"]) {
+      const cell = put(this.facts, "div", { class: `live-${fact}` });
+      put(cell, "dt", {}, word(`live.${fact}`));
+      this.values[fact] = put(cell, "dd", {}, "–");
+    }
+  }
+
+  render(data) {
+    this.dataset.state = data.state;
+    const share = data.progress ?? 0;
+    this.fill.style.width = `${share * 100}%`;
+    this.bar.setAttribute("aria-valuenow", Math.round(share * 100));
+    this.values.elapsed.textContent = duration(data.seconds);
+    this.values.remaining.textContent = duration(data.remaining);
+    this.values.speed.textContent = data.speed ? number(data.speed) : "–";
+    this.values.step.textContent = data.step.toLocaleString();
+    const sentence = word(`live.say.${data.say}`, { ahead: data.ahead, message: data.message });
+    if (this.say.textContent !== sentence) this.say.textContent = sentence;
+  }
+}
+
+class LivePictures extends LiveElement {
+  reset() {
+    this.replaceChildren();
+    this.steps = [];
+    this.following = true;
+    this.stop();
+    const pair = put(this, "div", { class: "live-pair" });
+    this.drawn = this.figure(pair, "live.grid");
+    this.real = this.hasAttribute("real") ? this.figure(pair, "live.real") : null;
+    this.buildScrubber();
+    this.observer ??= new ResizeObserver(() => this.fit());
+    this.observer.observe(pair);
+  }
+
+  figure(parent, key) {
+    const figure = put(parent, "figure", { class: "live-picture empty" });
+    const image = put(figure, "img", { alt: word(key), draggable: "false" });
+    const caption = put(figure, "figcaption", {}, word(key));
+    return { figure, image, caption };
+  }
+
+  buildScrubber() {
+    this.scrub = put(this, "div", { class: "live-scrub" });
+    this.scrub.hidden = true;
+    this.play = put(this.scrub, "button", { type: "button", "aria-label": word("live.replay") }, "▶");
+    this.range = put(this.scrub, "input", { type: "range", min: 0, max: 0, value: 0, "aria-label": word("live.scrub") });
+    this.play.addEventListener("click", () => (this.playing ? this.stop() : this.replay()));
+    this.range.addEventListener("input", () => {
+      this.stop();
+      this.following = Number(this.range.value) === this.steps.length - 1;
+      this.draw(this.steps[this.range.value]);
+    });
+  }
+
+  render(data) {
+    if (this.real && data.real && this.real.run !== data.run) {
+      this.real.run = data.run;
+      this.load(this.real, new URL(`real?run=${data.run}`, BASE));
+    }
+    if (data.samples.length === this.steps.length) return;
+    this.steps = data.samples;
+    this.scrub.hidden = this.steps.length < 2;
+    this.range.max = this.steps.length - 1;
+    if (!this.following) return;
+    this.range.value = this.steps.length - 1;
+    this.draw(this.steps.at(-1));
+  }
+
+  draw(step) {
+    this.wanted = step;
+    this.range.setAttribute("aria-valuetext", word("live.at_step", { step }));
+    const query = new URLSearchParams({ run: this.feed.run, step });
+    return this.load(this.drawn, new URL(`sample?${query}`, BASE), () => {
+      this.drawn.caption.textContent = word("live.grid_at", { step: step.toLocaleString() });
+      this.drawn.image.alt = this.drawn.caption.textContent;
+      this.dataset.step = step;
+    }, () => this.wanted === step);
+  }
+
+  /** Show a picture once it is decoded, so that the old one stays until the new one is there. */
+  async load(place, address, done = () => {}, current = () => true) {
+    const next = new Image();
+    next.src = address;
+    try {
+      await next.decode();
+    } catch {
+      return;
+    }
+    if (!current()) return;
+    place.image.src = next.src;
+    place.natural = next.naturalWidth;
+    place.figure.classList.remove("empty");
+    done();
+    this.fit();
+  }
+
+  /** Enlarge by whole screen pixels, so that every pixel of the picture is a sharp square of the same size. */
+  fit() {
+    const ratio = window.devicePixelRatio || 1;
+    for (const place of [this.drawn, this.real]) {
+      if (!place?.natural) continue;
+      const room = place.figure.clientWidth * ratio;
+      const times = Math.floor(room / place.natural);
+      place.image.style.width = times >= 1 ? `${(times * place.natural) / ratio}px` : "100%";
+    }
+  }
+
+  async replay() {
+    this.playing = true;
+    this.play.textContent = "❚❚";
+    this.following = false;
+    for (let i = 0; this.playing && i < this.steps.length; i += 1) {
+      this.range.value = i;
+      await Promise.all([this.draw(this.steps[i]), new Promise((done) => setTimeout(done, 120))]);
+    }
+    this.following = this.playing || this.following;
+    this.stop();
+  }
+
+  stop() {
+    this.playing = false;
+    if (this.play) this.play.textContent = "▶";
+  }
+}
+
+class LiveCharts extends LiveElement {
+  wantsCharts = true;
+
+  reset() {
+    this.replaceChildren();
+    this.board = new Board(this, (key, otherwise) => (key in TABLE ? word(key) : otherwise));
+    put(this, "p", { class: "live-none" }, word("live.no_curves"));
+  }
+
+  render(data) {
+    if (!data.charts) return;
+    this.querySelector(".live-none").hidden = data.charts.length > 0;
+    this.board.update(data.charts);
+  }
+}
+
+customElements.define("live-status", LiveStatus);
+customElements.define("live-pictures", LivePictures);
+customElements.define("live-charts", LiveCharts);

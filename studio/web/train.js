@@ -1,0 +1,102 @@
+// What ties the Train and Watch tabs to the live elements: whose run is shown where, and what the data look like.
+
+import { feed } from "./live.js";
+import { language, word } from "./language.js";
+import { asked, onTab, openTab, remember, whenPresent } from "./main.js";
+
+const BASE = new URL("../", import.meta.url); // .../studio/
+const press = (id) => document.getElementById(id)?.click();
+
+let fresh = ""; // a run just started here: Watch shows it next
+
+Object.assign(window.studio, {
+  trainShow(id) {
+    feed("train").show(id);
+  },
+  trainStarted(id) {
+    if (!id) return;
+    fresh = id;
+    feed("train").show(id);
+    const live = document.getElementById("train-live");
+    if (live && live.getBoundingClientRect().top > window.innerHeight * 0.7) live.scrollIntoView({ behavior: "smooth" });
+  },
+  watchShow(id) {
+    feed("watch").show(id ?? "");
+    if (id) remember({ run: id });
+  },
+  /** "the run wished for|the visitor's own", for the handler that lists the runs. */
+  watchWish() {
+    const wish = fresh || feed("watch").run || asked().run || "";
+    fresh = "";
+    return `${wish}|${feed("train").run}`;
+  },
+});
+
+/** Run `fn(data)` when the state of a view's run, or whether it can be explored, changes. */
+function onChange(view, fn) {
+  let last = "";
+  feed(view).watchers.add((data) => {
+    const now = data ? `${data.run} ${data.state} ${data.explorable}` : "";
+    if (now !== last && data) fn(data);
+    last = now;
+  });
+}
+
+onChange("train", () => press("train-sync"));
+onChange("watch", (data) => {
+  document.getElementById("watch-panel")?.toggleAttribute("data-explorable", Boolean(data.explorable));
+  if (!["queued", "running", "paused"].includes(data.state)) press("watch-sync");
+});
+
+onTab((id) => {
+  if (id === "watch") press("watch-sync");
+  if (id === "train" && !document.querySelector("#train-hint p")) press("train-describe");
+});
+whenPresent("#watch-sync", () => {
+  if (asked().tab === "watch") setTimeout(() => press("watch-sync"), 50);
+});
+
+document.addEventListener("click", (event) => {
+  if (!event.target.closest?.("#train-watch")) return;
+  fresh = feed("train").run;
+  openTab("watch");
+});
+
+/** <data-look name="mnist">: 64 real pictures and what there is to know about them. */
+class DataLook extends HTMLElement {
+  async connectedCallback() {
+    const name = this.getAttribute("name");
+    this.replaceChildren();
+    const image = document.createElement("img");
+    const text = document.createElement("div");
+    text.className = "look-text";
+    text.textContent = word("train.look.wait");
+    this.append(image, text);
+    const answer = await fetch(new URL(`data?name=${encodeURIComponent(name)}`, BASE));
+    const about = await answer.json();
+    if (about.error) {
+      text.textContent = word("train.look.gone", { message: about.error });
+      return;
+    }
+    if (about.here) {
+      image.alt = word("train.look", about);
+      image.src = new URL(`look?name=${encodeURIComponent(name)}`, BASE);
+    }
+    this.toggleAttribute("data-here", about.here);
+    text.replaceChildren(...this.sentences(about));
+  }
+
+  sentences(about) {
+    const lines = [about.here ? facts(about) : word("train.needs_download", about)];
+    lines.push(word("train.licence", about));
+    return lines.map((line) => Object.assign(document.createElement("p"), { textContent: line }));
+  }
+}
+
+function facts(about) {
+  const names = about.classes.join(language === "zh" ? "、" : ", ");
+  const values = { ...about, count: about.count.toLocaleString(), classes: about.classes.length, names };
+  return word(about.classes.length ? "train.facts" : "train.facts.plain", values);
+}
+
+customElements.define("data-look", DataLook);
