@@ -62,6 +62,7 @@ class Child:
     def epitaph(self) -> str:
         """A sentence about how it ended, with the last line it said before it had a log; asked for once."""
         code = self._process.wait()
+        self._hang_up()
         self._said.seek(0)
         lines = self._said.read()[-4000:].decode(errors="replace").strip().splitlines()
         self._said.close()

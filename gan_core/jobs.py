@@ -21,7 +21,7 @@ from gan_core.runs.lock import FileLock
 from gan_core.runs.reader import ACTIVE, Status
 from gan_core.runs.writer import amend_status
 
-TICK_SECONDS = 0.25
+TICK_SECONDS = 0.1
 SURVEY_SECONDS = 5.0  # between two looks at all runs; the active ones are looked at on every tick
 WARM_AFTER_SECONDS = 15.0  # of training: importing torch beside the first seconds would slow the show
 LOST_SECONDS = 1.5  # without a heartbeat before an adopted run whose process is gone counts as dead

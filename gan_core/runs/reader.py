@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 import time
 from collections.abc import Callable
@@ -64,7 +63,8 @@ class Status:
         return [(done[name], self.budget.get(name)) for name in done]
 
 
-FIELDS = frozenset(f.name for f in fields(Status)) - {"id"}
+_KINDS = {f.name: str(f.type) for f in fields(Status)}
+FIELDS = frozenset(_KINDS) - {"id"}
 
 
 def read_status(run: RunPaths) -> Status:
@@ -217,20 +217,20 @@ def _read(path: Path) -> bytes:
 
 def _checked(run: RunPaths, name: str, value: Any) -> Any:
     """`value` of the status as the type that `Status` declares for `name`."""
-    kind = next(f.type for f in fields(Status) if f.name == name)
+    kind = _KINDS[name]
     fits = {
         "str": isinstance(value, str),
         "int": _is_number(value) and value == int(value),
         "float": _is_number(value),
         "int | None": value is None or (_is_number(value) and value == int(value)),
-    }.get(str(kind), isinstance(value, dict) and all(v is None or _is_number(v) for v in value.values()))
+    }.get(kind, isinstance(value, dict) and all(v is None or _is_number(v) for v in value.values()))
     if not fits:
         raise RunError(f"Run {run.id} is damaged: its status says {name} is {str(value)[:40]!r}.")
-    return int(value) if value is not None and str(kind).startswith("int") else value
+    return int(value) if value is not None and kind.startswith("int") else value
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e18
 
 
 def _made(run: RunPaths) -> float:
@@ -241,4 +241,4 @@ def _made(run: RunPaths) -> float:
 
 
 def _replaced(status: Status, **changes: Any) -> Status:
-    return Status(**{f.name: getattr(status, f.name) for f in fields(Status)} | changes)
+    return Status(**{name: getattr(status, name) for name in _KINDS} | changes)

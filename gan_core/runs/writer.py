@@ -55,6 +55,7 @@ class RunWriter:
         """Replace status.json with `changes` (fields of `Status`) put in and the heartbeat renewed.
 
         Call it about twice a second, paused or not. A new state without a message clears the message.
+        The final state must be the last thing written: the run may be queued again from then on.
         """
         self._signature["heartbeat"] = time.time()
         self._status = _merged(self._status, changes | self._signature)

@@ -1,0 +1,79 @@
+"""The real `gan_core.worker` with a training that needs no torch and does as the seed says.
+
+`python fake_worker.py` trains what it is told to; `python fake_worker.py jobs ROOT STEPS ...` is a server
+that submits a run for each STEPS and then idles until it is killed.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+import types
+from collections.abc import Iterator
+from pathlib import Path
+
+from gan_core import worker
+from gan_core.config import TrainConfig
+from gan_core.errors import GanError
+from gan_core.runs import RunWriter
+from gan_core.runs.layout import RunPaths
+from gan_core.runs.reader import checkpoint_steps
+
+COMMAND = (sys.executable, str(Path(__file__).resolve()))
+STEP_SECONDS = 0.01
+REFUSE, CRASH, DIE, FORGET, NAP = 901, 902, 903, 904, 905  # seeds
+
+
+def train(config: TrainConfig, run: RunPaths, *, resume: bool = False) -> Iterator[int]:
+    """Count steps; keep the contract of the real one about status, records, checkpoints and orders."""
+    if config.seed == REFUSE:
+        raise GanError("These settings cannot be trained.")
+    writer = RunWriter(run)
+    first = checkpoint_steps(run)[-1] if resume else 0
+    step = first
+    while (command := writer.command()) != "stop" and step < (config.steps or 0):
+        state = "running" if command == "run" else "paused"
+        if state == "running":
+            step += 1
+            writer.record({"step": step, "time": time.time(), "nice": os.nice(0) if hasattr(os, "nice") else 0})
+        writer.update(state=state, step=step, seconds=step * STEP_SECONDS)
+        if step % 5 == 0:
+            writer.checkpoint(step, lambda path: path.joinpath("step").write_text(str(step)))
+        misbehave(config.seed, step - first)
+        time.sleep(STEP_SECONDS)
+        yield step
+    writer.update(state="stopped" if command == "stop" else "finished")
+
+
+def misbehave(seed: int, steps: int) -> None:
+    """Come to a bad end at the seventh step where `seed` says so."""
+    if steps != 7:
+        return
+    if seed == CRASH:
+        raise ValueError("a bug in training")
+    if seed == DIE:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if seed == FORGET:
+        os._exit(3)
+    if seed == NAP:
+        time.sleep(3)
+
+
+def serve(root: str, *steps: str) -> None:
+    """A server with a queue, until it is killed."""
+    from gan_core.jobs import Jobs
+
+    jobs = Jobs(Path(root), worker=COMMAND)
+    for count in steps:
+        print(jobs.submit(TrainConfig(dataset="glyphs", steps=int(count))), flush=True)
+    time.sleep(60)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["jobs"]:
+        serve(*sys.argv[2:])
+    sys.modules["gan_core.training"] = types.ModuleType("gan_core.training")
+    sys.modules["gan_core.training"].train = train  # type: ignore[attr-defined]
+    sys.exit(worker.main())
