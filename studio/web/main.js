@@ -1,5 +1,5 @@
 // What the whole page shares: words in HTML, language and colours, the open tab in the address.
-import { language, translate } from "./language.js";
+import { language, translate, word } from "./language.js";
 
 const seen = new WeakMap();
 const waiting = [];
@@ -94,12 +94,32 @@ function switchLanguage() {
   location.reload();
 }
 
+const SUN = '<svg viewBox="0 0 24 24" aria-hidden="true"><circle cx="12" cy="12" r="4"/><path d="M12 3v2m0 14v2M3 12h2m14 0h2M5.6 5.6 7 7m10 10 1.4 1.4M18.4 5.6 17 7M7 17l-1.4 1.4"/></svg>';
+const MOON = '<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M20 14.5A8 8 0 0 1 9.5 4 8 8 0 1 0 20 14.5z"/></svg>';
+
 function switchTheme() {
-  const theme = document.body.classList.toggle("dark") ? "dark" : "light";
+  const theme = document.body.classList.contains("dark") ? "light" : "dark";
+  document.body.classList.toggle("dark", theme === "dark");
   document.documentElement.dataset.theme = theme;
   store("studio-theme", theme);
-  remember({ __theme: theme });
+  remember({ __theme: theme });  // Gradio reads its colours from here when the page is opened
+  label();
 }
+
+/** What the two switches show: the other language by its own name, and the other colours. */
+function label() {
+  const dark = document.documentElement.dataset.theme === "dark";
+  for (const button of document.querySelectorAll("[data-do=language]")) {
+    button.textContent = language === "zh" ? "English" : "中文";
+    button.lang = language === "zh" ? "en" : "zh-CN";
+  }
+  for (const button of document.querySelectorAll("[data-do=theme]")) {
+    button.innerHTML = dark ? SUN : MOON;
+    button.title = word(dark ? "shell.light" : "shell.dark");
+    button.setAttribute("aria-label", button.title);
+  }
+}
+whenPresent(".switches", label);
 
 document.addEventListener("click", (event) => {
   const target = event.target.closest?.("[data-do]");

@@ -1,0 +1,97 @@
+"""The page: a table of its tabs, and what joins them."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from types import ModuleType
+from typing import Any
+
+import gradio as gr
+from starlette.middleware import Middleware
+
+from studio import api, page, training_api
+from studio.guard import Guard
+from studio.handlers import guarded
+from studio.models import RUN
+from studio.services import Services
+from studio.tabs import explore, train, watch
+from studio.theme import theme
+from studio.words import span, t, translations
+
+# id (also the name of its files in studio/web), key of its title, module
+TABS: tuple[tuple[str, str, ModuleType], ...] = (
+    ("explore", "shell.explore", explore),
+    ("train", "shell.train", train),
+    ("watch", "shell.watch", watch),
+)
+TITLE = "DCGAN Studio · DCGAN 工作室"
+LOG = logging.getLogger("studio")
+
+
+def build_app(services: Services) -> gr.Blocks:
+    """The whole page with its events and public functions."""
+    with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as demo:
+        gr.HTML(_header(), elem_id="studio-header")
+        handles: dict[str, Any] = {}
+        with gr.Tabs(elem_id="studio-tabs") as tabs:
+            for id, word, module in TABS:
+                with gr.Tab(t(word), id=id, elem_id=f"tab-{id}"):
+                    handles[id] = module.build(services)
+        gr.HTML(f'<p>{span("shell.footer")}</p>', elem_id="studio-footer")
+        _join(services, handles, tabs)
+        api.build_api(services)
+        training_api.build_api(services)
+    return demo.queue(max_size=64, default_concurrency_limit=4)
+
+
+def launch_settings(services: Services) -> dict[str, Any]:
+    """Everything `Blocks.launch` is told, besides where to listen."""
+    ids = [id for id, _, _ in TABS]
+    routes = page.routes() + [route for _, _, module in TABS for route in module.routes(services)]
+    middleware = [Middleware(Guard), Middleware(page.FrontPage, head=lambda: page.head(ids))]
+    return {
+        "theme": theme(), "i18n": translations(), "footer_links": [], "run_history": False,
+        "enable_monitoring": False, "max_file_size": "1mb", "ssr_mode": False, "quiet": True,
+        "show_error": True, "app_kwargs": {"routes": routes, "middleware": middleware},
+    }  # fmt: skip
+
+
+def warm(services: Services) -> None:
+    """Import torch and load the first model in the background, so that the first picture need not wait."""
+
+    def work() -> None:
+        import torch
+
+        torch.set_num_threads(1)  # one small picture is drawn faster alone, and training wants the others
+        for model in services.shelf.models()[:1]:
+            services.shelf.load(model)[0].sample(1, 0)
+
+    threading.Thread(target=work, name="warm", daemon=True).start()
+
+
+def _header() -> str:
+    return (
+        f'<header><div><h1>{span("shell.title")}</h1><p class="quiet">{span("shell.tagline")}</p></div>'
+        '<div class="switches"><button data-do="language" type="button"></button>'
+        '<button data-do="theme" type="button"></button></div></header>'
+    )
+
+
+def _join(services: Services, handles: dict[str, Any], tabs: gr.Tabs) -> None:
+    """What one tab does to another."""
+
+    def explore_run(run: str | None) -> tuple[Any, Any]:
+        model = services.shelf.model(f"{RUN}{run}")
+        offered = explore.choices(services.shelf.models())
+        return gr.update(choices=offered, value=model.name), gr.update(selected="explore")
+
+    for tab, run in (("train", handles["train"].own), ("watch", handles["watch"].run)):
+        handles[tab].explore.click(
+            guarded(explore_run), run, [handles["explore"].model, tabs], queue=False,
+            show_progress="hidden", api_visibility="private",
+        )  # fmt: skip
+    handles["train"].watch.click(
+        lambda: gr.update(selected="watch"), None, tabs, queue=False, show_progress="hidden",
+        api_visibility="private",
+    )  # fmt: skip

@@ -1,0 +1,29 @@
+"""What the tabs share: handed to each of them, never global."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from gan_core.jobs import Jobs
+from studio.models import Shelf
+
+WEIGHTS = Path(__file__).parents[1] / "weights"
+
+
+@dataclass(frozen=True)
+class Services:
+    """Where things lie, the queue of training runs, and the models that can be explored."""
+
+    runs: Path
+    data_root: str
+    weights: Path
+    jobs: Jobs
+    shelf: Shelf
+
+
+def make_services(runs: Path, data_root: str = "", weights: Path = WEIGHTS) -> Services:
+    """Services on these folders; starts the queue's scheduler."""
+    runs = runs.resolve()
+    runs.mkdir(parents=True, exist_ok=True)
+    return Services(runs, data_root, weights, Jobs(runs), Shelf(weights, runs))

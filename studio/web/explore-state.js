@@ -1,0 +1,56 @@
+// Where the visitor is in Explore: all of it goes into the requests and into the address of the page, so that
+// a link shows the same and the server keeps nothing.
+import { asked, remember, settled } from "./main.js";
+
+export const STEPS = 5;
+export const EACH = "each";
+const LAST_SEED = 2 ** 31 - 1;
+const FIRST = { t: 0, mode: "spherical", seed: 0, label: EACH, a: 0, b: 1 };
+
+export const state = restored();
+
+function restored() {
+  const query = asked();
+  const number = (text, low, high, otherwise) => {
+    const value = Number.parseFloat(text);
+    return value >= low && value <= high ? value : otherwise;
+  };
+  const d = (query.d ?? "").split(",");
+  return {
+    model: query.model ?? "",
+    t: number(query.t, 0, 1, FIRST.t),
+    mode: query.mode === "linear" ? "linear" : FIRST.mode,
+    seed: Math.floor(number(query.seed, 0, LAST_SEED, FIRST.seed)),
+    label: query.label ?? EACH,
+    a: Math.floor(number(query.a, 0, 999, FIRST.a)),
+    b: Math.floor(number(query.b, 0, 999, FIRST.b)),
+    d: Array.from({ length: STEPS }, (_, i) => number(d[i], -4, 4, 0)),
+  };
+}
+
+/** Put the state into the address; what is as at first is left out. `first` is the model shown at first. */
+export function write(first) {
+  const values = Object.fromEntries(
+    Object.entries(FIRST).map(([key, value]) => [key, state[key] === value ? null : state[key]]),
+  );
+  const d = state.d.some(Boolean) ? state.d.join(",") : null;
+  remember({ ...values, d, model: state.model === first ? null : state.model });
+}
+export const writeSoon = settled(write, 300);
+
+/** A seed as typed: a whole number that the server takes, else the one there was. */
+export function wholeSeed(value) {
+  return Number.isFinite(value) && value >= 0 ? Math.min(Math.floor(value), LAST_SEED) : state.seed;
+}
+
+/** Where the server has the "image", "strip" or "grid" of `model` for this state. */
+export function address(kind, model, more = {}) {
+  const query = { model: model.name, v: model.version, seed: state.seed, ...more };
+  if (state.label !== EACH) query.label = state.label;
+  if (kind !== "grid") {
+    Object.assign(query, { a: state.a, b: state.b, mode: state.mode });
+    if (state.d.some(Boolean)) query.d = state.d.join(",");
+  }
+  if (kind === "image") query.t = state.t;
+  return `studio/explore/${kind}?${new URLSearchParams(query)}`;
+}
