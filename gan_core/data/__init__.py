@@ -1,0 +1,111 @@
+"""Data sets by name, as arrays of bytes ready for training.
+
+    pictures = load("glyphs", size=32)
+    pictures.images     # uint8 (N, C, 32, 32), a read-only memory map
+    pictures.labels     # int64 (N,)
+
+To add one: a file with a `DataSource` beside these, and its line in `DATASETS`.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gan_core.config import did_you_mean
+from gan_core.data import cifar, glyphs, mnist
+from gan_core.data.prepare import prepared
+from gan_core.data.source import DataSource, locate
+from gan_core.errors import DataError
+
+__all__ = ["DATASETS", "DataSource", "Pictures", "available", "load"]
+
+DATASETS: dict[str, DataSource] = {
+    "mnist": mnist.MNIST,
+    "fashion-mnist": mnist.FASHION_MNIST,
+    "kmnist": mnist.KMNIST,
+    "cifar10": cifar.CIFAR10,
+    "glyphs": glyphs.SOURCE,
+}
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """One split of a data set: `images` uint8 (N, C, size, size), read-only, and `labels` int64 (N,)."""
+
+    source: DataSource
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+
+
+def available(name: str, root: str = "") -> bool:
+    """Whether `load` would need no download; looks for files and opens none. `root` as for `load`.
+
+    Raises:
+        DataError: there is no data set of this name.
+    """
+    source = _source(name)
+    return _folder(source, root) is not None
+
+
+def load(
+    name: str, *, size: int = 32, split: str = "train", root: str = "", download: bool = False
+) -> Pictures:
+    """The pictures of a data set at `size` x `size`, prepared at the first call and mapped from then on.
+
+    `split` is "train" or "test". `root` is the folder that holds MNIST/raw and the like; when empty it is
+    GAN_DATA or ./data, and for Fashion-MNIST also the folder of the system's package. `download` fetches
+    what is missing into it.
+
+    Raises:
+        DataError: an unknown name, files that are missing or damaged, or a download that failed.
+    """
+    if split not in ("train", "test"):
+        raise DataError(f"There is no split named {split!r}; there are train and test.")
+    source = _source(name)
+    folder = _folder(source, root)
+    if folder is None and download and source.fetch:
+        source.fetch(_root(root))
+        folder = _folder(source, root)
+    if folder is None:
+        raise DataError(_missing(source, root))
+    images, labels = prepared(source, folder, size, split)
+    return Pictures(source, images, labels)
+
+
+def _source(name: str) -> DataSource:
+    if name not in DATASETS:
+        raise DataError(f"There is no data set named {name!r}{did_you_mean(name, DATASETS)}")
+    return DATASETS[name]
+
+
+def _root(root: str) -> Path:
+    return Path(root or os.environ.get("GAN_DATA") or "data").expanduser().resolve()
+
+
+def _places(source: DataSource, root: str) -> list[Path]:
+    """Folders that may hold the files. The system's own counts unless another root was asked for."""
+    places = [_root(root) / source.folder]
+    if source.system and (not root or _root(root) == Path(source.system)):
+        places.append(Path(source.system))
+    return places
+
+
+def _folder(source: DataSource, root: str) -> Path | None:
+    """The first folder with all files, if any; one that makes its pictures is at home everywhere."""
+    return next((place for place in _places(source, root) if source.found(place) is not None), None)
+
+
+def _missing(source: DataSource, root: str) -> str:
+    places = _places(source, root)
+    name = next(name for name in source.files if locate(places[0], name) is None)
+    into = f" --data-root {root}" if root else ""
+    return (
+        f"{source.title} is not here: there is no {name} in {' or in '.join(map(str, places))}. "
+        f"Type `python -m gan_core datasets --download {source.name}{into}` to fetch it, "
+        f"or give the folder that holds {source.folder} with `--data-root DIR`."
+    )

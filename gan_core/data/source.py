@@ -1,0 +1,52 @@
+"""What a data set is: a row of the table `gan_core.data.DATASETS`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Pictures, uint8 (N, H, W, C), and labels, int64 (N,).
+Arrays = tuple[NDArray[np.uint8], NDArray[np.int64]]
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """Where a data set's pictures come from, and how they are read.
+
+    `native_size` is their side in pixels before any padding, `origin` where they were published.
+    `read(folder, split)` gives all pictures of "train" or "test" at native size; `folder` is one that
+    holds all `files`, each as it is or as .gz. A source that makes its pictures has no files, and counts
+    `recipe` up when it makes others.
+    """
+
+    name: str
+    title: str
+    channels: int
+    native_size: int
+    classes: tuple[str, ...]
+    licence: str
+    origin: str
+    summary: str
+    downloads: bool
+    read: Callable[[Path, str], Arrays]
+    folder: str = ""  # below the data root
+    files: tuple[str, ...] = ()
+    system: str = ""  # a folder where the system's own package puts the files
+    fetch: Callable[[Path], Any] | None = None  # downloads into a root, checked, or raises
+    recipe: str = ""
+
+    def found(self, folder: Path) -> list[Path] | None:
+        """The data set's files in `folder`, plain or .gz; None unless all are there."""
+        paths = [locate(folder, name) for name in self.files]
+        present = [path for path in paths if path is not None]
+        return present if len(present) == len(paths) else None
+
+
+def locate(folder: Path, name: str) -> Path | None:
+    """The file `name` in `folder`, as it is or as .gz, if there is one."""
+    return next((path for path in (folder / name, folder / f"{name}.gz") if path.is_file()), None)
