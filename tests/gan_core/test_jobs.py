@@ -87,7 +87,7 @@ def test_runs_are_trained_one_after_the_other_in_order(tmp_path: Path, open_jobs
 
 
 def test_a_warm_worker_begins_at_once_and_with_low_priority(tmp_path: Path, open_jobs: Open) -> None:
-    jobs = open_jobs()
+    jobs = open_jobs(worker=(*fake_worker.COMMAND, "nice"))
     until(lambda: jobs._warm is not None)
     time.sleep(0.5)
     warm = jobs._warm
