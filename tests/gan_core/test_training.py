@@ -1,0 +1,208 @@
+"""Whole runs on a few drawn glyphs: what is written, resuming, stopping, and ending badly."""
+
+import json
+from itertools import islice
+
+import pytest
+import torch
+from PIL import Image
+
+from gan_core.config import TrainConfig, from_mapping
+from gan_core.errors import RunError, TrainingDiverged
+from gan_core.runs import create_run, read_lines, read_status
+from gan_core.runs.control import send
+from gan_core.runs.reader import checkpoint_steps, sample_steps
+from gan_core.sampling import Sampler
+from gan_core.training import train, trial, warm_up
+from gan_core.training.machine import Machine, choose_machine
+from gan_core.training.snapshot import read_counters
+from gan_core.training.timetable import Stopwatch, progress, sample_gap, timetable
+
+SMALL = {"dataset": "glyphs", "size": 16, "g_width": 4, "d_width": 4, "latent": 8, "batch": 16, "log_every": 5,
+         "precision": "fp32", "memory_format": "contiguous", "threads": 1}  # fmt: skip
+
+
+def config(**changes) -> TrainConfig:
+    return from_mapping({**SMALL, **changes})
+
+
+def run_to_end(run, settings, **options):
+    return list(train(settings, run, **options))
+
+
+def weights(run):
+    return Sampler.load(run.path).generator.state_dict()
+
+
+def test_what_a_run_writes(tmp_path):
+    settings = config(steps=60)
+    run = create_run(tmp_path, settings, "digits")
+    records = run_to_end(run, settings)
+    assert [r.step for r in records] == list(range(1, 61))
+    assert records[-1].images == 60 * 16
+    status = read_status(run)
+    assert (status.state, status.step, status.images, status.progress) == ("finished", 60, 960, 1.0)
+    lines, _ = read_lines(run.metrics)
+    assert [line["step"] for line in lines] == [*range(1, 11), *range(15, 61, 5)]
+    assert {"loss/D", "loss/G", "score/D(x)", "score/D(G(z))", "accuracy/real", "accuracy/fake", "gradient/D",
+            "gradient/G", "speed/images per second", "rate/G", "rate/D"} <= lines[0].keys()  # fmt: skip
+    assert lines[0]["rate/G"] > lines[-1]["rate/G"] > 0
+    assert {0, 1, 2, 5, 10, 20, 35, 50, 60} <= set(sample_steps(run))
+    with Image.open(run.sample(50)) as grid, Image.open(run.real) as real:
+        assert grid.size == real.size == (10 * 16, 8 * 16)
+    assert checkpoint_steps(run) == [60]
+    info = Sampler.load(run.path).info
+    assert info["dataset"] == "glyphs" and info["step"] == 60 and len(info["class_names"]) == 10
+    assert json.loads(run.config.read_text())["settings"]["steps"] == 60
+
+
+def test_the_same_seed_gives_the_same_weights(tmp_path):
+    results = []
+    for seed in (1, 1, 2):
+        settings = config(steps=12, seed=seed)
+        run = create_run(tmp_path, settings)
+        run_to_end(run, settings)
+        results.append(weights(run))
+    key = "out.weight"
+    assert all(torch.equal(results[0][name], results[1][name]) for name in results[0])
+    assert not torch.equal(results[0][key], results[2][key])
+
+
+@pytest.mark.parametrize("changes", [{}, {"conditional": False, "d_steps": 2}, {"precision": "bf16"}])
+def test_a_resumed_run_equals_one_never_stopped_bit_for_bit(tmp_path, changes):
+    settings = config(steps=40, **changes)
+    whole = create_run(tmp_path, settings)
+    run_to_end(whole, settings)
+    halves = create_run(tmp_path, settings)
+    for record in train(settings, halves):
+        if record.step == 17:
+            send(halves, "stop")
+    assert read_status(halves).state == "stopped" and checkpoint_steps(halves)[-1] == 17
+    send(halves, "run")
+    steps = [r.step for r in train(settings, halves, resume=True)]
+    assert steps == list(range(18, 41))
+    one, two = weights(whole), weights(halves)
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    for line_one, line_two in zip(read_lines(whole.metrics)[0][-2:], read_lines(halves.metrics)[0][-2:]):
+        assert line_one["loss/D"] == line_two["loss/D"]
+
+
+def test_dropping_the_iterator_saves_and_stops(tmp_path):
+    settings = config(steps=1000)
+    run = create_run(tmp_path, settings)
+    list(islice(train(settings, run), 7))
+    status = read_status(run)
+    assert status.state == "stopped" and status.step == 7
+    assert checkpoint_steps(run) == [7]
+
+
+def test_pause_holds_and_costs_no_budget(tmp_path):
+    import threading
+    import time
+
+    settings = config(steps=30)
+    run = create_run(tmp_path, settings)
+    steps = train(settings, run)
+    for record in steps:
+        if record.step == 5:
+            break
+    send(run, "pause")
+    timer = threading.Timer(0.6, send, (run, "run"))
+    begin, before = time.perf_counter(), record.seconds
+    timer.start()
+    record = next(steps)
+    timer.join()
+    assert time.perf_counter() - begin > 0.5, "it waited"
+    assert record.seconds - before < 0.4, "the pause is not training time"
+    assert [*steps][-1].step == 30
+
+
+def test_resume_without_a_checkpoint_says_so(tmp_path):
+    settings = config(steps=5)
+    run = create_run(tmp_path, settings)
+    with pytest.raises(RunError, match="no checkpoint"):
+        run_to_end(run, settings, resume=True)
+    assert read_status(run).state == "failed"
+
+
+def test_divergence_ends_with_a_sentence_and_a_picture(tmp_path, monkeypatch):
+    from gan_core import losses
+
+    broken = losses.GanLoss(d=lambda r, f: r.mean() * float("nan"), g=lambda r, f: f.mean(), at_rest=(0, 0),
+                            paper="", summary="")  # fmt: skip
+    monkeypatch.setitem(losses.LOSSES, "non-saturating", broken)
+    settings = config(steps=50)
+    run = create_run(tmp_path, settings)
+    with pytest.raises(TrainingDiverged, match="step 1: loss/D"):
+        run_to_end(run, settings)
+    status = read_status(run)
+    assert status.state == "failed" and "no longer a finite number" in status.message
+    assert read_lines(run.verdicts)[0][0]["kind"] == "diverged"
+    assert sample_steps(run)[-1] == 1
+
+
+def test_missing_data_fails_the_run_with_the_reason(tmp_path):
+    settings = config(dataset="mnist", steps=5, data_root=str(tmp_path / "nowhere"))
+    run = create_run(tmp_path / "runs", settings)
+    with pytest.raises(Exception, match="nowhere"):
+        run_to_end(run, settings)
+    assert read_status(run).state == "failed" and "nowhere" in read_status(run).message
+
+
+def test_budget_is_whichever_is_met_first(tmp_path):
+    settings = config(steps=1000, images=16 * 6, seconds=1000.0)
+    run = create_run(tmp_path, settings)
+    assert run_to_end(run, settings)[-1].step == 6
+    assert progress(settings, step=500, images=0, seconds=0.0) == 0.5
+    assert progress(settings, step=0, images=48, seconds=900.0) == 0.9
+
+
+def test_sample_grids_come_often_at_first_and_rarely_later():
+    times = timetable(config(seconds=1000.0))
+    shown = [t / 100 for t in range(1, 60_000) if times.sample_due(1000 + t, t / 100)]
+
+    def between(a, b):
+        return sum(a <= t < b for t in shown)
+
+    assert 10 <= between(0, 3) <= 13, "about four a second"
+    assert 22 <= between(3, 15) <= 26, "two a second"
+    assert between(60, 120) < 30 and between(300, 600) < 30, "ever rarer"
+    assert sample_gap(600) == 20
+    assert all(timetable(config(seconds=9.0)).sample_due(step, 0.01) for step in (0, 1, 2, 5, 10, 200))
+
+
+def test_the_stopwatch_does_not_count_what_is_skipped():
+    watch = Stopwatch(5.0)
+    before = watch.seconds
+    watch.skip(lambda: __import__("time").sleep(0.2))
+    assert 5.0 <= before <= watch.seconds < before + 0.15
+
+
+def test_choice_of_machine_keeps_what_is_fixed_and_takes_the_fastest():
+    import time
+
+    def fake_trial(machine):
+        cost = {"bf16": 0.001, "fp32": 0.004}[machine.precision]
+        return lambda: time.sleep(cost + (0.01 if machine.memory_format == "contiguous" else 0))
+
+    best, reason = choose_machine(TrainConfig(seconds=1.0, device="cpu", threads=1), fake_trial)
+    assert (best.precision, best.memory_format, best.threads) == ("bf16", "channels_last", 1)
+    assert "Chosen: bf16 channels_last" in reason
+    fixed = TrainConfig(seconds=1.0, device="cpu", precision="fp32", memory_format="contiguous", threads=1)
+    best, _ = choose_machine(fixed, lambda machine: pytest.fail("nothing was left to measure"))
+    assert best == Machine("cpu", "fp32", "contiguous", 1)
+
+
+def test_the_choice_is_in_the_log_and_kept_by_the_checkpoint(tmp_path):
+    settings = config(steps=3, precision="auto", threads=1)
+    run = create_run(tmp_path, settings)
+    run_to_end(run, settings)
+    assert "Chosen:" in run.log.read_text()
+    machine = read_counters(run.checkpoint(3))["machine"]
+    assert machine.threads == 1 and machine.precision in ("fp32", "bf16")
+
+
+def test_warm_up_and_trial_need_no_data(monkeypatch):
+    monkeypatch.setattr("gan_core.training.session.load", lambda *a, **k: pytest.fail("read data"))
+    warm_up()
+    trial(config(steps=1), Machine())()
