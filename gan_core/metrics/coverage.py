@@ -1,0 +1,54 @@
+"""Are all classes there, can each picture be read, and is it what was asked for?"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gan_core.metrics.evidence import Evidence
+
+ENOUGH = 0.1  # of a class's share among real pictures
+
+
+def divergence(p: np.ndarray, q: np.ndarray) -> float:
+    """KL(p || q) in nats of two histograms of counts or shares, each (K,); a class absent from `p` adds 0.
+
+    Infinite when `p` has a class that `q` has not.
+    """
+    p, q = p / p.sum(), q / q.sum()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        terms = np.where(p > 0, p * np.log(p / q), 0.0)
+    return float(terms.sum())
+
+
+def shares(labels: np.ndarray, classes: int) -> np.ndarray:
+    """Share of each class among `labels` (N,), (K,) adding up to 1."""
+    return np.bincount(labels, minlength=classes) / len(labels)
+
+
+def class_kl(evidence: Evidence) -> float:
+    """KL of the classes read in the made pictures from those of the real ones, in nats."""
+    return divergence(*_both_shares(evidence))
+
+
+def classes(evidence: Evidence) -> float:
+    """How many classes appear with at least a tenth of their share among real pictures."""
+    made, real = _both_shares(evidence)
+    return float(((made > 0) & (made >= ENOUGH * real)).sum())
+
+
+def confidence(evidence: Evidence) -> float:
+    """Mean probability of the class that the judge finds most likely: how readable the pictures are."""
+    return float(evidence.made.probabilities.max(axis=1).mean())
+
+
+def agreement(evidence: Evidence) -> float | None:
+    """Share of pictures read as the class that was asked for; None when none was."""
+    if evidence.made.labels is None:
+        return None
+    return float((evidence.made.read == evidence.made.labels).mean())
+
+
+def _both_shares(evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:
+    count = evidence.real.probabilities.shape[1]
+    real = evidence.real.read if evidence.real.labels is None else evidence.real.labels
+    return shares(evidence.made.read, count), shares(real, count)

@@ -1,0 +1,182 @@
+"""The judge: a small classifier that reads pictures as a person would, and so can score a generator.
+
+A judge was trained on the real training pictures (`tools/train_judges.py`) and is shipped as
+`weights/judge-<data set>.safetensors`, whose header alone suffices to rebuild the network. The 128 numbers
+before its last layer are the space in which pictures are compared; its class probabilities say whether a
+picture is readable, and as what.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from gan_core.checkpoints import read_header, read_tensors, save_tensors
+from gan_core.config import did_you_mean
+from gan_core.errors import WeightsError
+
+FORMAT = "gan_core.judge"
+SCHEMA = 1
+WEIGHTS = Path(__file__).resolve().parents[2] / "weights"
+SIDE = 32  # pixels; pictures of another size are resized
+BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeShape:
+    """All that is needed to rebuild a judge's network."""
+
+    channels: int
+    classes: int
+    width: int = 32
+    features: int = 128
+
+
+class JudgeNetwork(nn.Module):
+    """Six convolutions and two linear layers, 0.36 million numbers, 10 million products a picture."""
+
+    def __init__(self, shape: JudgeShape) -> None:
+        super().__init__()
+        w = shape.width
+        self.convolutions = nn.Sequential(
+            *_block(shape.channels, w, kernel=4, stride=2),  # (N, w, 16, 16)
+            *_block(w, w),
+            nn.MaxPool2d(2),  # (N, w, 8, 8)
+            *_block(w, 2 * w),
+            *_block(2 * w, 2 * w),
+            nn.MaxPool2d(2),  # (N, 2w, 4, 4)
+            *_block(2 * w, 4 * w),
+            *_block(4 * w, 4 * w),
+            nn.MaxPool2d(2),  # (N, 4w, 2, 2)
+            nn.Flatten(),  # (N, 16w)
+        )
+        self.features = nn.Sequential(
+            nn.Linear(16 * w, shape.features, bias=False), nn.BatchNorm1d(shape.features), nn.ReLU()
+        )
+        self.dropout = nn.Dropout(0.2)
+        self.classes = nn.Linear(shape.features, shape.classes)
+
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, C, 32, 32) in [0, 1] to features (N, 128), each >= 0, and class logits (N, K)."""
+        features = self.features(self.convolutions(pictures))
+        return features, self.classes(self.dropout(features))
+
+
+def _block(before: int, after: int, kernel: int = 3, stride: int = 1) -> Iterator[nn.Module]:
+    yield nn.Conv2d(before, after, kernel, stride, padding=1, bias=False)
+    yield nn.BatchNorm2d(after)
+    yield nn.ReLU()
+
+
+class Judge:
+    """A trained judge in evaluation mode on the CPU; may be called from several threads."""
+
+    def __init__(self, shape: JudgeShape, info: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+        """`info` is the file's header: data set, class names, test accuracy, seed, epochs.
+
+        Raises:
+            WeightsError: when `tensors` are not those of a network of this shape.
+        """
+        self.shape = shape
+        self.info = info
+        self._network = JudgeNetwork(shape).eval().requires_grad_(False)
+        try:
+            self._network.load_state_dict(tensors)
+        except RuntimeError as error:
+            raise WeightsError(f"These weights do not fit a judge of {shape}: {error}") from None
+        self._network.to(memory_format=torch.channels_last)
+        digest = hashlib.sha256()
+        for name in sorted(tensors):
+            digest.update(tensors[name].contiguous().numpy().tobytes())
+        self.fingerprint = digest.hexdigest()[:16]
+
+    @staticmethod
+    def load(dataset: str, folder: Path = WEIGHTS) -> Judge:
+        """The judge of a data set; read once and kept.
+
+        Raises:
+            WeightsError: there is none for this data set, or its file is damaged.
+        """
+        if dataset not in judges(folder):
+            raise WeightsError(f"There is no judge for {dataset!r}{did_you_mean(dataset, judges(folder))}")
+        return _load(_path(dataset, folder))
+
+    def __call__(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Features float64 (N, 128) and probabilities float64 (N, K) of `images`, uint8 (N, C, H, W).
+
+        Raises:
+            WeightsError: the pictures have another number of channels than those the judge has learned.
+        """
+        if images.ndim != 4 or images.shape[1] != self.shape.channels or images.dtype != np.uint8:
+            raise WeightsError(
+                f"This judge looks at uint8 pictures of shape (N, {self.shape.channels}, H, W), "
+                f"these are {images.dtype} {images.shape}."
+            )
+        features = np.empty((len(images), self.shape.features))
+        probabilities = np.empty((len(images), self.shape.classes))
+        with torch.inference_mode():
+            for start in range(0, len(images), BATCH):
+                part = slice(start, start + BATCH)
+                found, logits = self._network(_prepare(images[part]))
+                features[part] = found.double().numpy()
+                probabilities[part] = logits.double().softmax(dim=1).numpy()
+        return features, probabilities
+
+
+def judges(folder: Path = WEIGHTS) -> list[str]:
+    """Names of the data sets that have a judge."""
+    return sorted(path.stem.removeprefix("judge-") for path in folder.glob("judge-*.safetensors"))
+
+
+def save_judge(network: JudgeNetwork, shape: JudgeShape, info: dict[str, Any], path: Path) -> None:
+    """Write a judge atomically; `info` (plain JSON values) goes into the header."""
+    header = {"schema": SCHEMA, "architecture": dataclasses.asdict(shape), **info}
+    words = {key: json.dumps(value, ensure_ascii=False) for key, value in header.items()}
+    save_tensors(path, network.state_dict(), {"format": FORMAT, **words})
+
+
+def read_judge(path: Path) -> Judge:
+    """The judge in a file, with its header as `info`.
+
+    Raises:
+        WeightsError: missing, truncated, not a safetensors file, not a judge, or from a newer version.
+    """
+    words = read_header(path)
+    if words.pop("format", "") != FORMAT:
+        raise WeightsError(f"{path.name} is a safetensors file, but not a judge.")
+    try:
+        info = {key: json.loads(value) for key, value in words.items()}
+        newer, shape = info["schema"] > SCHEMA, JudgeShape(**info["architecture"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise WeightsError(f"{path.name} has a header that makes no sense: {error!r}") from error
+    if newer:
+        raise WeightsError(f"{path.name} was written by a newer version (schema {info['schema']}).")
+    return Judge(shape, info, read_tensors(path))
+
+
+def _prepare(images: np.ndarray) -> Tensor:
+    """uint8 (n, C, H, W) to float (n, C, 32, 32) in [0, 1]."""
+    pictures = torch.from_numpy(images.astype(np.float32)) / 255
+    if images.shape[2:] != (SIDE, SIDE):
+        pictures = functional.interpolate(pictures, (SIDE, SIDE), mode="bilinear", antialias=True)
+    return pictures.to(memory_format=torch.channels_last)
+
+
+@lru_cache(maxsize=8)
+def _load(path: Path) -> Judge:
+    return read_judge(path)
+
+
+def _path(dataset: str, folder: Path) -> Path:
+    return folder / f"judge-{dataset}.safetensors"

@@ -1,0 +1,61 @@
+"""Precision and recall: do made pictures look real, and can every real one be made?
+
+A cloud of pictures is taken to fill the balls around each of its points that reach to the third nearest
+neighbour. Precision is the share of made pictures inside the real cloud, recall the share of real ones
+inside the made cloud. Real pictures against real ones do not reach 1 either: compare with that.
+
+Source: Kynkäänniemi et al. 2019, arXiv 1904.06991, eq. 1 and 2.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gan_core.metrics.evidence import Evidence
+
+NEIGHBOUR = 3
+AT_MOST = 5000  # pictures of each kind
+ROWS = 1000  # distances held in memory at a time: 1000 x 5000
+
+
+def share_inside(points: np.ndarray, cloud: np.ndarray, neighbour: int = NEIGHBOUR) -> float:
+    """Share of `points` (N, D) in at least one ball around a point of `cloud` (M, D), M > `neighbour`.
+
+    The radius of a ball is the distance of its centre from its `neighbour`-th nearest other centre.
+    """
+    asked, centres = torch.from_numpy(points), torch.from_numpy(cloud)
+    squared_radii = torch.cat(
+        [
+            _squared_distances(part, centres).kthvalue(neighbour + 1, dim=1).values
+            for part in torch.split(centres, ROWS)
+        ]
+    )  # (M,); the nearest centre of all is the point itself
+    inside = [
+        (_squared_distances(part, centres) <= squared_radii).any(dim=1) for part in torch.split(asked, ROWS)
+    ]
+    return float(torch.cat(inside).double().mean())
+
+
+def precision(evidence: Evidence) -> float:
+    """Share of made pictures that lie among real ones."""
+    made, real = _equal_parts(evidence)
+    return share_inside(made, real)
+
+
+def recall(evidence: Evidence) -> float:
+    """Share of real pictures that lie among made ones: variety."""
+    made, real = _equal_parts(evidence)
+    return share_inside(real, made)
+
+
+def _equal_parts(evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:
+    count = min(AT_MOST, len(evidence.made), len(evidence.real))
+    return evidence.made.sample(count).features, evidence.real.sample(count).features
+
+
+def _squared_distances(a: Tensor, b: Tensor) -> Tensor:
+    """(n, D) and (M, D) to (n, M)."""
+    squares = a.square().sum(dim=1, keepdim=True) + b.square().sum(dim=1)
+    return torch.addmm(squares, a, b.T, alpha=-2).clamp_(min=0)

@@ -1,0 +1,197 @@
+"""The shipped judges, their files, and the scores that they give."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pickle
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import gan_core.metrics as metrics
+from gan_core import data
+from gan_core.checkpoints import read_header, read_tensors, save_tensors
+from gan_core.errors import DataError, WeightsError
+from gan_core.metrics import METRICS, Judge, judges, real_labels, reference, score
+from gan_core.metrics.judge import WEIGHTS, JudgeNetwork, JudgeShape, read_judge, save_judge
+
+PROMISED = {"mnist": 0.992, "fashion-mnist": 0.92}
+BESIDE_THE_REPOSITORY = str(Path(__file__).resolve().parents[3] / "shared" / "data")
+FEW = 600
+
+
+@pytest.fixture
+def few_glyphs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[data.Pictures]:
+    """The "mnist" of this test is 600 drawn digits and 600 others; gives the training split."""
+
+    def load(name: str, *, split: str, **about: Any) -> data.Pictures:
+        assert name == "mnist"
+        every = data.load("glyphs", split=split)
+        return dataclasses.replace(every, images=every.images[:FEW], labels=every.labels[:FEW])
+
+    def forget() -> None:
+        reference.observe_real.cache_clear()
+        metrics._of_real_pictures.cache_clear()
+
+    train = load("mnist", split="train")
+    monkeypatch.setattr(reference, "load", load)
+    monkeypatch.setattr(reference, "cache_folder", lambda: tmp_path)
+    forget()
+    yield train
+    forget()
+
+
+@pytest.mark.parametrize("name", sorted(PROMISED))
+def test_shipped_judge_keeps_its_promise(name: str) -> None:
+    path = WEIGHTS / f"judge-{name}.safetensors"
+    judge = Judge.load(name)
+    assert path.stat().st_size <= 2_000_000
+    assert judge.info["dataset"] == name and judge.info["classes"] == list(data.DATASETS[name].classes)
+    assert {"schema", "architecture", "seed", "epochs"} <= set(judge.info)
+    assert judge.info["test_accuracy"] >= PROMISED[name]
+    root = next((root for root in ("", BESIDE_THE_REPOSITORY) if data.available(name, root)), None)
+    if root is not None:  # 2,000 of the pictures that the stated figure comes from
+        test = data.load(name, split="test", root=root)
+        chosen = np.sort(np.random.default_rng(0).permutation(len(test.labels))[:2000])
+        read = judge(test.images[chosen])[1].argmax(axis=1)
+        assert (read == test.labels[chosen]).mean() == pytest.approx(judge.info["test_accuracy"], abs=0.015)
+
+
+def test_drawn_digits_are_read_as_what_they_are() -> None:
+    glyphs = data.load("glyphs", split="test")
+    read = Judge.load("mnist")(glyphs.images[:300])[1].argmax(axis=1)
+    assert (read == glyphs.labels[:300]).mean() > 0.5
+
+
+def test_words_of_the_judge() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (7, 1, 32, 32), dtype=np.uint8)
+    judge = Judge.load("mnist")
+    features, probabilities = judge(images)
+    assert features.shape == (7, 128) and features.dtype == np.float64 and features.min() >= 0
+    assert probabilities.shape == (7, 10) and probabilities.sum(axis=1) == pytest.approx(1)
+    alone, _ = judge(images[3:4])
+    assert alone[0] == pytest.approx(features[3], abs=1e-4)  # the company of a picture does not matter
+    large = images.repeat(2, axis=2).repeat(2, axis=3)
+    assert judge(np.full_like(large, 255))[0] == pytest.approx(judge(np.full_like(images, 255))[0], abs=1e-3)
+    assert judge is Judge.load("mnist")
+    assert judge(images[:0])[0].shape == (0, 128)
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        np.zeros((2, 3, 32, 32), np.uint8),
+        np.zeros((2, 1, 32, 32), np.float32),
+        np.zeros((1, 32, 32), np.uint8),
+    ],
+)
+def test_pictures_of_another_kind(images: np.ndarray) -> None:
+    with pytest.raises(WeightsError, match="uint8 pictures of shape"):
+        Judge.load("mnist")(images)
+
+
+def test_no_judge_for_this_name() -> None:
+    assert set(PROMISED) <= set(judges())
+    with pytest.raises(WeightsError, match="did you mean 'fashion-mnist'"):
+        Judge.load("fashion_mnist")
+    with pytest.raises(WeightsError, match="no judge"):
+        Judge.load("../judge-mnist")
+
+
+def test_what_is_saved_is_read(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    shape = JudgeShape(channels=3, classes=4, width=4, features=6)
+    network = JudgeNetwork(shape).eval()
+    info = {"dataset": "things", "classes": ["a", "b", "ç", "d"], "epochs": 2}
+    save_judge(network, shape, info, tmp_path / "judge-things.safetensors")
+    assert judges(tmp_path) == ["things"]
+    judge = Judge.load("things", tmp_path)
+    assert judge.shape == shape and judge.info.items() >= info.items()
+    images = np.random.default_rng(0).integers(0, 256, (5, 3, 32, 32), dtype=np.uint8)
+    features, logits = network(torch.from_numpy(images) / 255)
+    assert judge(images)[0] == pytest.approx(features.detach().numpy(), abs=1e-5)
+    assert judge(images)[1] == pytest.approx(logits.softmax(dim=1).detach().numpy(), abs=1e-5)
+
+
+def test_damaged_files_are_refused_in_a_sentence(tmp_path: Path) -> None:
+    whole = WEIGHTS / "judge-mnist.safetensors"
+    header, tensors = read_header(whole), read_tensors(whole)
+    cases = {"gone": "no weights file", "cut": "not a whole", "pickled": "not a whole"}
+    for length in (0, 5, 300, whole.stat().st_size - 1):
+        (tmp_path / f"cut{length}").write_bytes(whole.read_bytes()[:length])
+        cases[f"cut{length}"] = "not a whole"
+    (tmp_path / "cut").write_bytes(whole.read_bytes()[:9000])
+    (tmp_path / "pickled").write_bytes(pickle.dumps({"weights": [1.0]}))
+    altered = {
+        "other": ({**header, "format": "gan_core.generator"}, "not a judge"),
+        "newer": ({**header, "schema": "99"}, "newer version"),
+        "vague": ({"format": header["format"]}, "makes no sense"),
+        "torn": ({**header, "architecture": "{"}, "makes no sense"),
+        "odd": ({**header, "architecture": json.dumps({"width": 9})}, "makes no sense"),
+        "unfit": ({**header, "architecture": json.dumps({"channels": 1, "classes": 11})}, "do not fit"),
+    }
+    for name, (words, sentence) in altered.items():
+        save_tensors(tmp_path / name, tensors, words)
+        cases[name] = sentence
+    for name, sentence in cases.items():
+        with pytest.raises(WeightsError, match=sentence):
+            read_judge(tmp_path / name)
+
+
+def test_scores_of_real_pictures_and_of_spoilt_ones(few_glyphs: data.Pictures) -> None:
+    images, labels = few_glyphs.images, few_glyphs.labels
+    besides = {metric.beside for metric in METRICS.values() if metric.beside}
+    good = score(images, labels, "mnist")
+    assert set(good) == set(METRICS) | besides
+    assert good["frechet_over_floor"] == pytest.approx(good["frechet"] / good["floor"])
+    assert good["frechet"] == pytest.approx(good["floor"])  # the same two sets the other way round
+    assert good["precision"] == good["recall_real"] and good["recall"] == good["precision_real"]
+    assert good["classes"] == 10 and good["class_kl"] < 0.05
+    noise = np.random.default_rng(0).integers(-90, 90, images.shape)
+    bad = score(np.clip(images + noise, 0, 255).astype(np.uint8), labels, "mnist")
+    for name, metric in METRICS.items():
+        assert metric.better in ("lower", "higher")
+        worse = bad[name] >= good[name] if metric.better == "lower" else bad[name] <= good[name]
+        assert worse, name
+    assert bad["frechet_over_floor"] > 3
+
+
+def test_score_does_not_depend_on_order_and_needs_no_labels(few_glyphs: data.Pictures) -> None:
+    order = np.argsort(few_glyphs.labels)
+    mixed = score(few_glyphs.images, None, "mnist")
+    by_class = score(few_glyphs.images[order], None, "mnist")
+    assert mixed == pytest.approx(by_class, rel=1e-4)
+    assert not {"agreement", "agreement_real"} & set(mixed)
+    one = score(few_glyphs.images[few_glyphs.labels == 1], None, "mnist")  # complete collapse to a class
+    assert one["recall"] < 0.5 * one["recall_real"] and one["class_kl"] > 0.5
+
+
+def test_real_pictures_are_judged_once(few_glyphs: data.Pictures, monkeypatch: pytest.MonkeyPatch) -> None:
+    test, train = reference.observe_real("mnist")
+    reference.observe_real.cache_clear()
+    monkeypatch.setattr(Judge, "__call__", None)
+    again = reference.observe_real("mnist")  # from disk: the judge can no longer be asked
+    assert (again[0].features == test.features).all() and (again[1].labels == train.labels).all()
+    assert len(test) == FEW and (test.labels == data.load("glyphs", split="test").labels[:FEW]).all()
+
+
+def test_labels_to_ask_for_come_in_real_shares(few_glyphs: data.Pictures) -> None:
+    labels = data.load("glyphs", split="test").labels[:FEW]
+    asked = real_labels("mnist", FEW)
+    assert (np.bincount(asked) == np.bincount(labels)).all() and (asked != labels).any()
+    assert len(real_labels("mnist", 1500)) == 1500
+
+
+def test_a_handful_of_pictures_is_too_few(few_glyphs: data.Pictures) -> None:
+    with pytest.raises(DataError, match="at least 10 pictures, there are 3"):
+        score(few_glyphs.images[:3], None, "mnist")
+
+
+def test_it_is_not_called_fid() -> None:
+    names = {*METRICS, *(metric.beside for metric in METRICS.values())}
+    assert not any("fid" in name.lower() and "confid" not in name for name in names)
