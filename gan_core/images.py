@@ -15,7 +15,9 @@ from torch import Tensor
 
 def to_unit(pictures: np.ndarray | Tensor) -> Tensor:
     """uint8 (N, C, H, W) to float32 in [-1, 1]: 0 becomes -1, 255 becomes 1."""
-    return torch.as_tensor(pictures).float() / 127.5 - 1.0
+    if isinstance(pictures, np.ndarray):  # copied: torch warns of arrays that it may not write to
+        pictures = torch.from_numpy(pictures.astype(np.float32))
+    return pictures.float() / 127.5 - 1.0
 
 
 def to_bytes(pictures: Tensor) -> np.ndarray:

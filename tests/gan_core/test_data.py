@@ -1,0 +1,413 @@
+"""Data sets: what they hold, how they are found, fetched and prepared, and what is said when they are missing."""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import hashlib
+import io
+import multiprocessing
+import os
+import pickle
+import subprocess
+import sys
+import tarfile
+import threading
+import time
+from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from gan_core.data import DATASETS, available, glyphs, load, mnist
+from gan_core.data.prepare import cache_folder, fit
+from gan_core.errors import DataError
+
+RNG = np.random.default_rng(0)
+TINY = {
+    "train": (RNG.integers(0, 256, (30, 28, 28), np.uint8), RNG.integers(0, 10, 30, np.uint8)),
+    "t10k": (RNG.integers(0, 256, (20, 28, 28), np.uint8), RNG.integers(0, 10, 20, np.uint8)),
+}
+
+
+def idx(array: np.ndarray) -> bytes:
+    sizes = b"".join(side.to_bytes(4, "big") for side in array.shape)
+    return bytes([0, 0, 8, array.ndim]) + sizes + array.tobytes()
+
+
+def put_idx(folder: Path, packed: bool = False) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for split, arrays in TINY.items():
+        for kind, array in zip(("images-idx3", "labels-idx1"), arrays, strict=True):
+            data, name = idx(array), f"{split}-{kind}-ubyte"
+            (folder / (name + ".gz" * packed)).write_bytes(gzip.compress(data) if packed else data)
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("GAN_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def root(tmp_path: Path, cache: Path) -> Path:
+    put_idx(tmp_path / "root" / "MNIST" / "raw")
+    return tmp_path / "root"
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_every_row_is_complete(name: str) -> None:
+    source = DATASETS[name]
+    assert source.name == name
+    assert source.channels in (1, 3)
+    assert len(set(source.classes)) == 10
+    assert all((source.title, source.licence, source.origin, source.summary))
+    assert source.downloads == bool(source.files) == (source.fetch is not None)
+
+
+@pytest.mark.parametrize("name", [name for name in DATASETS if name not in ("kmnist", "cifar10")])
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_what_is_here_loads_as_bytes_with_labels(name: str, split: str) -> None:
+    if not available(name):
+        name = "glyphs"
+    source, pictures = DATASETS[name], load(name, split=split)
+    assert pictures.source is source
+    assert pictures.images.shape == (len(pictures.labels), source.channels, 32, 32)
+    assert (pictures.images.dtype, pictures.labels.dtype) == (np.uint8, np.int64)
+    assert set(np.unique(pictures.labels)) == set(range(len(source.classes)))
+    assert 15 < pictures.images.mean() < 130
+
+
+def test_the_map_is_read_only(root: Path) -> None:
+    pictures = load("mnist", root=str(root))
+    assert isinstance(pictures.images, np.memmap)
+    with pytest.raises(ValueError, match="read-only"):
+        pictures.images[0, 0, 0, 0] = 1
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_28_pixels_are_padded_with_black_and_not_resized(tmp_path: Path, cache: Path, packed: bool) -> None:
+    put_idx(tmp_path / "MNIST" / "raw", packed)
+    for split, stem in (("train", "train"), ("test", "t10k")):
+        pictures = load("mnist", split=split, root=str(tmp_path))
+        images, labels = TINY[stem]
+        assert (pictures.images[:, 0, 2:30, 2:30] == images).all()
+        assert pictures.images.sum(dtype=np.int64) == images.sum(dtype=np.int64)
+        assert (pictures.labels == labels).all()
+
+
+@pytest.mark.parametrize("size", [16, 64, 128])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_other_sizes_keep_the_picture(size: int, channels: int) -> None:
+    ramp = np.linspace(20, 220, 32)[None, None, :, None] * np.ones((2, 32, 1, channels))
+    resized = fit(ramp.astype(np.uint8), size)
+    assert resized.shape == (2, channels, size, size)
+    expected = np.interp((np.arange(size) + 0.5) / size * 32 - 0.5, np.arange(32), np.linspace(20, 220, 32))
+    assert np.abs(resized - expected).max() <= 4
+
+
+def test_shrinking_does_not_alias() -> None:
+    stripes = np.zeros((1, 32, 32, 1), np.uint8)
+    stripes[:, :, ::2] = 200
+    assert np.abs(fit(stripes, 16)[..., 2:-2].astype(int) - 100).max() <= 10
+
+
+def test_the_second_load_reads_the_prepared_file_only(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = load("mnist", root=str(root))
+    monkeypatch.setattr(mnist, "read_idx", None)
+    again = load("mnist", root=str(root))
+    assert (again.images == first.images).all()
+    assert (again.labels == first.labels).all()
+
+
+def test_any_program_can_read_the_prepared_file(root: Path, cache: Path) -> None:
+    pictures = load("mnist", root=str(root))
+    (path,) = cache.iterdir()
+    tensors = safetensors.numpy.load_file(path)
+    assert (tensors["images"] == pictures.images).all()
+    assert (tensors["labels"] == pictures.labels).all()
+
+
+def damage_tail(data: bytes) -> bytes:
+    return data[:-1]
+
+
+def damage_head(data: bytes) -> bytes:
+    return b"\xff" * 8 + data[8:]
+
+
+def damage_header(data: bytes) -> bytes:
+    return data[:8] + b"[]" + data[10:]
+
+
+@pytest.mark.parametrize("damage", [damage_tail, damage_head, damage_header, lambda data: b""])
+def test_a_damaged_prepared_file_is_made_again(root: Path, cache: Path, damage: object) -> None:
+    load("mnist", root=str(root))
+    (path,) = cache.iterdir()
+    whole = path.read_bytes()
+    path.write_bytes(damage(whole))  # type: ignore[operator]
+    pictures = load("mnist", root=str(root))
+    assert (pictures.images[:, 0, 2:30, 2:30] == TINY["train"][0]).all()
+    assert path.read_bytes() == whole
+
+
+def test_changed_source_files_are_prepared_anew(root: Path) -> None:
+    load("mnist", root=str(root))
+    path = root / "MNIST" / "raw" / "train-images-idx3-ubyte"
+    path.write_bytes(idx(255 - TINY["train"][0]))
+    os.utime(path, ns=(1, 1))
+    assert (load("mnist", root=str(root)).images[:, 0, 2:30, 2:30] == 255 - TINY["train"][0]).all()
+
+
+def _load_in_child(root: str, barrier: object, answers: object) -> None:
+    barrier.wait()  # type: ignore[attr-defined]
+    answers.put(int(load("mnist", root=root).images.sum(dtype=np.int64)))  # type: ignore[attr-defined]
+
+
+def test_two_processes_at_once(root: Path, cache: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    barrier, answers = context.Barrier(2), context.Queue()
+    children = [context.Process(target=_load_in_child, args=(str(root), barrier, answers)) for _ in range(2)]
+    for child in children:
+        child.start()
+    sums = [answers.get(timeout=60) for _ in children]
+    for child in children:
+        child.join()
+    assert sums == [TINY["train"][0].sum(dtype=np.int64)] * 2
+    assert len(list(cache.iterdir())) == 1  # no scratch left behind
+
+
+def test_a_cache_that_cannot_be_written_is_one_sentence(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("GAN_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(DataError, match="Set GAN_CACHE"):
+        load("mnist", root=str(root))
+
+
+def test_cache_folder_is_the_users_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GAN_CACHE")
+    assert cache_folder().name == "gan_core"
+    assert cache_folder().is_absolute()
+
+
+def test_a_missing_root_says_where_it_looked_and_what_to_type(tmp_path: Path) -> None:
+    for name in ("mnist", "fashion-mnist", "kmnist", "cifar10"):
+        assert not available(name, str(tmp_path))
+        with pytest.raises(DataError) as caught:
+            load(name, root=str(tmp_path))
+        sentence = str(caught.value)
+        assert str(tmp_path.resolve() / DATASETS[name].folder) in sentence
+        assert f"python -m gan_core datasets --download {name}" in sentence
+        assert "--data-root DIR" in sentence
+
+
+def test_root_by_argument_then_environment_then_folder(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GAN_DATA", str(root))
+    assert available("mnist")
+    assert not available("mnist", str(tmp_path / "other"))
+    monkeypatch.delenv("GAN_DATA")
+    monkeypatch.chdir(tmp_path)
+    assert not available("mnist")
+    root.rename(tmp_path / "data")
+    assert available("mnist")
+
+
+def test_unknown_names() -> None:
+    with pytest.raises(DataError, match="did you mean 'fashion-mnist'"):
+        load("fashion_mnist")
+    with pytest.raises(DataError, match="did you mean 'mnist'"):
+        available("mnits")
+    with pytest.raises(DataError, match="train and test"):
+        load("glyphs", split="validation")
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\0\0\x08\x03", idx(TINY["train"][0])[:-5], b"\0\0\x0d\x01\0\0\0\0", b"<html>"]
+)
+def test_a_damaged_source_file_is_named(root: Path, data: bytes) -> None:
+    path = root / "MNIST" / "raw" / "train-images-idx3-ubyte"
+    path.write_bytes(data)
+    with pytest.raises(DataError, match="train-images-idx3-ubyte is damaged"):
+        load("mnist", root=str(root))
+
+
+def test_more_damage(root: Path) -> None:
+    folder = root / "MNIST" / "raw"
+    (folder / "train-labels-idx1-ubyte").write_bytes(idx(TINY["t10k"][1]))
+    with pytest.raises(DataError, match="do not belong together"):
+        load("mnist", root=str(root))
+    put_idx(folder, packed=True)
+    (folder / "train-images-idx3-ubyte").unlink()
+    packed = folder / "train-images-idx3-ubyte.gz"
+    packed.write_bytes(packed.read_bytes()[:-100])
+    with pytest.raises(DataError, match=r"ubyte\.gz cannot be read"):
+        load("mnist", root=str(root))
+    packed.unlink()
+    for split in ("train-images-idx3", "train-labels-idx1"):
+        shape = (0, 28, 28) if "images" in split else (0,)
+        (folder / f"{split}-ubyte").write_bytes(idx(np.zeros(shape, np.uint8)))
+    with pytest.raises(DataError, match="has no pictures"):
+        load("mnist", root=str(root))
+
+
+# --- downloads, by torchvision's own code, from a server of our own
+
+
+@pytest.fixture
+def server(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, Path]]:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *args: object) -> None:
+            pass
+
+    folder = tmp_path / "served"
+    folder.mkdir()
+    handler = functools.partial(Quiet, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as http:
+        thread = threading.Thread(target=http.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{http.server_port}/", folder
+        http.shutdown()
+        thread.join()
+
+
+def serve_idx(kind: str, server: tuple[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    from torchvision import datasets
+
+    put_idx(server[1], packed=True)
+    sums = [(path.name, hashlib.md5(path.read_bytes()).hexdigest()) for path in sorted(server[1].iterdir())]
+    monkeypatch.setattr(getattr(datasets, kind), "mirrors", [server[0]])
+    monkeypatch.setattr(getattr(datasets, kind), "resources", sums)
+
+
+@pytest.mark.parametrize(
+    "name, kind", [("mnist", "MNIST"), ("fashion-mnist", "FashionMNIST"), ("kmnist", "KMNIST")]
+)
+def test_download(
+    name: str, kind: str, server: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve_idx(kind, server, monkeypatch)
+    root = tmp_path / "new" / "root"
+    pictures = load(name, root=str(root), download=True)
+    assert (pictures.images[:, 0, 2:30, 2:30] == TINY["train"][0]).all()
+    assert available(name, str(root))
+    assert sorted(path.name for path in (root / kind / "raw").iterdir()) == sorted(DATASETS[name].files)
+    assert [path.name for path in root.iterdir()] == [kind]  # no scratch left behind
+    assert (load(name, split="test", root=str(root)).labels == TINY["t10k"][1]).all()
+
+
+def test_a_wrong_check_sum_is_one_sentence_and_leaves_nothing(
+    server: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve_idx("KMNIST", server, monkeypatch)
+    path = server[1] / "t10k-images-idx3-ubyte.gz"
+    path.write_bytes(gzip.compress(idx(TINY["train"][0])))
+    with pytest.raises(DataError) as caught:
+        load("kmnist", root=str(tmp_path / "root"), download=True)
+    sentence = str(caught.value)
+    assert "\n" not in sentence
+    assert "t10k-images-idx3-ubyte.gz" in sentence and "corrupted" in sentence
+    assert not available("kmnist", str(tmp_path / "root"))
+    assert not [path for path in (tmp_path / "root").rglob("*") if path.is_file()]
+
+
+def test_no_server_is_one_sentence(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from torchvision import datasets
+
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(datasets.KMNIST, "mirrors", ["http://127.0.0.1:9/"])
+    with pytest.raises(DataError, match=r"KMNIST could not be downloaded into .*refused"):
+        load("kmnist", root=str(tmp_path), download=True)
+
+
+def test_cifar10(server: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from torchvision.datasets import CIFAR10
+
+    images = RNG.integers(0, 256, (6, 4, 3, 32, 32), np.uint8)
+    files = {
+        name: pickle.dumps({"data": part.reshape(4, -1), "labels": [i, 1, 2, 3]})
+        for i, (name, part) in enumerate(zip(DATASETS["cifar10"].files[:6], images, strict=True))
+    }
+    files["batches.meta"] = pickle.dumps({"label_names": list(DATASETS["cifar10"].classes)})
+    with tarfile.open(server[1] / "c.tar.gz", "w:gz") as archive:
+        for name, data in files.items():
+            entry = tarfile.TarInfo(f"cifar-10-batches-py/{name}")
+            entry.size = len(data)
+            archive.addfile(entry, io.BytesIO(data))
+    sums = [[name, hashlib.md5(data).hexdigest()] for name, data in files.items()]
+    monkeypatch.setattr(CIFAR10, "url", server[0] + "c.tar.gz")
+    monkeypatch.setattr(CIFAR10, "filename", "c.tar.gz")
+    monkeypatch.setattr(CIFAR10, "tgz_md5", hashlib.md5((server[1] / "c.tar.gz").read_bytes()).hexdigest())
+    monkeypatch.setattr(CIFAR10, "train_list", sums[:5])
+    monkeypatch.setattr(CIFAR10, "test_list", sums[5:6])
+    monkeypatch.setattr(CIFAR10, "meta", {**CIFAR10.meta, "md5": sums[6][1]})
+
+    root = str(tmp_path / "root")
+    pictures = load("cifar10", root=root, download=True)
+    assert (pictures.images == images[:5].reshape(20, 3, 32, 32)).all()
+    assert pictures.labels[::4].tolist() == [0, 1, 2, 3, 4]
+    assert (load("cifar10", split="test", root=root).images == images[5]).all()
+    assert load("cifar10", size=64, root=root).images.shape == (20, 3, 64, 64)
+
+    (tmp_path / "root" / "cifar-10-batches-py" / "data_batch_2").write_bytes(b"os.system('no')")
+    with pytest.raises(DataError, match="cifar-10-batches-py are damaged"):
+        load("cifar10", root=root)
+
+
+# --- drawn digits
+
+
+def test_glyphs_are_always_the_same_and_balanced() -> None:
+    images, labels = glyphs.make(500, seed=3)
+    again, _ = glyphs.make(500, seed=3)
+    other, _ = glyphs.make(500, seed=4)
+    assert images.shape == (500, 32, 32, 1)
+    assert (images == again).all()
+    assert (images != other).any()
+    assert np.bincount(labels).tolist() == [50] * 10
+    assert len(np.unique(images.reshape(500, -1), axis=0)) == 500
+
+
+def test_glyphs_are_white_on_black_whole_and_in_the_middle() -> None:
+    images, _ = glyphs.make(2000, seed=5)
+    ink = images[..., 0] / 255.0
+    assert (images.max((1, 2, 3)) > 200).all()
+    assert 0.08 < ink.mean() < 0.2
+    assert ((images > 0) & (images < 255)).mean() > 0.05  # smooth edges
+    edge = np.concatenate([ink[:, [0, -1]].ravel(), ink[:, :, [0, -1]].ravel()])
+    assert edge.mean() < 0.003
+    rows = (ink.sum(2) * np.arange(32)).sum(1) / ink.sum((1, 2))
+    assert abs(rows.mean() - 15.5) < 1
+
+
+def test_glyphs_can_be_told_apart_and_differ_between_splits() -> None:
+    """The nearest of 4,000 training pictures names the digit of a test picture: legible, and no copies."""
+    train, test = load("glyphs", size=16), load("glyphs", size=16, split="test")
+    assert (len(train.labels), len(test.labels)) == (20_000, 4_000)
+    a = train.images[:4000].reshape(4000, -1).astype(np.float32)
+    b = test.images[:1000].reshape(1000, -1).astype(np.float32)
+    distance = (a**2).sum(1) - 2 * b @ a.T + (b**2).sum(1)[:, None]  # (1000, 4000)
+    nearest = distance.argmin(1)
+    assert (train.labels[nearest] == test.labels[:1000]).mean() > 0.9
+    assert distance.min() > 1000
+
+
+def test_20000_glyphs_in_under_two_seconds() -> None:
+    """Processor time, so that a busy machine does not matter; one thread does it all."""
+    start = time.process_time()
+    glyphs.make(20_000, seed=0)
+    assert time.process_time() - start < 2.0
+
+
+def test_looking_for_data_imports_no_torch() -> None:
+    code = "import sys; from gan_core.data import DATASETS, available; [available(n) for n in DATASETS]; " \
+           "sys.exit('torch' in sys.modules or 'torchvision' in sys.modules)"  # fmt: skip
+    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2]).returncode == 0
