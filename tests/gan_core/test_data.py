@@ -1,4 +1,4 @@
-"""Data sets: what they hold, how they are found, fetched and prepared, and what is said when they are missing."""
+"""Data sets: what they hold, how they are found, fetched and prepared, and what is said if one is missing."""
 
 from __future__ import annotations
 
