@@ -27,11 +27,8 @@ def share_inside(points: np.ndarray, cloud: np.ndarray, neighbour: int = NEIGHBO
     """
     asked, centres = torch.from_numpy(points), torch.from_numpy(cloud)
     squared_radii = torch.cat(
-        [
-            _squared_distances(part, centres).kthvalue(neighbour + 1, dim=1).values
-            for part in torch.split(centres, ROWS)
-        ]
-    )  # (M,); the nearest centre of all is the point itself
+        [_reach(part, centres, neighbour) for part in torch.split(centres, ROWS)]
+    )  # (M,)
     inside = [
         (_squared_distances(part, centres) <= squared_radii).any(dim=1) for part in torch.split(asked, ROWS)
     ]
@@ -53,6 +50,11 @@ def recall(evidence: Evidence) -> float:
 def _equal_parts(evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:
     count = min(AT_MOST, len(evidence.made), len(evidence.real))
     return evidence.made.sample(count).features, evidence.real.sample(count).features
+
+
+def _reach(some: Tensor, centres: Tensor, neighbour: int) -> Tensor:
+    """Squared radii (n,) of the balls around `some` of the `centres`; the nearest is the point itself."""
+    return _squared_distances(some, centres).topk(neighbour + 1, largest=False).values[:, -1]
 
 
 def _squared_distances(a: Tensor, b: Tensor) -> Tensor:
