@@ -41,6 +41,7 @@ class Session:
 
     @property
     def progress(self) -> float:
+        """Share of the budget used, 0 to 1 and beyond."""
         state = self.state
         return progress(self.config, state.step, state.images, state.seconds)
 
