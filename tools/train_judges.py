@@ -1,6 +1,7 @@
 """Train the judges that are shipped in weights/: a few minutes each on two CPU cores.
 
-    python tools/train_judges.py mnist fashion-mnist [--epochs 16] [--seed 0] [--data-root DIR]
+    python tools/train_judges.py mnist --epochs 12 [--data-root DIR]
+    python tools/train_judges.py fashion-mnist --epochs 18
 
 Only the training pictures are learned from; the test pictures are looked at once, at the end, for the
 accuracy written into the file's header.

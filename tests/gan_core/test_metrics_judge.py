@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import json
 import pickle
 from collections.abc import Iterator
@@ -195,3 +196,23 @@ def test_a_handful_of_pictures_is_too_few(few_glyphs: data.Pictures) -> None:
 def test_it_is_not_called_fid() -> None:
     names = {*METRICS, *(metric.beside for metric in METRICS.values())}
     assert not any("fid" in name.lower() and "confid" not in name for name in names)
+
+
+def test_the_script_that_trains_judges_learns(monkeypatch: pytest.MonkeyPatch) -> None:
+    path = WEIGHTS.parent / "tools" / "train_judges.py"
+    spec = importlib.util.spec_from_file_location("train_judges", path)
+    assert spec and spec.loader
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    monkeypatch.setattr(script, "BATCH", 50)
+    every = data.load("glyphs")
+    few = dataclasses.replace(every, images=every.images[:FEW], labels=every.labels[:FEW])
+    network, shape = script.train(few, epochs=4, seed=0)
+    judge = Judge(shape, {}, network.state_dict())
+    assert (judge(few.images)[1].argmax(axis=1) == few.labels).mean() > 0.6
+    still = torch.rand(4, 1, 32, 32)
+    monkeypatch.setattr(script, "SHIFT", 0)
+    moved = script.augment(still, mirror=False)
+    assert torch.allclose(moved[::2], still[::2], atol=1e-4) and not torch.allclose(
+        moved[1], still[1], atol=0.1
+    )
