@@ -32,7 +32,7 @@ def number(name: str, value: Any, low: float, high: float, whole: bool = True) -
     if not fits or not low <= value <= high or (whole and value != int(value)):
         kind = "a whole number" if whole else "a number"
         raise ConfigError(
-            [Problem(name, value, f"{name} is {str(value)[:20]!r}, it must be {kind} from {low:g} to {high:g}.")]
+            [Problem(name, value, f"{name} is {str(value)[:20]}, it must be {kind} from {low:g} to {high:.10g}.")]
         )
     return float(value)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gan_core.config import did_you_mean
+from gan_core.data import DATASETS
 from gan_core.errors import RunError, WeightsError
 from gan_core.runs.layout import find_run
 from gan_core.runs.reader import ACTIVE, Status, glance, list_runs
@@ -46,9 +47,9 @@ class Model:
     @property
     def title(self) -> str:
         """What a person calls it, in no language: the data set, or the run's own words and its last letters."""
-        if not self.state:
-            return str(self.info.get("title") or self.info.get("dataset") or self.name)
-        words = [self.info.get("dataset") or "", self.info.get("preset") or "", self.name.rsplit("-", 1)[-1]]
+        source = DATASETS.get(str(self.info.get("dataset")))
+        dataset = source.title if source else str(self.info.get("dataset") or self.name)
+        words = [dataset, self.info.get("preset"), self.name.rsplit("-", 1)[-1]] if self.state else [dataset]
         return " · ".join(str(word) for word in words if word)
 
     @property

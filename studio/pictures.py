@@ -71,7 +71,7 @@ def parse(query: Mapping[str, str], model: Model) -> View:
             value = math.nan
         if low <= value <= high:
             return value
-        problems.append(Problem(name, text, f"{name} is {text[:20]!r}, allowed are {low:g} to {high:g}."))
+        problems.append(Problem(name, text, f"{name} is {text[:20]!r}, allowed are {low:g} to {high:.10g}."))
         return default
 
     mode = query.get("mode") or MODES[0]

@@ -1,0 +1,93 @@
+"""Every visible string exists in both languages, and every key that code asks for exists."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from studio import words
+
+ROOT = Path(words.__file__).parent
+
+
+@pytest.mark.parametrize("key", words.TABLE)
+def test_both_languages_say_it_with_the_same_places(key: str) -> None:
+    english, chinese = words.TABLE[key]
+    assert english.strip() and chinese.strip()
+    assert sorted(re.findall(r"\{(\w+)\}", english)) == sorted(re.findall(r"\{(\w+)\}", chinese))
+    assert not re.search("[\u4e00-\u9fff]", english)
+
+
+def test_chinese_is_chinese() -> None:
+    """A text without a Chinese character is a name or a figure that is the same in both languages."""
+    places = re.compile(r"\{\w+\}")
+    for key, (english, chinese) in words.TABLE.items():
+        assert re.search("[\u4e00-\u9fff]", chinese) or places.sub("", english) == places.sub("", chinese), key
+
+
+def test_every_key_that_code_names_is_there() -> None:
+    sources = [*ROOT.rglob("*.py"), *ROOT.glob("web/*.js")]
+    text = "\n".join(path.read_text("utf-8") for path in sources)
+    python = re.findall(r"""\b(?:t|span|pick|say|word)\(\s*"([a-z]+\.[\w.]+)\"""", text)
+    assert len(python) > 30
+    assert [key for key in python if key not in words.TABLE] == []
+
+
+def test_no_row_of_the_shell_and_explore_is_unused() -> None:
+    sources = [*ROOT.rglob("*.py"), *ROOT.glob("web/*.js")]
+    text = "\n".join(path.read_text("utf-8") for path in sources)
+    rows = [key for name in ("shell", "explore")
+            for key in json.loads((ROOT / f"text/{name}.json").read_text("utf-8"))]  # fmt: skip
+    built = ("class.", "explore.direction.", "explore.mode.", "explore.cell.")  # keys made of parts
+    assert [key for key in rows if not re.search(f"['\"]{re.escape(key)}['\"]", text) and not key.startswith(built)] == []
+
+
+def test_a_repeated_key_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('{"x": ["One", "一"]}', "utf-8")
+    (tmp_path / "b.json").write_text('{"x": ["Two", "二"]}', "utf-8")
+    with pytest.raises(ValueError, match=r"b.json repeats the words of 'x'"):
+        words.read_table(tmp_path)
+    (tmp_path / "b.json").write_text('{"y": ["Two", "二"], "y": ["Two", "二"]}', "utf-8")
+    with pytest.raises(ValueError, match="repeats 'y'"):
+        words.read_table(tmp_path)
+
+
+@pytest.mark.parametrize("row", ['"One"', '["One"]', '["One", 2]', '["One", "一", "1"]'])
+def test_a_row_that_is_not_two_texts_is_refused(tmp_path: Path, row: str) -> None:
+    (tmp_path / "a.json").write_text(f'{{"x": {row}}}', "utf-8")
+    with pytest.raises(ValueError, match="'x' must be"):
+        words.read_table(tmp_path)
+
+
+def test_an_unknown_key_names_the_nearest_one() -> None:
+    with pytest.raises(KeyError, match="shell.train"):
+        words.t("shell.trian")
+
+
+def test_all_chinese_locales_have_the_table() -> None:
+    tables = words.translations().translations
+    assert tables["en"]["shell.train"] == "Train"
+    for locale in ("zh", "zh-CN", "zh-TW", "zh-HK"):
+        assert tables[locale]["shell.train"] == "训练"
+
+
+@pytest.mark.parametrize(
+    ("cookies", "header", "expected"),
+    [({}, "", "en"), ({}, "zh-TW,zh;q=0.9", "zh"), ({}, "de", "en"), ({words.COOKIE: "en"}, "zh", "en"),
+     ({words.COOKIE: "zh"}, "en", "zh"), ({words.COOKIE: "xx"}, "en", "en")],
+)  # fmt: skip
+def test_language_of_a_visitor(cookies: dict[str, str], header: str, expected: str) -> None:
+    request: Any = SimpleNamespace(request=True, cookies=cookies, headers={"accept-language": header})
+    assert words.language(request) == expected
+    assert words.say("shell.train", request) == words.TABLE["shell.train"][expected == "zh"]
+
+
+def test_span_and_script_hold_the_words() -> None:
+    assert words.span("shell.train") == '<span data-word="shell.train">Train</span>'
+    table = json.loads(words.script().removeprefix("export default ").rstrip(";\n"))
+    assert table["shell.train"] == ["Train", "训练"]
