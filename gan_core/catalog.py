@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -43,7 +44,8 @@ def check(config: TrainConfig) -> TrainConfig:
     problems: list[Problem] = []
     for name, knob in knobs().items():
         if knob.table:
-            problems += unknown_names([getattr(config, name)], tables()[knob.table], SINGULAR[knob.table])
+            asked = unknown_names([getattr(config, name)], tables()[knob.table], SINGULAR[knob.table])
+            problems += [dataclasses.replace(problem, field=name) for problem in asked]
     if not problems and config.size not in (sizes := NETWORKS[config.network].sizes):
         listed = ", ".join(map(str, sizes))
         sentence = f"{config.network} makes pictures of {listed} pixels, not {config.size}."

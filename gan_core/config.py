@@ -17,6 +17,9 @@ from typing import Any
 from gan_core.errors import ConfigError, Problem
 
 
+BUDGET = frozenset({"seconds", "steps", "images"})  # one of them at least ends a run
+
+
 @dataclass(frozen=True, slots=True)
 class Knob:
     """What is known about one setting besides its name, type and default."""
@@ -166,22 +169,17 @@ def from_mapping(values: Mapping[str, object], base: TrainConfig | None = None) 
                 changes[name] = _convert(name, value)
             except ValueError as error:
                 problems.append(Problem(name, value, str(error)))
+    config = dataclasses.replace(base or TrainConfig(), **changes)
+    misread = BUDGET & {problem.field for problem in problems}  # a budget was given, though not a good one
+    problems += [problem for problem in _unusable(config) if not (misread and problem.field in BUDGET)]
     if problems:
         raise ConfigError(problems)
-    config = dataclasses.replace(base or TrainConfig(), **changes)
-    validate(config)
     return config
 
 
 def validate(config: TrainConfig) -> None:
     """Raise `ConfigError` listing every value outside its range or choices."""
-    problems = [
-        Problem(name, getattr(config, name), message)
-        for name in knobs()
-        if (message := _range_problem(name, getattr(config, name)))
-    ]
-    if config.seconds is None and config.steps is None and config.images is None:
-        problems.append(Problem("seconds", None, "Give a budget: --seconds, --steps or --images."))
+    problems = _unusable(config)
     if problems:
         raise ConfigError(problems)
 
@@ -195,6 +193,17 @@ def difference(old: TrainConfig, new: TrainConfig) -> dict[str, tuple[Any, Any]]
     """Settings that differ, by name: (old value, new value)."""
     return {name: (getattr(old, name), getattr(new, name)) for name in knobs()
             if getattr(old, name) != getattr(new, name)}  # fmt: skip
+
+
+def _unusable(config: TrainConfig) -> list[Problem]:
+    problems = [
+        Problem(name, getattr(config, name), message)
+        for name in knobs()
+        if (message := _range_problem(name, getattr(config, name)))
+    ]
+    if all(getattr(config, name) is None for name in BUDGET):
+        problems.append(Problem("seconds", None, "Give a budget: --seconds, --steps or --images."))
+    return problems
 
 
 def _convert(name: str, value: object) -> Any:
@@ -237,8 +246,13 @@ def _range_problem(name: str, value: Any) -> str | None:
         hint = ""
         if about.scale == "log" and value > about.high:
             hint = f" Did you mean {_shrink(value, about.high):g}?"
-        return f"{name} is {value:g}, allowed are {about.low:g} to {about.high:g}.{hint}"
+        return f"{name} is {_plain(value)}, allowed are {_plain(about.low)} to {_plain(about.high)}.{hint}"
     return None
+
+
+def _plain(number: float) -> str:
+    """A number as people write it: 100,000,000 and 0.1."""
+    return f"{number:,.12g}" if abs(number) < 1e12 else f"{number:g}"
 
 
 def _shrink(value: float, high: float) -> float:

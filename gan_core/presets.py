@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gan_core.config import TrainConfig, difference, from_mapping, unknown_names
+from gan_core.config import BUDGET, TrainConfig, difference, from_mapping, unknown_names
 from gan_core.errors import ConfigError
-
-BUDGET = ("seconds", "steps", "images")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,59 @@
+"""The tables in one view, and the check that a configuration asks for what exists."""
+
+import dataclasses
+
+import pytest
+
+from gan_core.catalog import SINGULAR, check, check_name, choices, tables
+from gan_core.config import from_mapping, knobs
+from gan_core.errors import ConfigError
+
+
+def config(**values):
+    return from_mapping({"steps": 1, **values})
+
+
+def test_every_table_has_rows_a_word_for_one_and_summaries():
+    assert {knob.table for knob in knobs().values() if knob.table} <= set(tables())
+    assert set(SINGULAR) == set(tables())
+    for table in tables().values():
+        assert table
+        for name, row in table.items():
+            assert name == name.lower() and " " not in name
+            assert row.summary.endswith(".")
+
+
+def test_choices_come_from_the_table_or_the_setting():
+    assert choices("dataset") == tuple(tables()["datasets"])
+    assert choices("size") == (16, 32, 64, 128)
+    assert choices("batch") == ()
+
+
+@pytest.mark.parametrize("name", [name for name, knob in knobs().items() if knob.table])
+def test_every_row_is_accepted_and_a_slip_is_answered(name):
+    table = tables()[knobs()[name].table]
+    for row in table:
+        assert check(config(**{name: row})).steps == 1
+        slip = row[:-1] + row[-1] * 2
+        with pytest.raises(ConfigError, match=f"did you mean '{row}'"):
+            check(config(**{name: slip}))
+
+
+def test_all_unknown_names_come_at_once():
+    with pytest.raises(ConfigError) as caught:
+        check(config(dataset="mnits", loss="nonsaturating"))
+    assert [problem.field for problem in caught.value.problems] == ["dataset", "loss"]
+
+
+@pytest.mark.parametrize("name", tables()["networks"])
+def test_a_size_that_the_network_does_not_have_is_refused(name):
+    made = tables()["networks"][name].sizes
+    assert all(check(config(network=name, size=size)) for size in made)
+    with pytest.raises(ConfigError, match=f"{name} makes pictures of 16, .* pixels, not 48"):
+        check(dataclasses.replace(config(network=name), size=48))
+
+
+def test_a_name_by_itself():
+    assert check_name("datasets", "glyphs") == "glyphs"
+    with pytest.raises(ConfigError, match="There is no data set named 'mnsit'; did you mean 'mnist'"):
+        check_name("datasets", "mnsit")

@@ -1,0 +1,49 @@
+"""Presets: each can be trained as it stands, and flags change only what they name."""
+
+import pytest
+
+from gan_core.catalog import check
+from gan_core.config import from_mapping
+from gan_core.errors import ConfigError
+from gan_core.presets import BUDGET, PRESETS, beyond_preset, settings
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_stands(name):
+    config = check(settings(name, {}))
+    assert PRESETS[name].summary.endswith(".")
+    assert any(getattr(config, budget) for budget in BUDGET)
+    assert all(getattr(config, key) == value for key, value in PRESETS[name].settings.items())
+    assert beyond_preset(name, config) == {}
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_no_preset_says_what_the_defaults_say(name):
+    plain = from_mapping({"steps": 1})
+    said = {key: value for key, value in PRESETS[name].settings.items() if key not in (*BUDGET, "dataset")}
+    assert not [key for key, value in said.items() if getattr(plain, key) == value]
+
+
+def test_a_budget_given_replaces_the_preset_s():
+    config = settings("digits", {"steps": 20})
+    assert (config.steps, config.seconds, config.images) == (20, None, None)
+    assert settings("digits", {"steps": None}).seconds == settings("digits", {}).seconds
+    both = settings("digits", {"steps": 20, "seconds": 3})
+    assert (both.steps, both.seconds) == (20, 3.0)
+
+
+def test_what_differs_from_the_preset():
+    config = settings("fashion", {"seed": 4, "steps": 9})
+    assert beyond_preset("fashion", config) == {"seed": 4, "steps": 9, "seconds": None}
+
+
+@pytest.mark.parametrize(
+    "preset, changes, sentence",
+    [("digit", {}, "There is no preset named 'digit'; did you mean 'digits'?"),
+     ("digits", {"lr": 1}, "There is no setting named 'lr'; "),
+     ("digits", {"lr_g": 9}, "lr_g is 9, allowed are 1e-06 to 0.1. Did you mean 0.009?")],
+)  # fmt: skip
+def test_bad_ones_are_refused(preset, changes, sentence):
+    with pytest.raises(ConfigError) as caught:
+        settings(preset, changes)
+    assert str(caught.value).startswith(sentence)
