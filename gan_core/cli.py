@@ -183,13 +183,14 @@ def sample(arguments: argparse.Namespace) -> None:
 
 def score(arguments: argparse.Namespace) -> None:
     """Print the quality figures of a generator."""
-    from gan_core import metrics
     from gan_core.sampling import Sampler
+    from gan_core.scoring import score_generator
 
-    sampler = Sampler.load(arguments.source)
-    dataset = arguments.dataset or str(sampler.info.get("dataset", ""))
-    images, labels = sampler.sample(arguments.n, arguments.seed)
-    for name, value in metrics.score(images, labels, dataset, arguments.data_root).items():
+    values = score_generator(
+        Sampler.load(arguments.source), count=arguments.n, seed=arguments.seed,
+        dataset=arguments.dataset or "", root=arguments.data_root,
+    )  # fmt: skip
+    for name, value in values.items():
         print(f"{name:<20} {value:.5g}")
 
 
