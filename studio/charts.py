@@ -35,9 +35,13 @@ class Columns:
             self.records += 1
             for name, value in record.items():
                 if "/" in name:
-                    xs, ys = self._columns.setdefault(name, (array("d"), array("d")))
-                    xs.append(step)
-                    ys.append(_number(value))
+                    self._append(name, step, _number(value))
+
+    def _append(self, name: str, step: float, value: float) -> None:
+        xs, ys = self._columns.setdefault(name, (array("d"), array("d")))
+        if not xs or step > xs[-1]:  # a run resumed from a checkpoint repeats some steps
+            xs.append(step)
+            ys.append(value)
 
     def worth_drawing(self) -> bool:
         """Whether the charts would look different: at least the width of one point has been added."""

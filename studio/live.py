@@ -145,10 +145,8 @@ class Reader:
         return changed
 
     def _describe(self, status: Status) -> dict[str, Any]:
-        ahead = 0
-        if status.state == "queued":
-            queue = self._queue()
-            ahead = queue.index(status.id) if status.id in queue else 0
+        queue = self._queue() if status.state in ("queued", "paused") else []
+        ahead = queue.index(status.id) if status.id in queue else 0
         return {
             "run": status.id,
             "state": status.state,
@@ -213,7 +211,7 @@ class Live:
 
     def _sample(self, request: Request) -> Response:
         ask = request.query_params
-        return self._picture(ask.get("run", ""), lambda run: sample_path(run, _whole(ask.get("step"))))
+        return self._picture(ask.get("run", ""), lambda run: sample_path(run, _whole(ask.get("step"), -1)))
 
     def _real(self, request: Request) -> Response:
         return self._picture(request.query_params.get("run", ""), lambda run: run.real)
@@ -230,6 +228,8 @@ def say(status: Status, ahead: int) -> str:
     """The last part of the word key of the sentence that says what is happening now."""
     if status.state == "queued":
         return "queued" if ahead else "starting"
+    if status.state == "paused" and ahead:
+        return "waiting"  # told to continue while another trains
     if status.state != "running":
         return status.state
     if not status.step:
@@ -256,5 +256,5 @@ def resting_lines(run: RunPaths) -> Lines:
     return {"loss": dict(zip(("D", "G"), row.at_rest, strict=True))}
 
 
-def _whole(text: str | None) -> int:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 18 else 0
+def _whole(text: str | None, otherwise: int = 0) -> int:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 18 else otherwise

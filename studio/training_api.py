@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import gradio as gr
@@ -50,7 +50,8 @@ def parse(settings: str) -> tuple[str, dict[str, Any]]:
 def start(services: Services, settings: str) -> str:
     """Queue a run and return its id. Raises `ConfigError` and `JobError`."""
     preset, values = parse(settings)
-    return services.jobs.submit(configure(preset, values), preset)
+    config = replace(configure(preset, values), data_root=services.data_root)
+    return services.jobs.submit(config, preset)
 
 
 def status(services: Services, run: str) -> dict[str, Any]:

@@ -129,8 +129,8 @@ def build(services: Services) -> Handles:
         with gr.Column(scale=4, min_width=300, elem_id="train-form"):
             parts = _lay_out(config, preset, services.data_root)
         with gr.Column(scale=7, min_width=300, elem_id="train-live"):
-            gr.HTML('<live-status view="train"></live-status>', elem_id="train-status")
-            gr.HTML('<live-pictures view="train"></live-pictures>', elem_id="train-samples")
+            gr.HTML('<live-status view="train"></live-status>', elem_id="train-status", apply_default_css=False)
+            gr.HTML('<live-pictures view="train"></live-pictures>', elem_id="train-samples", apply_default_css=False)
             with gr.Row(elem_id="train-after"):
                 explore = gr.Button(t("train.explore"), elem_id="train-explore", interactive=False)
                 watch = gr.Button(t("train.watch"), elem_id="train-watch", interactive=False)
@@ -147,7 +147,7 @@ def _lay_out(config: TrainConfig, preset: str, root: str) -> dict[str, Any]:
     parts["dataset"] = gr.Dropdown(
         titles, value=config.dataset, label=t("train.dataset"), filterable=False, elem_id="train-dataset"
     )
-    parts["look"] = gr.HTML(_look(config.dataset), elem_id="train-look")
+    parts["look"] = gr.HTML(_look(config.dataset), elem_id="train-look", apply_default_css=False)
     here = available(config.dataset, root)
     parts["download"] = gr.Button(t("train.download"), visible=not here, elem_id="train-download")
     parts["preset"] = gr.Dropdown(
@@ -162,7 +162,7 @@ def _lay_out(config: TrainConfig, preset: str, root: str) -> dict[str, Any]:
     parts["seconds"] = gr.Number(
         seconds, label=t("train.seconds"), visible=budget == CUSTOM, elem_id="train-seconds"
     )
-    parts["hint"] = gr.HTML(elem_id="train-hint")
+    parts["hint"] = gr.HTML(elem_id="train-hint", apply_default_css=False)
     with gr.Row(elem_id="train-buttons"):
         parts["start"] = gr.Button(t("train.start"), variant="primary", elem_id="train-start", min_width=110)
         parts["pause"] = gr.Button(t("train.pause"), interactive=False, elem_id="train-pause", min_width=90)

@@ -76,9 +76,10 @@ def build(services: Services) -> Handles:
                 [], value=None, label=t("watch.run"), info=t("watch.run.help"), elem_id="watch-run", scale=4
             )
             explore = gr.Button(t("watch.explore"), variant="primary", elem_id="watch-explore", scale=1)
-        gr.HTML('<live-status view="watch"></live-status>', elem_id="watch-status")
-        gr.HTML('<live-pictures view="watch" real></live-pictures>', elem_id="watch-samples")
-        gr.HTML('<live-charts view="watch"></live-charts>', elem_id="watch-losses")
+        with gr.Row(elem_classes="watch-now"):
+            _live('<live-pictures view="watch" real></live-pictures>', "watch-samples")
+            _live('<live-status view="watch"></live-status>', "watch-status")
+        _live('<live-charts view="watch"></live-charts>', "watch-losses")
     wish = gr.Textbox(visible="hidden")
     sync = gr.Button(visible="hidden", elem_id="watch-sync")
 
@@ -93,6 +94,10 @@ def build(services: Services) -> Handles:
     )  # fmt: skip
     run.change(None, run, None, js="(id) => window.studio.watchShow(id)", api_visibility="private")
     return Handles(run, explore)
+
+
+def _live(html: str, elem_id: str) -> gr.HTML:
+    return gr.HTML(html, elem_id=elem_id, apply_default_css=False)
 
 
 def _budget(budget: dict[str, float | None], tongue: str) -> str:

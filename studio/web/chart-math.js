@@ -27,7 +27,7 @@ function trim(value) {
   return String(Number(value.toPrecision(size >= 1000 ? 4 : 3)));
 }
 
-/** Least and greatest finite value of the shown curves within x0..x1, with a little air. */
+/** The range to draw the curves in within x0..x1: a little air, no exaggeration. */
 export function extent(curves, x0, x1) {
   let low = Infinity;
   let high = -Infinity;
@@ -39,9 +39,11 @@ export function extent(curves, x0, x1) {
     }
   }
   if (low > high) return [0, 1];
-  const air = (high - low) * 0.06 || Math.abs(high) * 0.1 || 0.5;
-  const floor = low >= 0 && low < (high - low) * 0.5 ? 0 : low - air; // curves that come near 0 show it
-  return [floor, high + air];
+  const span = high - low;
+  const air = span * 0.06 || Math.abs(high) * 0.1 || 0.5;
+  if (low >= 0 && low < span * 0.5) return [0, high + air]; // curves that come near 0 show it
+  if (low > 0 && span < high * 0.3) return [Math.min(low - air, high * 0.7), high + air]; // a ripple looks like one
+  return [low - air, high + air];
 }
 
 /** Index of the entry of sorted `x` nearest to `at`. */

@@ -69,7 +69,7 @@ class Chart {
     this.data = { curves: [], lines: [] };
     this.figure = make("figure", { class: "curves", "data-group": name }, board.root);
     const head = make("div", { class: "curves-head" }, this.figure);
-    this.title = make("h4", {}, head);
+    this.title = make("h4", { class: "curves-title" }, head);
     this.reset = make("button", { type: "button", class: "curves-reset" }, head);
     this.reset.addEventListener("click", () => board.setZoom(null));
     this.legend = make("div", { class: "curves-legend" }, this.figure);
@@ -77,6 +77,7 @@ class Chart {
     this.grid = make("g", { class: "curves-grid" }, this.svg);
     this.lines = make("g", { class: "curves-lines" }, this.svg);
     this.paths = make("g", { class: "curves-paths" }, this.svg);
+    this.labels = make("g", { class: "curves-lines" }, this.svg);
     this.band = make("rect", { class: "curves-band", visibility: "hidden" }, this.svg);
     this.hair = make("g", { class: "curves-hair", visibility: "hidden" }, this.svg);
     this.note = make("div", { class: "curves-note", hidden: "" }, this.figure);
@@ -88,6 +89,11 @@ class Chart {
   update(data) {
     this.data = data;
     this.draw();
+  }
+
+  /** A curve's name in the reader's language, where there is a word for it. */
+  say(name) {
+    return this.board.words(`watch.curve.${name}`, name);
   }
 
   get shown() {
@@ -126,7 +132,7 @@ class Chart {
     this.caption.textContent = words(`watch.caption.${this.name}`, words("watch.caption", ""));
     this.reset.textContent = words("watch.zoom.reset", "");
     this.reset.hidden = this.board.zoom === null;
-    const latest = this.data.curves.map((curve) => `${curve.name} ${number(curve.y.at(-1))}`);
+    const latest = this.data.curves.map((curve) => `${this.say(curve.name)} ${number(curve.y.at(-1))}`);
     this.svg.setAttribute("aria-label", `${title}: ${latest.join(", ")}`);
     const names = this.data.curves.map((curve) => curve.name).join("\n");
     if (this.legend.dataset.names !== names) this.buildLegend(names);
@@ -142,7 +148,7 @@ class Chart {
       const pressed = String(!this.hidden.has(curve.name));
       const key = make("button", { type: "button", class: `curve-${i % 6}`, "aria-pressed": pressed }, this.legend);
       make("i", {}, key);
-      key.append(`${curve.name} `);
+      key.append(`${this.say(curve.name)} `);
       make("b", {}, key);
       key.addEventListener("click", () => {
         if (!this.hidden.delete(curve.name)) this.hidden.add(curve.name);
@@ -169,13 +175,15 @@ class Chart {
     const { width, y0, y1 } = this.box;
     this.paths.replaceChildren();
     this.lines.replaceChildren();
+    this.labels.replaceChildren();
     for (const { name, value } of this.data.lines ?? []) {
       if (value < y0 || value > y1) continue;
       const i = this.data.curves.findIndex((curve) => curve.name === name);
       if (this.hidden.has(name)) continue;
       const at = { x1: PAD.left, x2: width - PAD.right, y1: this.py(value), y2: this.py(value) };
       make("line", { ...at, class: `curve-${i % 6}` }, this.lines);
-      const text = make("text", { x: width - PAD.right, y: this.py(value) - 4, "text-anchor": "end" }, this.lines);
+      const where = { x: width - PAD.right, y: this.py(value) - 4, "text-anchor": "end", class: `curve-${i % 6}` };
+      const text = make("text", where, this.labels);
       text.textContent = this.board.words("watch.line", "{name}").replace("{name}", name);
     }
     this.data.curves.forEach((curve, i) => {
@@ -217,7 +225,7 @@ class Chart {
       if (this.hidden.has(curve.name)) return;
       const y = curve.y[nearest(curve.x, at)];
       if (y !== null) make("circle", { cx: left, cy: this.py(y), r: 3.5, class: `curve-${i % 6}` }, this.hair);
-      make("span", { class: `curve-${i % 6}` }, this.note).textContent = `${curve.name} ${number(y)}`;
+      make("span", { class: `curve-${i % 6}` }, this.note).textContent = `${this.say(curve.name)} ${number(y)}`;
     });
     this.note.classList.toggle("left", left > this.box.width / 2);
   }

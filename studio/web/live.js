@@ -14,6 +14,7 @@ import TABLE from "./words.js";
 
 const BASE = new URL("../", import.meta.url); // .../studio/
 const BACK_OFF = 12_000;
+const GAP = 24; // pixels between two pictures
 const LOOK = 250; // between looks whether anything is on screen again
 
 class Feed {
@@ -234,10 +235,11 @@ class LivePictures extends LiveElement {
   /** Enlarge by whole screen pixels, so that every pixel of the picture is a sharp square of the same size. */
   fit() {
     const ratio = window.devicePixelRatio || 1;
+    const room = this.querySelector(".live-pair").clientWidth;
     for (const place of [this.drawn, this.real]) {
-      if (!place?.natural) continue;
-      const room = place.figure.clientWidth * ratio;
-      const times = Math.floor(room / place.natural);
+      if (!place?.natural || !room) continue;
+      const beside = this.real && room >= (2 * place.natural) / ratio + GAP;
+      const times = Math.floor(((beside ? (room - GAP) / 2 : room) * ratio) / place.natural);
       place.image.style.width = times >= 1 ? `${(times * place.natural) / ratio}px` : "100%";
     }
   }

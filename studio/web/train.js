@@ -2,7 +2,7 @@
 
 import { feed } from "./live.js";
 import { language, word } from "./language.js";
-import { asked, onTab, openTab, remember, whenPresent } from "./main.js";
+import { asked, onTab, openTab, remember, shownTab, whenPresent } from "./main.js";
 
 const BASE = new URL("../", import.meta.url); // .../studio/
 const press = (id) => document.getElementById(id)?.click();
@@ -48,13 +48,15 @@ onChange("watch", (data) => {
   if (!["queued", "running", "paused"].includes(data.state)) press("watch-sync");
 });
 
-onTab((id) => {
-  if (id === "watch") press("watch-sync");
-  if (id === "train" && !document.querySelector("#train-hint p")) press("train-describe");
-});
-whenPresent("#watch-sync", () => {
-  if (asked().tab === "watch") setTimeout(() => press("watch-sync"), 50);
-});
+/** Press a hidden button of a tab each time the tab is opened; Gradio makes it only when it is, the first time. */
+function whenOpened(tab, button, needed = () => true) {
+  const act = () => shownTab() === tab && needed() && press(button);
+  onTab((id) => id === tab && act());
+  whenPresent(`#${button}`, () => setTimeout(act, 100));
+}
+
+whenOpened("watch", "watch-sync");
+whenOpened("train", "train-describe", () => !document.querySelector("#train-hint p"));
 
 document.addEventListener("click", (event) => {
   if (!event.target.closest?.("#train-watch")) return;

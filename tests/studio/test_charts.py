@@ -1,0 +1,78 @@
+"""One chart a group, at most 500 points a curve, spikes kept, no metric known by name."""
+
+from __future__ import annotations
+
+import ast
+import json
+import math
+from pathlib import Path
+
+from studio import charts
+from studio.charts import LIMIT, Columns
+
+
+def filled(count: int, value=lambda step: {"loss/D": 1.0}) -> Columns:
+    columns = Columns()
+    columns.add({"step": step, **value(step)} for step in range(count))
+    return columns
+
+
+def test_a_metric_of_any_name_becomes_a_curve_in_the_chart_of_its_group() -> None:
+    drawn = filled(3, lambda s: {"zebra/stripes": s, "zebra/spots": 2 * s, "loss/D": 1, "images": 9}).charts()
+    assert [(c["group"], [k["name"] for k in c["curves"]]) for c in drawn] == [
+        ("zebra", ["stripes", "spots"]), ("loss", ["D"]),
+    ]  # fmt: skip
+    assert drawn[0]["curves"][1] == {"name": "spots", "x": [0, 1, 2], "y": [0, 2, 4]}
+
+
+def test_a_metric_that_begins_late_starts_at_its_own_step() -> None:
+    columns = filled(5)
+    columns.add([{"step": 5, "score/frechet": 12.5}])
+    assert columns.charts()[1]["curves"] == [{"name": "frechet", "x": [5], "y": [12.5]}]
+
+
+def test_long_runs_are_thinned_and_the_spike_stays() -> None:
+    columns = filled(20_000, lambda s: {"gradient/G": 77.0 if s == 12_345 else 1.0})
+    (curve,) = columns.charts()[0]["curves"]
+    assert len(curve["x"]) == len(curve["y"]) <= LIMIT == 500
+    assert (curve["x"][0], curve["x"][-1]) == (0, 19_999)
+    assert curve["y"][curve["x"].index(12_345)] == 77.0
+
+
+def test_what_is_no_number_is_a_gap_and_valid_json() -> None:
+    values = [1.0, math.nan, None, "x", math.inf, 2.0]
+    columns = filled(6, lambda s: {"loss/D": values[s]})
+    drawn = columns.charts()
+    assert drawn[0]["curves"][0]["y"] == [1.0, None, None, None, None, 2.0]
+    json.dumps(drawn, allow_nan=False)
+
+
+def test_a_record_seen_before_is_not_drawn_twice() -> None:
+    columns = filled(5)
+    columns.add([{"step": 3, "loss/D": 9.0}, {"step": 5, "loss/D": 2.0}])  # a run resumed from a checkpoint
+    assert columns.charts()[0]["curves"][0]["x"] == [0, 1, 2, 3, 4, 5]
+
+
+def test_resting_lines_appear_only_for_curves_that_are_there() -> None:
+    columns = filled(2)
+    assert columns.charts({"loss": {"D": 1.386, "G": 0.693}})[0]["lines"] == [{"name": "D", "value": 1.386}]
+    assert columns.charts()[0]["lines"] == []
+
+
+def test_charts_are_drawn_again_only_when_they_would_look_different() -> None:
+    columns = filled(5_000)
+    assert columns.worth_drawing()
+    columns.charts()
+    columns.add([{"step": 5_001, "loss/D": 1.0}])
+    assert not columns.worth_drawing()
+    columns.add({"step": 5_002 + i, "loss/D": 1.0} for i in range(10))
+    assert columns.worth_drawing()
+
+
+def test_the_source_names_no_metric() -> None:
+    tree = ast.parse(Path(charts.__file__).read_text("utf-8"))
+    docs = {ast.get_docstring(n, clean=False) for n in ast.walk(tree)
+            if isinstance(n, (ast.Module, ast.ClassDef, ast.FunctionDef))}  # fmt: skip
+    strings = [n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+    named = [s for s in strings if s not in docs and ("loss" in s or "accuracy" in s or "gradient" in s)]
+    assert named == []

@@ -1,0 +1,107 @@
+"""Settings <-> widgets by name: every setting has words and a widget, none that is local is shown or taken."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+
+import gradio as gr
+import pytest
+
+from gan_core import cli, presets
+from gan_core.config import TrainConfig, knobs, to_mapping
+from gan_core.errors import ConfigError
+from studio import forms
+from studio.forms import build_form, command_line, configure, groups, preset_for, shown_knobs
+from studio.words import TABLE
+
+LOCAL = {name for name, about in knobs().items() if about.local}
+
+
+@pytest.mark.parametrize("name", knobs())
+def test_every_setting_has_a_label_and_its_sentence_in_both_languages(name: str) -> None:
+    for key in (f"knobs.{name}.label", f"knobs.{name}.help", f"knobs.group.{knobs()[name].group}"):
+        english, chinese = TABLE[key]
+        assert english and chinese and english != chinese
+        assert any("\u4e00" <= letter <= "\u9fff" for letter in chinese)
+    assert TABLE[f"knobs.{name}.help"][0] == knobs()[name].help
+
+
+def test_no_words_are_left_over() -> None:
+    named = {key.split(".")[1] for key in TABLE if key.startswith("knobs.") and not key.startswith("knobs.group.")}
+    assert named == set(knobs())
+
+
+def test_the_form_shows_every_setting_but_the_local_ones() -> None:
+    assert LOCAL == {"data_root"}
+    with gr.Blocks():
+        form = build_form(TrainConfig(seconds=10.0))
+    assert set(form.fields) == set(knobs()) - LOCAL == set(shown_knobs())
+    assert [name for _, names in groups() for name in names] == list(shown_knobs())
+
+
+def test_values_go_out_and_come_back_by_name_in_any_order() -> None:
+    config = TrainConfig(seconds=10.0, lr_g=0.004, conditional=False, steps=70)
+    with gr.Blocks():
+        form = build_form(config, skip=("dataset",))
+    shown = form.show(config)
+    backwards = dict(reversed(shown.items()))
+    read = form.read({**backwards, gr.Number(render=False): 5})
+    assert read == {k: v for k, v in to_mapping(config).items() if k not in (*LOCAL, "dataset")}
+
+
+def test_widgets_fit_their_settings() -> None:
+    with gr.Blocks():
+        fields = build_form(TrainConfig(seconds=10.0)).fields
+    kinds = {name: type(widget).__name__ for name, widget in fields.items()}
+    assert kinds["conditional"] == "Checkbox" and kinds["loss"] == kinds["size"] == "Dropdown"
+    assert kinds["lr_g"] == kinds["steps"] == "Number" and kinds["d_steps"] == kinds["ema"] == "Slider"
+    assert (fields["ema"].minimum, fields["ema"].maximum, fields["ema"].value) == (0.0, 0.5, 0.05)
+
+
+def test_a_visitors_values_replace_those_of_the_preset() -> None:
+    config = configure("digits", {"dataset": "glyphs", "seconds": 3, "lr_g": 0.004, "steps": None})
+    assert config == dataclasses.replace(presets.settings("digits", {"seconds": 3.0}), dataset="glyphs", lr_g=0.004)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"lr_g": 9}, "lr_g is 9, allowed are 1e-06 to 0.1"),
+        ({"steps": 0}, "steps is 0"),
+        ({"lr_gg": 1}, "did you mean 'lr_g'"),
+        ({"dataset": "mnits"}, "did you mean 'mnist'"),
+        ({"data_root": "/etc"}, "data_root is chosen by whoever runs this studio"),
+        ({"lr_g": None}, "lr_g is None"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_used_is_said_in_one_sentence(values: dict, said: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        configure("digits", values)
+    assert said in str(error.value)
+    assert forms.checked("digits", values) == (None, str(error.value))
+
+
+def test_an_unknown_preset_is_refused() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'digits'"):
+        configure("digit", {})
+
+
+@pytest.mark.parametrize("preset", presets.PRESETS)
+def test_the_command_line_repeats_the_run(preset: str, monkeypatch) -> None:
+    values = {"dataset": "glyphs", "seconds": 12.5, "lr_g": 0.003, "conditional": preset == "textbook", "threads": 2}
+    config = configure(preset, values)
+    line = command_line(preset, config)
+    assert line.startswith(f"python -m gan_core train --preset {preset} --dataset glyphs")
+    assert ("--lr-d" in line) == ("lr_d" in presets.beyond_preset(preset, config))
+    asked = []
+    monkeypatch.setattr(cli, "_drive", lambda config, *_, **__: asked.append(config))
+    monkeypatch.setattr("gan_core.runs.create_run", lambda *_, **__: type("Run", (), {"path": None}))
+    assert cli.main(shlex.split(line)[3:]) == 0
+    assert asked == [config]
+
+
+def test_a_data_set_proposes_its_recipe_and_keeps_one_that_fits() -> None:
+    assert preset_for("fashion-mnist", "digits") == "fashion"
+    assert preset_for("mnist", "unlabelled") == "unlabelled"
+    assert preset_for("kmnist", "textbook") == "textbook"

@@ -1,0 +1,162 @@
+"""One reader a run: nothing is sent when nothing has changed, the file is read once however many watch."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+from synthetic import make_run, metrics
+
+from gan_core.runs.layout import RunPaths
+from gan_core.runs.writer import RunWriter, amend_status
+from studio import live
+from studio.live import FRESH, Live, Reader, pace, say
+from studio.words import TABLE
+
+
+def no_queue() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunPaths:
+    return make_run(tmp_path)
+
+
+def client(root: Path, queue=no_queue) -> TestClient:
+    return TestClient(Starlette(routes=Live(root, queue).routes()))
+
+
+def ask(web: TestClient, run: RunPaths, rev: int = 0, charts: int = 1):
+    return web.get("/studio/live", params={"run": run.id, "rev": rev, "charts": charts})
+
+
+def test_an_answer_says_all_and_the_same_revision_is_not_sent_again(run: RunPaths) -> None:
+    web = client(run.path.parent)
+    first = ask(web, run)
+    data = first.json()
+    assert first.headers["cache-control"] == "no-store"
+    assert (data["state"], data["step"], data["say"], data["samples"]) == ("finished", 200, "finished", [0, 100, 200])
+    assert data["real"] and not data["explorable"] and data["progress"] == 1.0
+    assert {chart["group"] for chart in data["charts"]} == {"loss", "score", "accuracy", "gradient", "speed", "rate"}
+    again = ask(web, run, data["rev"])
+    assert (again.status_code, again.content) == (204, b"")
+
+
+def test_charts_come_only_when_they_changed(run: RunPaths) -> None:
+    web = client(run.path.parent)
+    rev = ask(web, run).json()["rev"]
+    assert "charts" not in ask(web, run, rev - 1, charts=0).json()
+    amend_status(run, message="look")
+    time.sleep(FRESH * 1.5)
+    data = ask(web, run, rev).json()
+    assert data["rev"] > rev and data["message"] == "look" and "charts" not in data
+
+
+def test_thirty_viewers_cost_one_read_a_change(tmp_path: Path) -> None:
+    run = make_run(tmp_path, state="running")
+    writer, board = RunWriter(run), Live(tmp_path, no_queue)
+    with TestClient(Starlette(routes=board.routes())) as web, ThreadPoolExecutor(30) as viewers:
+        for change in range(4):
+            writer.record(metrics(210 + 10 * change))
+            time.sleep(FRESH * 1.5)
+            for _ in range(3):
+                answers = list(viewers.map(lambda _: ask(web, run).json(), range(30)))
+                assert {a["charts"][0]["curves"][0]["x"][-1] for a in answers} == {210 + 10 * change}
+            assert board.reader(run.id).reads == change + 1
+
+
+def test_metrics_are_read_on_from_where_the_last_look_ended(run: RunPaths, monkeypatch) -> None:
+    offsets = []
+    real = live.read_lines
+    monkeypatch.setattr(live, "read_lines", lambda path, offset: offsets.append(offset) or real(path, offset))
+    reader = Reader(run, no_queue)
+    reader.answer(0, True)
+    size = run.metrics.stat().st_size
+    RunWriter(run).record(metrics(210))
+    time.sleep(FRESH * 1.5)
+    reader.answer(0, True)
+    assert offsets == [0, size]
+
+
+def test_a_torn_line_is_left_until_it_is_whole(tmp_path: Path) -> None:
+    run = make_run(tmp_path, state="running")
+    reader = Reader(run, no_queue)
+    line = json.dumps(metrics(210)).encode() + b"\n"
+    for part, last in ((line[:40], 200), (line[40:], 210)):
+        with run.metrics.open("ab") as stream:
+            stream.write(part)
+        time.sleep(FRESH * 1.5)
+        body = reader.answer(0, True)
+        assert body is not None
+        assert json.loads(body.plain)["charts"][0]["curves"][0]["x"][-1] == last
+
+
+def test_a_run_whose_process_died_is_seen_without_a_change_of_its_files(tmp_path: Path, monkeypatch) -> None:
+    run = make_run(tmp_path, state="running")
+    monkeypatch.setattr(live, "RECHECK", 0.0)
+    reader = Reader(run, no_queue)
+    body = reader.answer(0, False)
+    assert body is not None and json.loads(body.plain)["state"] == "running"
+    amend_status(run, heartbeat=time.time() - 500, pid=2**22 + 5, born="gone")
+    time.sleep(FRESH * 1.5)
+    body = reader.answer(0, False)
+    assert body is not None
+    data = json.loads(body.plain)
+    assert data["state"] == data["say"] == "failed" and "process is gone" in data["message"]
+
+
+def test_the_body_is_compressed_for_those_who_take_it(run: RunPaths) -> None:
+    reader = Reader(run, no_queue)
+    body = reader.answer(0, True)
+    assert body is not None and gzip.decompress(body.zipped) == body.plain
+    headers = ask(client(run.path.parent), run).headers
+    assert headers["content-encoding"] == "gzip" and headers["vary"] == "Accept-Encoding"
+
+
+@pytest.mark.parametrize("name", ["nothing", "../../etc", "", ".."])
+def test_a_run_that_is_not_there_is_one_sentence(tmp_path: Path, name: str) -> None:
+    answer = client(tmp_path).get("/studio/live", params={"run": name})
+    assert answer.status_code == 404 and answer.json()["error"].startswith("There is no run named")
+
+
+def test_pictures_are_sent_as_they_lie_and_kept_by_the_browser(run: RunPaths) -> None:
+    web = client(run.path.parent)
+    for address, path in (("sample", run.sample(100)), ("real", run.real)):
+        answer = web.get(f"/studio/{address}", params={"run": run.id, "step": 100})
+        assert answer.content == path.read_bytes() and answer.headers["content-type"] == "image/webp"
+        assert "immutable" in answer.headers["cache-control"]
+    for step in ("7", "-1", "x", "9" * 30):
+        assert web.get("/studio/sample", params={"run": run.id, "step": step}).status_code == 404
+
+
+def test_a_waiting_run_says_how_many_are_before_it(tmp_path: Path) -> None:
+    run = make_run(tmp_path, state="queued")
+    data = ask(client(tmp_path, lambda: ["a", "b", run.id]), run).json()
+    assert (data["ahead"], data["say"], data["state"]) == (2, "queued", "queued")
+
+
+def test_every_stage_has_words(tmp_path: Path) -> None:
+    run = make_run(tmp_path, state="running")
+    status = live.read_status(run)
+    for state in ("queued", "running", "paused", "finished", "stopped", "failed"):
+        for step in (0, 1, 50, 200, 500, 1000, 5000):
+            seen = status.__class__(id="x", state=state, step=step, images=64 * step)
+            for ahead in (0, 2):
+                assert f"live.say.{say(seen, ahead)}" in TABLE
+
+
+def test_pages_ask_often_during_the_show_and_seldom_after_the_end(run: RunPaths, monkeypatch) -> None:
+    status = live.read_status(run)
+    kind = status.__class__
+    show, long, over = (kind(id="x", state=s, seconds=t) for s, t in (("running", 3), ("running", 60), ("finished", 60)))
+    monkeypatch.delenv("SPACE_ID", raising=False)
+    assert [pace(s) for s in (show, long, over)] == [250, 1000, 3000]
+    monkeypatch.setenv("SPACE_ID", "someone/studio")
+    assert min(pace(s) for s in (show, long, over)) >= 1000

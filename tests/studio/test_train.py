@@ -1,0 +1,160 @@
+"""The Train tab's handlers with plain values, and what is shown of the data and the machine."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pytest
+from PIL import Image
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+from synthetic import make_run
+from test_training_api import FakeJobs, FakeServices
+
+from gan_core.config import TrainConfig
+from gan_core.data import DATASETS
+from gan_core.errors import ConfigError, DataError
+from gan_core.presets import PRESETS, settings
+from studio import expect, look
+from studio.expect import OUTCOMES, Speeds, expectation
+from studio.look import Looks, first_choice
+from studio.tabs import train
+from studio.words import TABLE
+
+GLYPHS = {"dataset": "glyphs", "seconds": 2}
+
+
+@pytest.fixture
+def services(tmp_path: Path) -> Any:
+    return FakeServices(tmp_path, data_root="")
+
+
+def test_start_queues_the_visitors_settings_and_answers_with_the_id(services: Any) -> None:
+    assert train.start(services, "glyphs", GLYPHS | {"lr_g": 0.003}) == "a-run"
+    ((_, config, preset),) = services.jobs.told
+    assert (preset, config.dataset, config.seconds, config.lr_g) == ("glyphs", "glyphs", 2.0, 0.003)
+
+
+def test_bad_settings_queue_nothing(services: Any) -> None:
+    with pytest.raises(ConfigError, match="lr_g is 9"):
+        train.start(services, "glyphs", GLYPHS | {"lr_g": 9})
+    assert services.jobs.told == []
+
+
+def test_a_data_set_that_is_not_here_must_be_downloaded_first(services: Any, tmp_path: Path) -> None:
+    services.data_root = str(tmp_path / "empty")
+    with pytest.raises(DataError, match="press Download"):
+        train.start(services, "digits", {"dataset": "kmnist", "seconds": 2})
+    assert services.jobs.told == []
+
+
+@pytest.mark.parametrize(
+    ("state", "stop", "pause"),
+    [("running", True, "pause"), ("paused", True, "continue"), ("queued", True, ""), ("finished", False, ""),
+     ("stopped", False, ""), ("failed", False, "")],
+)  # fmt: skip
+def test_what_can_be_done_follows_the_state(services: Any, state: str, stop: bool, pause: str) -> None:
+    can = train.controls(services, make_run(services.runs, state=state).id)
+    assert (can.stop, can.pause, can.explore, can.watch) == (stop, pause, False, True)
+
+
+def test_a_stopped_run_with_a_checkpoint_can_go_on_and_one_with_a_generator_be_explored(services: Any) -> None:
+    run = make_run(services.runs, state="stopped")
+    run.checkpoint(200).mkdir()
+    run.generator.write_bytes(b"x")
+    can = train.controls(services, run.id)
+    assert can.pause == "continue" and can.explore
+
+
+@pytest.mark.parametrize("gone", ["", "nothing", "../x"])
+def test_nothing_can_be_done_without_a_run(services: Any, gone: str) -> None:
+    assert train.controls(services, gone) == train.Controls()
+
+
+def test_pause_turns_to_continue(services: Any) -> None:
+    class Jobs(FakeJobs):
+        def pause(self, run: str) -> None:
+            self.told.append(("pause",))
+
+        def resume(self, run: str) -> None:
+            self.told.append(("resume",))
+
+    services.jobs = Jobs()
+    for state in ("running", "paused"):
+        train.pause_or_continue(services, make_run(services.runs, state=state).id)
+    assert services.jobs.told == [("pause",), ("resume",)]
+
+
+def test_the_budget_entered_is_the_choice_or_the_custom_number(tmp_path: Path) -> None:
+    with gr.Blocks():
+        train.build(FakeServices(tmp_path, data_root=""))
+    for config, choice in ((settings("digits", {}), 10), (TrainConfig(seconds=7.0), 0), (TrainConfig(steps=5), 0)):
+        assert train._budget(config)[0] == choice
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_has_its_name_and_sentence_in_both_languages(preset: str) -> None:
+    assert TABLE[f"preset.{preset}.summary"][0] == PRESETS[preset].summary
+    assert TABLE[f"preset.{preset}"][0] != TABLE[f"preset.{preset}"][1]
+
+
+def test_a_sentence_says_how_far_the_budget_goes() -> None:
+    ten = settings("digits", {})
+    assert expectation(ten, 68.0, "en") == "About 700 steps here: very good pictures."
+    assert expectation(ten, 7.0, "zh") == "这台机器上约 70 步：形状粗糙，有些能辨认。"
+    assert "2,000 steps" in expectation(settings("digits", {"seconds": 30}), 68.0, "en")
+    assert "About 50 steps" in expectation(settings("digits", {"steps": 50}), None, "en")
+    assert "About 30 steps" in expectation(settings("digits", {"images": 64 * 30}), None, "en")
+    assert expectation(ten, None, "en") == TABLE["train.expect.unknown"][0]
+    assert all(f"train.expect.{name}" in TABLE for _, name in OUTCOMES)
+
+
+def test_the_speed_is_known_from_an_earlier_run_with_the_same_work(tmp_path: Path) -> None:
+    make_run(tmp_path, steps=700)
+    speeds = Speeds(tmp_path)
+    same = settings("glyphs", {"seconds": 99, "lr_g": 0.001, "seed": 5})
+    assert speeds.known(same) == pytest.approx(70.0)
+    assert speeds.known(settings("glyphs", {"g_width": 64})) is None
+
+
+def test_a_trial_is_made_once_and_its_failure_is_not_repeated(tmp_path: Path, monkeypatch) -> None:
+    tried = []
+    monkeypatch.setattr(Speeds, "_try", lambda self, config: tried.append(config.batch) or (50.0 if config.batch == 64 else None))
+    speeds = Speeds(tmp_path)
+    for batch, speed in ((64, 50.0), (64, 50.0), (128, None), (128, None)):
+        assert speeds.measure(settings("glyphs", {"batch": batch})) == speed
+    assert tried == [64, 128]
+
+
+def test_a_trial_that_says_no_number_or_is_ended_gives_none(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(expect, "TRIAL", "print('no speed')")
+    assert Speeds(tmp_path).measure(settings("glyphs", {})) is None
+    monkeypatch.setattr(expect, "TRIAL", "import sys; print(sys.stdin.read().count('glyphs') + 41.5)")
+    assert Speeds(tmp_path).measure(settings("glyphs", {})) == 42.5
+
+
+def test_the_data_are_looked_at_before_training() -> None:
+    web = TestClient(Starlette(routes=Looks("").routes()))
+    about = web.get("/studio/data", params={"name": "glyphs"}).json()
+    assert about["here"] and about["count"] == 20_000 and about["classes"] == list("0123456789")
+    answer = web.get("/studio/look", params={"name": "glyphs"})
+    assert answer.headers["content-type"] == "image/webp"
+    assert Image.open(io.BytesIO(answer.content)).size == (8 * 32, 8 * 32)
+
+
+def test_a_set_that_is_not_here_says_where_it_comes_from(tmp_path: Path) -> None:
+    web = TestClient(Starlette(routes=Looks(str(tmp_path)).routes()))
+    about = web.get("/studio/data", params={"name": "cifar10"}).json()
+    assert about["count"] is None and not about["here"] and about["origin"] and about["licence"]
+    assert web.get("/studio/look", params={"name": "cifar10"}).status_code == 404
+    assert "did you mean 'mnist'" in web.get("/studio/data", params={"name": "mnits"}).json()["error"]
+
+
+def test_the_best_set_that_needs_no_download_comes_first(monkeypatch) -> None:
+    for here, first in (({"glyphs"}, "glyphs"), ({"glyphs", "mnist"}, "mnist"), ({"fashion-mnist"}, "fashion-mnist")):
+        monkeypatch.setattr(look, "available", lambda name, root, here=here: name in here)
+        assert first_choice("") == first
+    assert set(look.PREFERRED) <= set(DATASETS)

@@ -1,0 +1,101 @@
+"""The public API of training: plain text in, a run id or JSON out, every refusal one sentence."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from synthetic import make_run
+
+from gan_core.config import TrainConfig
+from gan_core.errors import ConfigError, RunError
+from studio import training_api as api
+
+
+@dataclass
+class FakeJobs:
+    """Remembers what it was told."""
+
+    told: list[tuple[Any, ...]] = field(default_factory=list)
+
+    def submit(self, config: TrainConfig, preset: str = "") -> str:
+        self.told.append(("submit", config, preset))
+        return "a-run"
+
+    def stop(self, run: str) -> None:
+        self.told.append(("stop", run))
+
+    def queue(self) -> list[str]:
+        return []
+
+
+@dataclass
+class FakeServices:
+    runs: Path
+    data_root: str = "where the data are"
+    jobs: FakeJobs = field(default_factory=FakeJobs)
+
+
+@pytest.fixture
+def services(tmp_path: Path) -> Any:
+    return FakeServices(tmp_path)
+
+
+def test_settings_become_a_run_with_the_servers_own_data_root(services: Any) -> None:
+    text = json.dumps({"preset": "fashion", "dataset": "glyphs", "steps": 30, "lr_g": 0.002})
+    assert api.start(services, text) == "a-run"
+    ((_, config, preset),) = services.jobs.told
+    assert (preset, config.dataset, config.steps, config.seconds) == ("fashion", "glyphs", 30, None)
+    assert (config.lr_g, config.lr_d, config.data_root) == (0.002, 0.006, "where the data are")
+
+
+@pytest.mark.parametrize("text", ["", "{}"])
+def test_no_settings_are_the_first_preset_as_it_is(services: Any, text: str) -> None:
+    api.start(services, text)
+    assert services.jobs.told[0][1].seconds == 10.0 and services.jobs.told[0][2] == "digits"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "The settings are not JSON"),
+        ("[1]", "must be an object"),
+        ('{"preset": "digit"}', "did you mean 'digits'"),
+        ('{"preset": 3}', "preset is 3, which is not text"),
+        ('{"learning": 1, "steqs": 5}', "There is no setting named 'learning'"),
+        ('{"learning": 1, "steqs": 5}', "did you mean 'steps'"),
+        ('{"data_root": "/etc", "seconds": 1}', "data_root is chosen by whoever runs this studio"),
+        ('{"dataset": "mnits"}', "did you mean 'mnist'"),
+        ('{"steps": 0}', "steps is 0"),
+        ('{"lr_g": 9}', "lr_g is 9"),
+        ('{"seconds": NaN}', "seconds is nan"),
+        ("[" * 100_000, "The settings are not JSON"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_by_name(services: Any, text: str, said: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        api.start(services, text)
+    assert said in str(error.value) and services.jobs.told == []
+
+
+def test_a_status_is_plain_json_without_what_concerns_the_server_only(services: Any) -> None:
+    run = make_run(services.runs, steps=100)
+    about = api.status(services, run.id)
+    assert (about["id"], about["state"], about["step"], about["progress"]) == (run.id, "finished", 100, 1.0)
+    assert not {"pid", "born", "host"} & set(about)
+    assert json.loads(json.dumps(about)) == about
+
+
+def test_a_run_is_stopped_by_its_id(services: Any) -> None:
+    run = make_run(services.runs)
+    assert api.stop(services, run.id)["id"] == run.id
+    assert services.jobs.told == [("stop", run.id)]
+
+
+@pytest.mark.parametrize("run", ["nothing", "../x", ""])
+def test_a_run_that_is_not_there_is_one_sentence(services: Any, run: str) -> None:
+    with pytest.raises(RunError, match="There is no run named"):
+        api.status(services, run)

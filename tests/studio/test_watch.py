@@ -1,0 +1,62 @@
+"""Which run is shown, and what it is called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from synthetic import make_run
+from test_training_api import FakeServices
+
+from gan_core.runs.reader import STATES, Status, read_status
+from studio.tabs import watch
+from studio.words import TABLE
+
+NEWEST, OLDER, DONE = (Status(id=i, state=s) for i, s in (("c", "finished"), ("b", "running"), ("a", "finished")))
+RUNS = [NEWEST, OLDER, DONE]
+
+
+@pytest.mark.parametrize(
+    ("wish", "own", "shown"),
+    [("a", "b", "a"), ("", "b", "b"), ("", "a", "c"), ("gone", "", "c"), ("gone", "b", "b"), ("", "", "c")],
+)
+def test_the_run_wished_for_else_ones_own_live_one_else_the_newest(wish: str, own: str, shown: str) -> None:
+    assert watch.choose(wish, own, RUNS) == shown
+
+
+def test_without_runs_there_is_none_to_show(tmp_path: Path) -> None:
+    assert watch.listing(FakeServices(tmp_path), "x", "y", "en") == ([], None)
+
+
+def test_a_label_is_read_by_a_person() -> None:
+    status = Status(id="x", state="finished", dataset="mnist", preset="digits", budget={"seconds": 10.0}, created=1000)
+    assert watch.label(status, "en", 1190) == "mnist · digits · 10 s · finished · 3 min ago"
+    assert watch.label(status, "zh", 1000 + 7200) == "mnist · digits · 10 秒 · 已完成 · 2 小时前"
+    other = Status(id="x", state="queued", dataset="mnist", budget={"steps": 2000}, created=1000)
+    assert watch.label(other, "en", 1000) == "mnist · own settings · 2,000 steps · waiting · just now"
+
+
+def test_a_damaged_run_is_listed_under_its_id(tmp_path: Path) -> None:
+    whole, broken = make_run(tmp_path), make_run(tmp_path)
+    broken.status.write_text("{")
+    offered, _ = watch.listing(FakeServices(tmp_path), "", "", "en")
+    labels = {run: text for text, run in offered}
+    assert set(labels) == {whole.id, broken.id}
+    assert labels[broken.id].startswith(broken.id) and "failed" in labels[broken.id]
+
+
+def test_a_long_list_is_cut_but_keeps_the_run_that_is_shown(tmp_path: Path, monkeypatch) -> None:
+    runs = [make_run(tmp_path, steps=10) for _ in range(4)]
+    oldest = min(runs, key=lambda run: (read_status(run).created, run.id))
+    monkeypatch.setattr(watch, "OFFERED", 2)
+    offered, chosen = watch.listing(FakeServices(tmp_path), oldest.id, "", "en")
+    assert chosen == oldest.id and len(offered) == 3 and offered[-1][1] == oldest.id
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_every_state_has_a_word(state: str) -> None:
+    assert f"watch.state.{state}" in TABLE
+
+
+def test_the_routes_are_those_the_page_asks(tmp_path: Path) -> None:
+    assert [r.path for r in watch.routes(FakeServices(tmp_path))] == ["/studio/live", "/studio/sample", "/studio/real"]
