@@ -15,8 +15,6 @@ from pathlib import Path
 
 from gan_core.runs.layout import RunPaths
 
-PATIENCE_SECONDS = 2.0  # for an idle worker to end by itself
-
 
 class Child:
     """A worker that imports what it needs and then waits to be handed a run.
@@ -26,7 +24,7 @@ class Child:
 
     def __init__(self, command: Sequence[str] | None = None) -> None:
         """Start it; `command` is the default `python -m gan_core.worker` or another that behaves like it."""
-        self._said = tempfile.TemporaryFile()  # until it has a run, and so a log
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - until it has a run, and so a log
         home = str(Path(__file__).resolve().parents[1])
         path = os.pathsep.join(filter(None, [home, os.environ.get("PYTHONPATH", "")]))
         flags = 0
@@ -73,13 +71,10 @@ class Child:
         return f"The worker process ended with exit code {code}" + (f" ({lines[-1]})." if lines else ".")
 
     def dismiss(self) -> None:
-        """End it while it is idle."""
+        """End it while it is idle: it has nothing to lose."""
+        self.kill()
+        self._process.wait()
         self._hang_up()
-        try:
-            self._process.wait(PATIENCE_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            self._process.wait()
         self._said.close()
 
     def leave(self) -> None:

@@ -57,10 +57,11 @@ def append_json(path: Path, value: Any) -> None:
 def _move(source: Path, target: Path) -> None:
     for _ in range(20 if os.name == "nt" else 0):
         try:
-            return os.replace(source, target)
+            source.replace(target)
+            return
         except PermissionError:  # Windows, while a reader has the file open: a matter of milliseconds
             time.sleep(0.01)
-    os.replace(source, target)
+    source.replace(target)
 
 
 def _last_byte(path: Path) -> bytes:

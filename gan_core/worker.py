@@ -60,11 +60,15 @@ def _fail(run: RunPaths, message: str) -> None:
 
 
 def _step_back() -> None:
-    """Take the lowest priority, so that the page stays quick. (On Windows the parent asks for it.)"""
+    """Take the lowest priority, so that the page stays quick. (On Windows the parent asks for it.)
+
+    Linux may weigh whole sessions against each other, and this process has its own, where its priority means
+    nothing: the session steps back as well, a tenth to one, so that a busy machine does not starve it.
+    """
     if hasattr(os, "nice"):
         os.nice(19)
-    with contextlib.suppress(OSError):  # Linux weighs whole sessions against each other before processes
-        Path("/proc/self/autogroup").write_text("19")
+    with contextlib.suppress(OSError):
+        Path("/proc/self/autogroup").write_text("10")
 
 
 def _speak_into(log: Path) -> None:

@@ -165,7 +165,7 @@ def _discard(path: Path) -> None:
     """Remove a directory so that no kill leaves half of it under its own name."""
     if path.exists():
         grave = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-        os.replace(path, grave)
+        path.replace(grave)
         shutil.rmtree(grave, ignore_errors=True)
 
 

@@ -1,7 +1,7 @@
 """The real `gan_core.worker` with a training that needs no torch and does as the seed says.
 
 `python fake_worker.py` trains what it is told to; `python fake_worker.py jobs ROOT STEPS ...` is a server
-that submits a run for each STEPS and then idles until it is killed.
+that submits a run for each STEPS, says each one's id and then its warm worker's number, until it is killed.
 """
 
 from __future__ import annotations
@@ -37,10 +37,12 @@ def train(config: TrainConfig, run: RunPaths, *, resume: bool = False) -> Iterat
         state = "running" if command == "run" else "paused"
         if state == "running":
             step += 1
-            writer.record({"step": step, "time": time.time(), "nice": os.nice(0) if hasattr(os, "nice") else 0})
+            writer.record(
+                {"step": step, "time": time.time(), "nice": os.nice(0) if hasattr(os, "nice") else 0}
+            )
         writer.update(state=state, step=step, seconds=step * STEP_SECONDS)
         if step % 5 == 0:
-            writer.checkpoint(step, lambda path: path.joinpath("step").write_text(str(step)))
+            writer.checkpoint(step, lambda path, step=step: path.joinpath("step").write_text(str(step)))
         misbehave(config.seed, step - first)
         time.sleep(STEP_SECONDS)
         yield step
@@ -68,6 +70,9 @@ def serve(root: str, *steps: str) -> None:
     jobs = Jobs(Path(root), worker=COMMAND)
     for count in steps:
         print(jobs.submit(TrainConfig(dataset="glyphs", steps=int(count))), flush=True)
+    while steps == () and jobs._warm is None:
+        time.sleep(0.01)
+    print(jobs._warm and jobs._warm.pid, flush=True)
     time.sleep(60)
 
 

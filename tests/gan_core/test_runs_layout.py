@@ -26,7 +26,12 @@ def test_a_new_run_is_complete_and_named_by_time_data_and_preset(tmp_path: Path)
     assert (status.state, status.step, status.preset, status.dataset) == ("running", 0, "digits", "glyphs")
     assert status.pid == os.getpid() and abs(status.heartbeat - time.time()) < 5
     assert status.budget == {"seconds": None, "steps": 100, "images": None}
-    assert sorted(p.name for p in run.path.iterdir()) == ["checkpoints", "config.json", "samples", "status.json"]
+    assert sorted(p.name for p in run.path.iterdir()) == [
+        "checkpoints",
+        "config.json",
+        "samples",
+        "status.json",
+    ]
 
 
 def test_a_queued_run_belongs_to_no_process(tmp_path: Path) -> None:
@@ -59,7 +64,7 @@ def test_find_run_says_what_else_there_is(tmp_path: Path) -> None:
 def test_no_name_leads_out_of_the_folder(tmp_path: Path, id: str) -> None:
     root = tmp_path / "runs"
     outside = create_run(tmp_path, CONFIG)
-    os.rename(outside.path, tmp_path / "outside")
+    outside.path.rename(tmp_path / "outside")
     create_run(root, CONFIG)
     with pytest.raises(RunError, match="There is no run named") as caught:
         find_run(root, id)
@@ -87,7 +92,7 @@ def test_a_run_that_cannot_be_made_leaves_nothing(tmp_path: Path, monkeypatch: p
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(RunError, match="No run can be made in .*No space left on device"):
+    with pytest.raises(RunError, match=r"No run can be made in .*No space left on device"):
         create_run(tmp_path, CONFIG)
     assert list(tmp_path.iterdir()) == []
 

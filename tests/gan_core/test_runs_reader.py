@@ -14,7 +14,16 @@ import pytest
 
 from gan_core.config import TrainConfig
 from gan_core.errors import RunError
-from gan_core.runs import RunPaths, RunWriter, Status, create_run, list_runs, read_lines, read_settings, read_status
+from gan_core.runs import (
+    RunPaths,
+    RunWriter,
+    Status,
+    create_run,
+    list_runs,
+    read_lines,
+    read_settings,
+    read_status,
+)
 from gan_core.runs.reader import FIELDS, checkpoint_steps, sample_path, sample_steps
 
 CONFIG = TrainConfig(dataset="glyphs", steps=100, seconds=10.0)
@@ -38,7 +47,9 @@ def dead() -> int:
 
 
 def test_reading_and_scheduling_need_no_torch() -> None:
-    code = "import sys, gan_core.runs.reader, gan_core.jobs; assert not {'torch', 'numpy'} & sys.modules.keys()"
+    code = (
+        "import sys, gan_core.runs.reader, gan_core.jobs; assert not {'torch', 'numpy'} & sys.modules.keys()"
+    )
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
 
 
@@ -56,8 +67,10 @@ def test_a_file_cut_at_any_byte_is_one_sentence(run: RunPaths, name: str) -> Non
     read(run)
 
 
-@pytest.mark.parametrize("junk", [b"\xff\xfe\x00", b"[1]", b"null", b"{}", b"[" * 100_000, b'{"schema": "1"}',
-                                  b'{"schema": 1}', b'{"schema": 0}', b'{"schema": 1, "state": "flying"}'])  # fmt: skip
+@pytest.mark.parametrize("junk", [
+    b"\xff\xfe\x00", b"[1]", b"null", b"{}", b"[" * 100_000,
+    b'{"schema": "1"}', b'{"schema": 1}', b'{"schema": 0}', b'{"schema": 1, "state": "flying"}',
+])  # fmt: skip
 def test_junk_is_one_sentence(run: RunPaths, junk: bytes) -> None:
     run.status.write_bytes(junk)
     run.config.write_bytes(junk)
@@ -120,7 +133,9 @@ def test_lines_cut_at_any_byte_lose_only_the_torn_one(tmp_path: Path) -> None:
 
 def test_bad_lines_are_skipped(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
-    path.write_bytes(b'{"step": 1}\n{"st\n\xff\xfe\n[2]\n3\n\n' + b"[" * 50_000 + b'\n{"step": 2, "x": NaN}\n{"step"')
+    path.write_bytes(
+        b'{"step": 1}\n{"st\n\xff\xfe\n[2]\n3\n\n' + b"[" * 50_000 + b'\n{"step": 2, "x": NaN}\n{"step"'
+    )
     got, offset = read_lines(path)
     assert [record["step"] for record in got] == [1, 2]
     assert offset == path.stat().st_size - len(b'{"step"')
@@ -133,7 +148,9 @@ def test_bad_lines_are_skipped(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.name == "nt", reason="Windows does not let a process be asked after")
 @pytest.mark.parametrize("age", [30.0, -4000.0])
 @pytest.mark.parametrize("state", ["running", "paused"])
-def test_a_run_whose_process_is_gone_reads_as_failed(run: RunPaths, dead: int, state: str, age: float) -> None:
+def test_a_run_whose_process_is_gone_reads_as_failed(
+    run: RunPaths, dead: int, state: str, age: float
+) -> None:
     RunWriter(run).checkpoint(500, lambda path: None)
     change(run, state=state, pid=dead, born="", heartbeat=time.time() - age)
     status = read_status(run)

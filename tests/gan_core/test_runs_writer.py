@@ -15,8 +15,16 @@ import pytest
 
 from gan_core.config import TrainConfig
 from gan_core.errors import RunError
-from gan_core.runs import RunPaths, RunWriter, create_run, list_runs, read_lines, read_settings, read_status
-from gan_core.runs import control
+from gan_core.runs import (
+    RunPaths,
+    RunWriter,
+    control,
+    create_run,
+    list_runs,
+    read_lines,
+    read_settings,
+    read_status,
+)
 from gan_core.runs.reader import checkpoint_steps, sample_steps
 from gan_core.runs.writer import amend_status
 
@@ -111,7 +119,14 @@ def test_commands(run: RunPaths) -> None:
     for sent, heard in (("pause", "pause"), ("wait", "pause"), ("run", "run"), ("stop", "stop")):
         control.send(run, sent)
         assert writer.command() == heard == writer.command()
-    for junk in (b"", b"{", b"[]", b'{"command": "fly", "time": 1}', b'{"command": ["stop"], "time": 1}', b"\xff"):
+    for junk in (
+        b"",
+        b"{",
+        b"[]",
+        b'{"command": "fly", "time": 1}',
+        b'{"command": ["stop"], "time": 1}',
+        b"\xff",
+    ):
         run.control.write_bytes(junk)
         assert writer.command() == "stop"  # the last order that could be read
         assert control.read(run) is None
@@ -184,7 +199,9 @@ except RunError as error:
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows cannot limit a process's files")
 def test_a_file_that_can_grow_no_further_leaves_the_run_readable(run: RunPaths) -> None:
-    told = subprocess.run([sys.executable, "-c", FILL, str(run.path)], check=True, capture_output=True, text=True)
+    told = subprocess.run(
+        [sys.executable, "-c", FILL, str(run.path)], check=True, capture_output=True, text=True
+    )
     steps = [int(line) for line in told.stdout.split()]
     records, end = read_lines(run.metrics)
     assert [record["step"] for record in records] == steps and len(steps) > 50
@@ -229,7 +246,9 @@ def test_kill_at_any_moment_loses_nothing_that_was_shown(run: RunPaths) -> None:
         records = read_lines(run.metrics)[0]
         assert records[: len(seen)] == seen and records[-1]["step"] >= shown
         assert read_status(run).step >= shown and read_settings(run) == ("digits", CONFIG)
-        assert all(data[:1] + data[-1:] == b"<>" for data in (p.read_bytes() for p in run.samples.glob("step*")))
+        assert all(
+            data[:1] + data[-1:] == b"<>" for data in (p.read_bytes() for p in run.samples.glob("step*"))
+        )
         steps = checkpoint_steps(run)
         assert steps and steps[-1] >= shown
         for step in steps:

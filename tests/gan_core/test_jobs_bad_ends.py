@@ -1,0 +1,160 @@
+"""Nothing is lost when a worker or a server is killed, and no bad end stops the queue."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import fake_worker
+import pytest
+from jobs_tools import Open, config, look, posix, serve, steps_of, trains, until
+
+from gan_core.errors import RunError
+from gan_core.runs import create_run, find_run, process
+from gan_core.runs.reader import checkpoint_steps
+from gan_core.runs.writer import amend_status
+
+OOM = r"killed \(SIGKILL\), as happens when memory runs out\. .*step 5"
+
+
+@pytest.mark.parametrize(("seed", "words"), [
+    (fake_worker.REFUSE, "These settings cannot be trained."),
+    (fake_worker.CRASH, r"unexpectedly \(ValueError: a bug in training\).*step-000005"),
+    (fake_worker.FORGET, r"ended with exit code 3\. The last good checkpoint is of step 5"),
+    pytest.param(fake_worker.DIE, OOM, marks=posix),
+])  # fmt: skip
+def test_a_bad_end_has_its_reason_and_the_next_run_begins(
+    tmp_path: Path, open_jobs: Open, seed: int, words: str
+) -> None:
+    jobs = open_jobs()
+    bad, good = jobs.submit(config(seed=seed)), jobs.submit(config(steps=3))
+    until(lambda: look(tmp_path, bad).state == "failed")
+    with pytest.raises(RunError, match=words):
+        raise RunError(look(tmp_path, bad).message)
+    until(lambda: look(tmp_path, good).state == "finished")
+    if seed == fake_worker.CRASH:
+        assert "a bug in training" in find_run(tmp_path, bad).log.read_text()
+
+
+@posix
+def test_a_killed_worker_shows_as_failed_and_can_be_continued(tmp_path: Path, open_jobs: Open) -> None:
+    jobs = open_jobs()
+    id = jobs.submit(config(steps=50))
+    until(lambda: look(tmp_path, id).step >= 12)
+    shown = steps_of(tmp_path, id)
+    os.kill(look(tmp_path, id).pid, signal.SIGKILL)
+    assert until(lambda: look(tmp_path, id).state == "failed") < 2.0
+    last = checkpoint_steps(find_run(tmp_path, id))[-1]
+    assert last >= 10 and f"step {last} (checkpoints/step-{last:06d})" in look(tmp_path, id).message
+    jobs.resume(id)
+    until(lambda: look(tmp_path, id).state == "finished")
+    assert steps_of(tmp_path, id)[: len(shown)] == shown
+
+
+@posix
+def test_a_killed_server_loses_nothing(tmp_path: Path, open_jobs: Open) -> None:
+    with serve(tmp_path, 80, 3, 5) as server:
+        assert server.stdout is not None
+        ids = [server.stdout.readline().strip() for _ in range(3)]
+        until(lambda: look(tmp_path, ids[0]).step > 5)
+        server.kill()
+    step = look(tmp_path, ids[0]).step
+    until(lambda: look(tmp_path, ids[0]).step > step + 5)
+    jobs = open_jobs()
+    assert jobs.queue() == ids
+    assert look(tmp_path, ids[1]).state == "queued" and trains(tmp_path, ids[0])
+    until(lambda: look(tmp_path, ids[2]).state == "finished", 15)
+    assert [look(tmp_path, id).state for id in ids] == ["finished"] * 3
+    assert [steps_of(tmp_path, id) for id in ids] == [list(range(1, n + 1)) for n in (80, 3, 5)]
+
+
+@posix
+def test_an_idle_worker_ends_with_its_server(tmp_path: Path) -> None:
+    with serve(tmp_path) as server:
+        assert server.stdout is not None
+        pid = int(server.stdout.readline())
+        assert process.alive(pid, "", "")
+        server.kill()
+    until(lambda: not process.alive(pid, "", ""))
+
+
+@posix
+def test_worker_and_server_killed_together(tmp_path: Path, open_jobs: Open) -> None:
+    first, second = (create_run(tmp_path, config(steps=4), state="queued") for _ in range(2))
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    first.checkpoint(40).mkdir()
+    amend_status(first, state="running", pid=child.pid, heartbeat=time.time())
+    jobs = open_jobs()
+    until(lambda: look(tmp_path, second.id).state == "finished")
+    assert look(tmp_path, first.id).state == "failed" and jobs.queue() == []
+    assert look(tmp_path, first.id).message == (
+        "Its process is gone. The last good checkpoint is of step 40 (checkpoints/step-000040)."
+    )
+
+
+def test_a_closed_queue_lets_its_run_go_on_for_the_next(tmp_path: Path, open_jobs: Open) -> None:
+    first = open_jobs()
+    ids = [first.submit(config(steps=60)), first.submit(config(steps=3))]
+    until(lambda: trains(tmp_path, ids[0]))
+    first.close()
+    first.close()
+    second = open_jobs()
+    assert second.queue() == ids
+    second.pause(ids[0])
+    until(lambda: look(tmp_path, ids[0]).state == "paused")
+    until(lambda: look(tmp_path, ids[1]).state == "finished")
+    second.resume(ids[0])
+    until(lambda: look(tmp_path, ids[0]).state == "finished")
+    assert steps_of(tmp_path, ids[0]) == list(range(1, 61))
+
+
+def test_a_worker_that_cannot_begin_says_why(tmp_path: Path, open_jobs: Open) -> None:
+    jobs = open_jobs(worker=(sys.executable, "-c", "import there_is_no_such_module"))
+    id = jobs.submit(config())
+    until(lambda: look(tmp_path, id).state == "failed")
+    assert "No module named 'there_is_no_such_module'" in look(tmp_path, id).message
+    until(lambda: jobs._cold)
+    time.sleep(0.6)
+    assert jobs._warm is None, "it is not tried again and again"
+
+
+def test_a_deaf_worker_is_ended(tmp_path: Path, open_jobs: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gan_core.jobs.DEAF_SECONDS", 0.5)
+    jobs = open_jobs()
+    id = jobs.submit(config(seed=fake_worker.NAP))
+    until(lambda: look(tmp_path, id).step >= 7)
+    jobs.stop(id)
+    assert until(lambda: look(tmp_path, id).state == "failed") < 2.0
+
+
+def test_damage_does_not_stop_the_queue(tmp_path: Path, open_jobs: Open) -> None:
+    run = create_run(tmp_path, config(), state="queued")
+    run.status.write_bytes(b'{"schema": 1')
+    jobs = open_jobs()
+    id = jobs.submit(config(steps=3))
+    until(lambda: look(tmp_path, id).state == "finished")
+    with pytest.raises(RunError, match="is damaged"):
+        jobs.stop(run.id)
+    shutil.rmtree(run.path)
+
+
+def test_a_full_disk_does_not_end_the_queue(
+    tmp_path: Path, open_jobs: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise RunError("The disk is full.")
+
+    jobs = open_jobs()
+    monkeypatch.setattr("gan_core.jobs.SURVEY_SECONDS", 0.3)
+    with monkeypatch.context() as patch:
+        patch.setattr("gan_core.jobs.amend_status", full)
+        id = jobs.submit(config(steps=3))
+        time.sleep(0.7)
+        assert look(tmp_path, id).state == "queued"
+    until(lambda: look(tmp_path, id).state == "finished")
