@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,19 +35,21 @@ def read_header(path: Path) -> dict[str, str]:
     Raises:
         WeightsError: the file is missing, truncated, or not safetensors.
     """
-    return _open(path, lambda file: dict(file.metadata() or {}))
+    header: dict[str, str] = _open(path, lambda file: dict(file.metadata() or {}))
+    return header
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """All tensors of a safetensors file, on the CPU."""
-    return _open(path, lambda file: {name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+    tensors: dict[str, Tensor] = _open(path, lambda file: {k: file.get_tensor(k) for k in file.keys()})  # noqa: SIM118
+    return tensors
 
 
-def _open(path: Path, read: Any) -> Any:
+def _open(path: Path, read: Callable[[Any], Any]) -> Any:
     if not path.is_file():
         raise WeightsError(f"There is no weights file at {path}.")
     try:
-        with safe_open(path, framework="pt") as file:  # type: ignore[no-untyped-call]
+        with safe_open(path, framework="pt") as file:
             return read(file)
     except (SafetensorError, OSError, ValueError) as error:
         raise WeightsError(

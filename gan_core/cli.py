@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gan_core.config import TrainConfig, kind, knobs
-from gan_core.errors import ConfigError, GanError
+from gan_core.errors import ConfigError, GanError, RunError
 
 SETTING = "setting_"  # keeps the flags of settings apart from the other flags
 
@@ -32,6 +33,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except GanError as error:
         print(error, file=sys.stderr)
         return 2
+    except KeyboardInterrupt:  # before training began, or a second time: what it has to save is saved
+        print("Interrupted.", file=sys.stderr)
+        return 130
     except BrokenPipeError:  # the reader of our output left, as in `... | head`
         sys.stderr.close()
     return 0
@@ -108,9 +112,11 @@ def train(arguments: argparse.Namespace) -> None:
 
 def resume(arguments: argparse.Namespace) -> None:
     """Go on with a run from its newest checkpoint."""
-    from gan_core.runs import find_run, read_settings
+    from gan_core.runs import ACTIVE, find_run, read_settings, read_status
 
     run = find_run(arguments.run.parent, arguments.run.name)
+    if (state := read_status(run).state) in ACTIVE:
+        raise RunError(f"Run {run.id} is {state}; stop it before it is resumed here.")
     _, config = read_settings(run)
     _drive(config, run.path, resume=True, quiet=False)
 
@@ -132,8 +138,10 @@ def _drive(config: TrainConfig, path: Path, *, resume: bool, quiet: bool) -> Non
     send(run, "run")
     previous = signal.signal(signal.SIGINT, stop)
     try:
+        records = training(config, run, resume=resume)
+        first = next(records, None)  # what cannot be is said before a bar is drawn
         with tqdm(total=_total(config), unit=_unit(config), disable=quiet, bar_format=BAR) as bar:
-            for record in training(config, run, resume=resume):
+            for record in itertools.chain([first] if first else [], records):
                 done = {"s": record.seconds, "step": record.step, "image": record.images}[_unit(config)]
                 bar.update(min(done, bar.total) - bar.n)
                 if record.metrics:
@@ -169,15 +177,16 @@ def sample(arguments: argparse.Namespace) -> None:
     sampler = Sampler.load(arguments.source)
     sampler.check_label(arguments.label)
     images, labels = sampler.sample(arguments.n, arguments.seed, arguments.label)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    if out.suffix == ".png":
-        columns = 10 if arguments.n >= 10 else arguments.n
-        with replacing(out) as scratch:
-            scratch.write_bytes(png(to_grid(images, columns)))
-    else:
-        arrays = {"images": images.transpose(0, 2, 3, 1)} | ({} if labels is None else {"labels": labels})
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
         with replacing(out) as scratch, scratch.open("wb") as stream:
-            np.savez_compressed(stream, **arrays)
+            if out.suffix == ".png":
+                stream.write(png(to_grid(images, min(10, arguments.n))))
+            else:
+                arrays: dict[str, Any] = {} if labels is None else {"labels": labels}
+                np.savez_compressed(stream, images=images.transpose(0, 2, 3, 1), **arrays)
+    except OSError as error:
+        raise GanError(f"{out} cannot be written: {error.strerror or error}.") from error
     print(f"{len(images)} pictures in {out}")
 
 
@@ -199,7 +208,8 @@ def runs(arguments: argparse.Namespace) -> None:
     from gan_core.runs import list_runs
 
     for status in list_runs(arguments.runs):
-        figures = f"step {status.step:>7}  {status.seconds:>7.1f} s  {status.images_per_second:>6.0f} images/s"
+        speed = f"{status.images_per_second:>6.0f} images/s"
+        figures = f"step {status.step:>7}  {status.seconds:>7.1f} s  {speed}"
         print(f"{status.id:<48} {status.state:<9} {figures}  {status.message}".rstrip())
 
 

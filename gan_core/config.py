@@ -16,7 +16,6 @@ from typing import Any
 
 from gan_core.errors import ConfigError, Problem
 
-
 BUDGET = frozenset({"seconds", "steps", "images"})  # one of them at least ends a run
 
 

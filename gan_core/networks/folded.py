@@ -1,4 +1,4 @@
-"""DCGAN on folded pictures: each 2x2 block of pixels becomes channels, so both networks work at half the side.
+"""DCGAN on folded pictures: each 2x2 block of pixels becomes channels, so both networks work at half size.
 
 The same game at about a third of the cost, because the widest and largest layer is gone; it is what reads
 digits within seconds on two processor cores. Folding is `pixel_unshuffle` (Shi et al. 2016, arXiv

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from gan_core.config import TrainConfig
 from gan_core.errors import GanError, TrainingDiverged
@@ -62,7 +61,7 @@ def train(config: TrainConfig, run: RunPaths, *, resume: bool = False) -> Iterat
 
 def _steps(session: Session) -> Iterator[StepRecord]:
     """The loop itself: k D-steps, one G-step, EMA, and what is due."""
-    config, state, writer = session.config, session.state, session.writer
+    config, state = session.config, session.state
     while session.progress < 1 and _follow_orders(session):
         set_rates(state, config, session.progress)
         for _ in range(config.d_steps):

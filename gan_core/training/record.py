@@ -34,7 +34,8 @@ def measure(state: State, d: Outcome, g: Outcome) -> dict[str, float]:
 def gradient_norm(net: nn.Module) -> Tensor:
     """Length of the gradient over all weights of `net`."""
     grads = [p.grad for p in net.parameters() if p.grad is not None]
-    return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(grads)))
+    total: Tensor = torch.stack(torch._foreach_norm(grads)).norm()
+    return total
 
 
 def first_unsound(values: Mapping[str, float]) -> str | None:

@@ -74,7 +74,7 @@ def d_step(state: State, batch: Batch, fake: Tensor, objective: Objective) -> Ou
         naming = objective.naming(on_real, batch.labels)
         penalty = objective.penalty(state.D, real, fake, batch.labels)
     state.d_optimizer.zero_grad(set_to_none=True)
-    (adversarial + naming + penalty).backward()
+    torch.autograd.backward(adversarial + naming + penalty)
     state.d_optimizer.step()
     return Outcome(adversarial.detach(), real_logits.detach(), fake_logits.detach())
 
@@ -95,7 +95,7 @@ def g_step(state: State, batch: Batch, fake: Tensor, objective: Objective) -> Ou
         adversarial = objective.loss.g(real_logits, fake_logits)
         naming = objective.naming(on_fake, batch.labels)
     state.g_optimizer.zero_grad(set_to_none=True)
-    (adversarial + naming).backward()
+    torch.autograd.backward(adversarial + naming)
     state.g_optimizer.step()
     state.D.requires_grad_(True)
     return Outcome(adversarial.detach(), real_logits, fake_logits.detach())

@@ -13,14 +13,16 @@ SHAPES = [(name, size) for name, row in NETWORKS.items() for size in row.sizes]
 
 
 def model(**changes):
-    base = dict(network="dcgan", size=32, channels=1, classes=0, latent=8, g_width=4, d_width=4,
-                conditioning="class-logits")  # fmt: skip
+    base = {"network": "dcgan", "size": 32, "channels": 1, "classes": 0, "latent": 8, "g_width": 4, "d_width": 4,
+            "conditioning": "class-logits"}  # fmt: skip
     return ModelConfig(**{**base, **changes})
 
 
 @pytest.mark.parametrize(("name", "size"), SHAPES)
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize(("classes", "conditioning"), [(0, "class-logits"), (5, "class-logits"), (5, "projection")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("classes", "conditioning"), [(0, "class-logits"), (5, "class-logits"), (5, "projection")]
+)
 def test_shapes(name, size, channels, classes, conditioning):
     wanted = model(network=name, size=size, channels=channels, classes=classes, conditioning=conditioning)
     G, D = build_pair(wanted, seed=0)

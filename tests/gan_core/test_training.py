@@ -18,8 +18,8 @@ from gan_core.training.machine import Machine, choose_machine
 from gan_core.training.snapshot import read_counters
 from gan_core.training.timetable import Stopwatch, progress, sample_gap, timetable
 
-SMALL = {"dataset": "glyphs", "size": 16, "g_width": 4, "d_width": 4, "latent": 8, "batch": 16, "log_every": 5,
-         "precision": "fp32", "memory_format": "contiguous", "threads": 1}  # fmt: skip
+SMALL = {"dataset": "glyphs", "size": 16, "g_width": 4, "d_width": 4, "latent": 8, "batch": 16,
+         "log_every": 5, "precision": "fp32", "memory_format": "contiguous", "threads": 1}  # fmt: skip
 
 
 def config(**changes) -> TrainConfig:

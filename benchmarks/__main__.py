@@ -1,0 +1,43 @@
+"""python -m benchmarks [SECTION ...] [--seeds 3] [--data-root DIR]: measure, and print README's table."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks.app import app
+from benchmarks.quality import against_reference, quality
+from benchmarks.table import Row, machine, markdown
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+SECTIONS: dict[str, Callable[[argparse.Namespace], list[Row]]] = {
+    "app": lambda a: app(a.data_root, _say),
+    "quality": lambda a: quality(a.seeds, a.data_root, _say),
+    "reference": lambda a: against_reference(a.data_root, _say),
+}
+
+
+def main() -> None:
+    """Run the sections asked for, all by default, and print one table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--data-root", default=os.environ.get("GAN_DATA", "data"))
+    arguments = parser.parse_args()
+    names = arguments.sections or list(SECTIONS)
+    if not set(names) <= SECTIONS.keys():
+        parser.error(f"sections are {', '.join(SECTIONS)}")
+    arguments.data_root = str(Path(arguments.data_root).resolve())
+    rows = [row for name in names for row in SECTIONS[name](arguments)]
+    print(f"{machine()}\n\n{markdown(rows)}")
+
+
+if __name__ == "__main__":
+    main()
