@@ -1,4 +1,4 @@
-"""DCGAN Studio in the browser: `python app.py`, then open http://127.0.0.1:7860. Also the Space's entry point."""
+"""DCGAN Studio in the browser: `python app.py`, then http://127.0.0.1:7860. Also the Space's entry point."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """What the command line asks for."""
     on_a_space = bool(os.environ.get("SPACE_ID"))
     parser = argparse.ArgumentParser(description="Train, watch and explore a DCGAN in the browser.")
-    parser.add_argument("--host", default="0.0.0.0" if on_a_space else "127.0.0.1", help="address to listen on")
+    parser.add_argument(
+        "--host", default="0.0.0.0" if on_a_space else "127.0.0.1", help="address to listen on"
+    )
     parser.add_argument("--port", type=int, default=7860, help="port to listen on (default: 7860)")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the training runs")
     parser.add_argument("--data-root", default="", help="folder of the data sets' files")
@@ -38,8 +40,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     services = make_services(asked.runs, asked.data_root)
     demo = build_app(services)
     try:
-        demo.launch(server_name=asked.host, server_port=asked.port, share=asked.share, prevent_thread_lock=True,
-                    **launch_settings(services))  # fmt: skip
+        where = {"server_name": asked.host, "server_port": asked.port, "share": asked.share}
+        demo.launch(prevent_thread_lock=True, **where, **launch_settings(services))
         warm(services)
         logging.getLogger("studio").info("DCGAN Studio is at http://%s:%s", asked.host, asked.port)
         demo.block_thread()

@@ -1,8 +1,7 @@
 """Pictures by the public API.
 
-    /models()                                   names of all models
-    /generate(model, seed, count)               random samples in one picture
-    /interpolate(model, seed_a, seed_b, t)      one picture on the way from one sample to another
+Names of all models by /models(), random samples in one picture by /generate(model, seed, count), and one
+picture on the way from a sample to another by /interpolate(model, seed_a, seed_b, t).
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from gan_core.errors import ConfigError, Problem
+from gan_core.errors import ConfigError
 from studio.handlers import answered
 from studio.models import Shelf
 from studio.pictures import SEEDS
@@ -31,9 +30,8 @@ def number(name: str, value: Any, low: float, high: float, whole: bool = True) -
     fits = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
     if not fits or not low <= value <= high or (whole and value != int(value)):
         kind = "a whole number" if whole else "a number"
-        raise ConfigError(
-            [Problem(name, value, f"{name} is {str(value)[:20]}, it must be {kind} from {low:g} to {high:.10g}.")]
-        )
+        sentence = f"{name} is {str(value)[:20]}, it must be {kind} from {low:g} to {high:.10g}."
+        raise ConfigError.single(name, value, sentence)
     return float(value)
 
 
@@ -48,7 +46,7 @@ def generate(shelf: Shelf, model: str, seed: Any, count: Any) -> Any:
 
 
 def interpolate(shelf: Shelf, model: str, seed_a: Any, seed_b: Any, t: Any) -> Any:
-    """The picture at `t` (0 to 1) on the spherical way from the first sample of one seed to that of another."""
+    """The picture at `t` (0 to 1) on the way from the first sample of one seed to that of another."""
     from gan_core.images import to_grid
     from gan_core.latent import slerp
 
@@ -80,4 +78,6 @@ def build_api(services: Services) -> None:
         return interpolate(services.shelf, model, seed_a, seed_b, t)
 
     button.click(answered(_generate), [model, seed, count], answer, api_name="generate", queue=False)
-    button.click(answered(_interpolate), [model, seed, seed_b, t], answer, api_name="interpolate", queue=False)
+    button.click(
+        answered(_interpolate), [model, seed, seed_b, t], answer, api_name="interpolate", queue=False
+    )

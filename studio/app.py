@@ -38,7 +38,7 @@ def build_app(services: Services) -> gr.Blocks:
             for id, word, module in TABS:
                 with gr.Tab(t(word), id=id, elem_id=f"tab-{id}"):
                     handles[id] = module.build(services)
-        gr.HTML(f'<p>{span("shell.footer")}</p>', elem_id="studio-footer")
+        gr.HTML(f"<p>{span('shell.footer')}</p>", elem_id="studio-footer")
         _join(services, handles, tabs)
         api.build_api(services)
         training_api.build_api(services)

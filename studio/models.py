@@ -46,7 +46,7 @@ class Model:
 
     @property
     def title(self) -> str:
-        """What a person calls it, in no language: the data set, or the run's own words and its last letters."""
+        """What a person calls it: the data set, and for a run also its preset and last letters."""
         source = DATASETS.get(str(self.info.get("dataset")))
         dataset = source.title if source else str(self.info.get("dataset") or self.name)
         words = [dataset, self.info.get("preset"), self.name.rsplit("-", 1)[-1]] if self.state else [dataset]

@@ -31,12 +31,14 @@ def head(tabs: Sequence[str]) -> str:
     """What goes into the page's head: the boot script, and `main` and a module and style sheet a tab."""
     boot = (WEB / "boot.js").read_text("utf-8")
     names = ("style", "main", *tabs)
-    styles = [f'<link rel="stylesheet" href="studio/web/{n}.css">' for n in names if (WEB / f"{n}.css").exists()]
-    scripts = [
-        f'<script type="module" src="studio/web/{n}.js"></script>'
-        for n in names if (WEB / f"{n}.js").exists()
-    ]  # fmt: skip
-    return "\n".join([f"<script>{boot}</script>", *styles, *scripts])
+    forms = {"css": '<link rel="stylesheet" href="{}">', "js": '<script type="module" src="{}"></script>'}
+    links = [
+        form.format(f"studio/web/{name}.{kind}")
+        for kind, form in forms.items()
+        for name in names
+        if (WEB / f"{name}.{kind}").exists()
+    ]
+    return "\n".join([f"<script>{boot}</script>", *links])
 
 
 async def _web(request: Request) -> Response:

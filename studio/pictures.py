@@ -38,7 +38,7 @@ FOREVER = "private, max-age=86400, immutable"  # for an address that names the v
 
 @dataclass(frozen=True)
 class View:
-    """A place in a model's latent space: `steps` along its directions from the point `t` between two samples."""
+    """A place in latent space: `steps` along a model's directions from the point `t` between two samples."""
 
     seed: int = 0
     a: int = 0

@@ -40,7 +40,8 @@ _PLAIN = {
     "block_border_width": "0px", "block_padding": "0px", "block_shadow": "none", "block_radius": "0px",
     "block_label_border_width": "0px", "block_label_shadow": "none", "block_title_padding": "0",
     "block_title_text_size": "0.875rem", "block_title_text_weight": "600", "block_label_text_weight": "600",
-    "block_info_text_size": "0.8125rem", "checkbox_label_shadow": "none", "checkbox_label_border_width": "1px",
+    "block_info_text_size": "0.8125rem", "checkbox_label_shadow": "none",
+    "checkbox_label_border_width": "1px",
     "checkbox_label_padding": "0.375rem 0.75rem", "checkbox_label_gap": "0.375rem",
     "input_border_width": "1px", "input_shadow": "none", "input_shadow_focus": "none",
     "input_radius": "8px", "input_padding": "0.5rem 0.75rem", "input_text_size": "0.9375rem",
@@ -61,7 +62,9 @@ def theme() -> gr.themes.Base:
     )  # fmt: skip
     colours = {name: f"var(--{variable})" for name, variable in _COLOURS.items()}
     dark = {f"{name}_dark": value for name, value in colours.items()}
-    return base.set(**{name: value for name, value in (_PLAIN | colours | dark).items() if _known(base, name)})
+    return base.set(
+        **{name: value for name, value in (_PLAIN | colours | dark).items() if _known(base, name)}
+    )
 
 
 def _known(base: gr.themes.Base, name: str) -> bool:

@@ -62,7 +62,7 @@ def t(key: str) -> I18nData:
 
 
 def span(key: str) -> str:
-    """The words of `key` inside HTML; the page's script puts in the reader's language before it is painted."""
+    """The words of `key` inside HTML; the page's script puts in the reader's language."""
     return f'<span data-word="{html.escape(key)}">{html.escape(_row(key)[0])}</span>'
 
 
@@ -72,12 +72,12 @@ def pick(key: str, language: str = "en", **values: object) -> str:
 
 
 def say(key: str, request: gr.Request | None, **values: object) -> str:
-    """The words of `key` in the language of the visitor who sent `request`, for sentences made by a handler."""
+    """The words of `key` in the language of the visitor who sent `request`, for handlers."""
     return pick(key, language(request), **values)
 
 
 def language(request: gr.Request | None) -> str:
-    """"en" or "zh": what the visitor's page is shown in (the page's script keeps it in a cookie)."""
+    """ "en" or "zh": what the visitor's page is shown in (the page's script keeps it in a cookie)."""
     if request is None or request.request is None:
         return "en"
     chosen = request.cookies.get(COOKIE, "")

@@ -1,7 +1,7 @@
 """Explore: walk through what a generator can draw.
 
 Gradio holds the inputs. Every picture is drawn by `web/explore.js`, which asks the plain routes of
-`studio.pictures`: a slider's event never becomes a job on the server's queue, so the picture follows the hand.
+`studio.pictures`: a slider's event is no job on the server's queue, so the picture follows the hand.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def build(services: Services) -> Handles:
 def _empty() -> str:
     return (
         f'<section class="empty" hidden><h2>{span("explore.empty.title")}</h2><p>{span("explore.empty")}</p>'
-        f'<button class="lg primary" data-do="tab" data-tab="train">{span("explore.empty.do")}</button></section>'
+        f'<button data-do="tab" data-tab="train">{span("explore.empty.do")}</button></section>'
     )
 
 
@@ -117,8 +117,8 @@ def _directions() -> list[gr.Slider]:
     with gr.Column(elem_id="explore-directions"):
         sliders = [
             gr.Slider(
-                -4, 4, value=0, step=0.05, label=t(f"explore.direction.{n}"), elem_id=f"explore-direction-{n}",
-                buttons=[],
+                -4, 4, value=0, step=0.05, label=t(f"explore.direction.{n}"), buttons=[],
+                elem_id=f"explore-direction-{n}",
             )
             for n in range(1, DIRECTIONS + 1)
         ]  # fmt: skip
@@ -148,7 +148,8 @@ def _connect(shelf: Shelf, model: gr.Dropdown, label: gr.Radio, inputs: list[Any
     asked, values = ("() => window.studio.explore.wish()", "() => window.studio.explore.values()")
     changed = model.change(None, model, None, js=show, api_visibility="private")
     listed = changed.then(guarded(classes), wish, label, js=asked, **quiet)
-    listed.then(None, None, inputs, js="() => window.studio.explore.values().slice(1)", api_visibility="private")
+    rest = "() => window.studio.explore.values().slice(1)"
+    listed.then(None, None, inputs, js=rest, api_visibility="private")
 
     # web/explore.js presses this one when the list may have changed, first of all when the page is opened
     again = gr.Button(visible="hidden", elem_id="explore-refresh")

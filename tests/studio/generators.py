@@ -39,7 +39,13 @@ def write_generator(path: Path, classes: Sequence[str] = DIGITS, *, seed: int = 
         for weight in G.parameters():
             if weight.ndim > 1:
                 weight.mul_(12)
-    info = {"dataset": "glyphs", "class_names": list(classes), "step": step, "images": 64 * step, "seconds": 3.0}
+    info = {
+        "dataset": "glyphs",
+        "class_names": list(classes),
+        "step": step,
+        "images": 64 * step,
+        "seconds": 3.0,
+    }
     export_generator(path, G, model, info)
 
 

@@ -91,8 +91,11 @@ def test_public_functions_answer(address: str, runs: Path) -> None:
         assert (image.format, image.size) == ("PNG", (160, 32))
     with Image.open(client.predict(name, 3, 4, 0.5, api_name="/interpolate")) as image:
         assert (image.format, image.size) == ("PNG", (16, 16))
-    for arguments, sentence in ((("minst", 0, 4), "There is no model named 'minst'"),
-                                ((name, 0, 0), "count is 0, it must be a whole number from 1 to 400")):  # fmt: skip
+    bad = [
+        (("minst", 0, 4), "There is no model named 'minst'"),
+        ((name, 0, 0), "count is 0, it must be a whole number from 1 to 400"),
+    ]
+    for arguments, sentence in bad:
         with pytest.raises(AppError, match=sentence):
             client.predict(*arguments, api_name="/generate")
     with pytest.raises(AppError, match="t is 2, it must be"):
