@@ -18,7 +18,7 @@ ENV PATH=/home/studio/venv/bin:$PATH PYTHONUNBUFFERED=1
 
 COPY --chown=studio requirements.txt .
 ARG PIP_EXTRA=""
-RUN python -m venv venv && pip install --no-cache-dir --quiet ${PIP_EXTRA} -r requirements.txt
+RUN python -m venv venv && pip install --no-cache-dir -qq ${PIP_EXTRA} -r requirements.txt
 
 COPY --chown=studio . .
 RUN python -m compileall -q app.py gan_core studio && mkdir -p runs data .cache
