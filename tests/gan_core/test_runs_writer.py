@@ -137,10 +137,10 @@ def test_commands(run: RunPaths) -> None:
 def test_listening_is_cheap(run: RunPaths) -> None:
     writer = RunWriter(run)
     control.send(run, "run")
-    start = time.perf_counter()
+    start = time.process_time()
     for _ in range(2000):
         writer.command()
-    assert time.perf_counter() - start < 0.2  # under a tenth of a millisecond each
+    assert time.process_time() - start < 0.2  # under a tenth of a millisecond each
 
 
 def write_half(self: Path, data: bytes) -> int:
