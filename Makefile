@@ -20,6 +20,8 @@ test: $(VENV)/.test-stamp
 	CHROMIUM="$$browser" $(BIN)/python -m pytest
 
 $(VENV)/.run-stamp: requirements.txt
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 10))" || \
+		{ echo "Python 3.10 or newer is needed: name one as in 'make run PYTHON=python3.12'." >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) -r requirements.txt
 	@touch $@
