@@ -32,7 +32,7 @@ TRIAL = """
 import json, os, sys
 if hasattr(os, "nice"): os.nice(19)
 from gan_core.config import from_mapping
-from gan_core.training import measure_speed
+from gan_core.training.speed import measure_speed
 print(measure_speed(from_mapping(json.load(sys.stdin))))
 """
 
@@ -79,7 +79,7 @@ class Speeds:
         return self._known.get(key(config)) or self._remembered(config)
 
     def measure(self, config: TrainConfig) -> float | None:
-        """`known`, or after a trial of a few steps; None when that failed or was ended. Blocks for seconds."""
+        """`known`, or after a trial of a few steps; None when that failed or was ended. Takes seconds."""
         with self._lock:  # one trial at a time; who waited finds the answer
             if (speed := self.known(config)) is None and key(config) not in self._known:
                 speed = self._try(config)

@@ -76,7 +76,8 @@ class Reader:
         self._lines: Lines | None = None
         self._charts: list[dict[str, Any]] = []
         self._samples: list[int] = []
-        self._revision = self._chart_revision = int(time.time() * 1000)  # a restarted server does not repeat one
+        # from the clock, so that a restarted server repeats none
+        self._revision = self._chart_revision = int(time.time() * 1000)
         self._bodies: dict[bool, Body] = {}
 
     def answer(self, seen: int, charts: bool) -> Body | None:

@@ -1,8 +1,10 @@
 """Training by the public API: start a run, ask how it is, stop it.
 
-    /start_training(settings)   settings: JSON text such as {"dataset": "mnist", "preset": "digits", "seconds": 10}
+    /start_training(settings)   JSON text, {"dataset": "mnist", "preset": "digits", "seconds": 10}: a run id
     /run_status(run)            JSON
     /stop_training(run)         JSON, as it was when the request arrived
+
+What cannot be used is refused by name, in one sentence.
 """
 
 from __future__ import annotations
@@ -34,9 +36,11 @@ def parse(settings: str) -> tuple[str, dict[str, Any]]:
     try:
         values = json.loads(settings or "{}")
     except (ValueError, RecursionError) as error:
-        raise ConfigError([Problem("settings", settings, f"The settings are not JSON: {error}.")]) from error
+        raise ConfigError.single("settings", settings, f"The settings are not JSON: {error}.") from error
     if not isinstance(values, dict):
-        raise ConfigError([Problem("settings", settings, 'The settings must be an object: {"dataset": "mnist"}.')])
+        raise ConfigError.single(
+            "settings", settings, 'The settings must be an object: {"dataset": "mnist"}.'
+        )
     preset = values.pop("preset", next(iter(presets.PRESETS)))
     problems = unknown_names([preset], presets.PRESETS, "preset") if isinstance(preset, str) else [
         Problem("preset", preset, f"preset is {preset!r}, which is not text.")

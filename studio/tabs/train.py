@@ -129,8 +129,8 @@ def build(services: Services) -> Handles:
         with gr.Column(scale=4, min_width=300, elem_id="train-form"):
             parts = _lay_out(config, preset, services.data_root)
         with gr.Column(scale=7, min_width=300, elem_id="train-live"):
-            gr.HTML('<live-status view="train"></live-status>', elem_id="train-status", apply_default_css=False)
-            gr.HTML('<live-pictures view="train"></live-pictures>', elem_id="train-samples", apply_default_css=False)
+            _plain('<live-status view="train"></live-status>', "train-status")
+            _plain('<live-pictures view="train"></live-pictures>', "train-samples")
             with gr.Row(elem_id="train-after"):
                 explore = gr.Button(t("train.explore"), elem_id="train-explore", interactive=False)
                 watch = gr.Button(t("train.watch"), elem_id="train-watch", interactive=False)
@@ -147,9 +147,9 @@ def _lay_out(config: TrainConfig, preset: str, root: str) -> dict[str, Any]:
     parts["dataset"] = gr.Dropdown(
         titles, value=config.dataset, label=t("train.dataset"), filterable=False, elem_id="train-dataset"
     )
-    parts["look"] = gr.HTML(_look(config.dataset), elem_id="train-look", apply_default_css=False)
-    here = available(config.dataset, root)
-    parts["download"] = gr.Button(t("train.download"), visible=not here, elem_id="train-download")
+    parts["look"] = _plain(_look(config.dataset, root), "train-look")
+    missing = not available(config.dataset, root)
+    parts["download"] = gr.Button(t("train.download"), visible=missing, elem_id="train-download")
     parts["preset"] = gr.Dropdown(
         [(_word(f"preset.{name}", name), name) for name in PRESETS],
         value=preset, label=t("train.preset"), filterable=False, elem_id="train-preset",
@@ -162,7 +162,7 @@ def _lay_out(config: TrainConfig, preset: str, root: str) -> dict[str, Any]:
     parts["seconds"] = gr.Number(
         seconds, label=t("train.seconds"), visible=budget == CUSTOM, elem_id="train-seconds"
     )
-    parts["hint"] = gr.HTML(elem_id="train-hint", apply_default_css=False)
+    parts["hint"] = _plain("", "train-hint")
     with gr.Row(elem_id="train-buttons"):
         parts["start"] = gr.Button(t("train.start"), variant="primary", elem_id="train-start", min_width=110)
         parts["pause"] = gr.Button(t("train.pause"), interactive=False, elem_id="train-pause", min_width=90)
@@ -194,7 +194,7 @@ def _wire_form(services: Services, w: Widgets, speeds: Speeds) -> None:
         config = settings(preset, {"dataset": dataset})
         budget, seconds = _budget(config)
         return w.form.show(config) | {
-            w.dataset: dataset, w.preset: preset, w.look: _look(dataset), w.budget: budget,
+            w.dataset: dataset, w.preset: preset, w.look: _look(dataset, root), w.budget: budget,
             w.seconds: gr.update(value=seconds, visible=budget == CUSTOM),
             w.download: gr.update(visible=not available(dataset, root)),
         }  # fmt: skip
@@ -219,7 +219,7 @@ def _wire_form(services: Services, w: Widgets, speeds: Speeds) -> None:
             load(check_name("datasets", dataset), root=root, download=True)
         finally:
             yield gr.update(value=t("train.download"), interactive=True), gr.skip()
-        yield gr.update(visible=False), _look(dataset)
+        yield gr.update(visible=False), _look(dataset, root)
 
     outputs = {*chosen, w.look, w.download, *w.form.fields.values()}
     w.dataset.input(guarded(pick_dataset), {w.dataset, w.preset}, outputs, queue=False, **PRIVATE)
@@ -230,9 +230,7 @@ def _wire_form(services: Services, w: Widgets, speeds: Speeds) -> None:
         [sync.click, *(widget.change for widget in everything)], guarded(describe), everything,
         [w.hint, w.command], trigger_mode="always_last", concurrency_limit=16, **PRIVATE,
     )  # fmt: skip
-    w.download.click(
-        guarded(download), w.dataset, [w.download, w.look], concurrency_limit=2, **PRIVATE
-    )
+    w.download.click(guarded(download), w.dataset, [w.download, w.look], concurrency_limit=2, **PRIVATE)
 
 
 def _wire_run(services: Services, w: Widgets, speeds: Speeds) -> None:
@@ -284,8 +282,13 @@ def _budget(config: TrainConfig) -> tuple[int, float | None]:
     return CUSTOM, config.seconds
 
 
-def _look(dataset: str) -> str:
-    return f'<data-look name="{escape(dataset)}"></data-look>'
+def _plain(html: str, elem_id: str) -> gr.HTML:
+    return gr.HTML(html, elem_id=elem_id, apply_default_css=False)
+
+
+def _look(dataset: str, root: str) -> str:
+    here = "yes" if available(dataset, root) else "no"
+    return f'<data-look name="{escape(dataset)}" here="{here}"></data-look>'
 
 
 def _hint(preset: str, sentence: str, tongue: str) -> str:

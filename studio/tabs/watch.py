@@ -77,9 +77,9 @@ def build(services: Services) -> Handles:
             )
             explore = gr.Button(t("watch.explore"), variant="primary", elem_id="watch-explore", scale=1)
         with gr.Row(elem_classes="watch-now"):
-            _live('<live-pictures view="watch" real></live-pictures>', "watch-samples")
-            _live('<live-status view="watch"></live-status>', "watch-status")
-        _live('<live-charts view="watch"></live-charts>', "watch-losses")
+            _plain('<live-pictures view="watch" real></live-pictures>', "watch-samples")
+            _plain('<live-status view="watch"></live-status>', "watch-status")
+        _plain('<live-charts view="watch"></live-charts>', "watch-losses")
     wish = gr.Textbox(visible="hidden")
     sync = gr.Button(visible="hidden", elem_id="watch-sync")
 
@@ -96,7 +96,7 @@ def build(services: Services) -> Handles:
     return Handles(run, explore)
 
 
-def _live(html: str, elem_id: str) -> gr.HTML:
+def _plain(html: str, elem_id: str) -> gr.HTML:
     return gr.HTML(html, elem_id=elem_id, apply_default_css=False)
 
 

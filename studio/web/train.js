@@ -64,27 +64,35 @@ document.addEventListener("click", (event) => {
   openTab("watch");
 });
 
-/** <data-look name="mnist">: 64 real pictures and what there is to know about them. */
+/**
+ * <data-look name="mnist" here="yes">: 64 real pictures and what there is to know about them. Gradio keeps the
+ * element and changes its attributes when another set is chosen.
+ */
 class DataLook extends HTMLElement {
-  async connectedCallback() {
+  static observedAttributes = ["name", "here"];
+
+  attributeChangedCallback() {
+    clearTimeout(this.soon);
+    this.soon = setTimeout(() => this.fill(), 0); // after Gradio has done with the children
+  }
+
+  async fill() {
     const name = this.getAttribute("name");
-    this.replaceChildren();
-    const image = document.createElement("img");
-    const text = document.createElement("div");
-    text.className = "look-text";
+    const image = Object.assign(document.createElement("img"), { alt: "" });
+    const text = Object.assign(document.createElement("div"), { className: "look-text" });
     text.textContent = word("train.look.wait");
-    this.append(image, text);
+    this.replaceChildren(image, text);
     const answer = await fetch(new URL(`data?name=${encodeURIComponent(name)}`, BASE));
     const about = await answer.json();
     if (about.error) {
       text.textContent = word("train.look.gone", { message: about.error });
       return;
     }
+    image.hidden = !about.here;
     if (about.here) {
       image.alt = word("train.look", about);
       image.src = new URL(`look?name=${encodeURIComponent(name)}`, BASE);
     }
-    this.toggleAttribute("data-here", about.here);
     text.replaceChildren(...this.sentences(about));
   }
 

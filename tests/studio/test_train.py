@@ -61,7 +61,7 @@ def test_what_can_be_done_follows_the_state(services: Any, state: str, stop: boo
     assert (can.stop, can.pause, can.explore, can.watch) == (stop, pause, False, True)
 
 
-def test_a_stopped_run_with_a_checkpoint_can_go_on_and_one_with_a_generator_be_explored(services: Any) -> None:
+def test_a_stopped_run_with_a_checkpoint_can_go_on_and_be_explored(services: Any) -> None:
     run = make_run(services.runs, state="stopped")
     run.checkpoint(200).mkdir()
     run.generator.write_bytes(b"x")
@@ -91,8 +91,9 @@ def test_pause_turns_to_continue(services: Any) -> None:
 def test_the_budget_entered_is_the_choice_or_the_custom_number(tmp_path: Path) -> None:
     with gr.Blocks():
         train.build(FakeServices(tmp_path, data_root=""))
-    for config, choice in ((settings("digits", {}), 10), (TrainConfig(seconds=7.0), 0), (TrainConfig(steps=5), 0)):
+    for config, choice in ((settings("digits", {}), 10), (TrainConfig(seconds=7.0), 0)):
         assert train._budget(config)[0] == choice
+    assert train._budget(TrainConfig(steps=5)) == (train.CUSTOM, None)
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -122,7 +123,12 @@ def test_the_speed_is_known_from_an_earlier_run_with_the_same_work(tmp_path: Pat
 
 def test_a_trial_is_made_once_and_its_failure_is_not_repeated(tmp_path: Path, monkeypatch) -> None:
     tried = []
-    monkeypatch.setattr(Speeds, "_try", lambda self, config: tried.append(config.batch) or (50.0 if config.batch == 64 else None))
+
+    def attempt(self: Speeds, config: TrainConfig) -> float | None:
+        tried.append(config.batch)
+        return 50.0 if config.batch == 64 else None
+
+    monkeypatch.setattr(Speeds, "_try", attempt)
     speeds = Speeds(tmp_path)
     for batch, speed in ((64, 50.0), (64, 50.0), (128, None), (128, None)):
         assert speeds.measure(settings("glyphs", {"batch": batch})) == speed
@@ -154,7 +160,7 @@ def test_a_set_that_is_not_here_says_where_it_comes_from(tmp_path: Path) -> None
 
 
 def test_the_best_set_that_needs_no_download_comes_first(monkeypatch) -> None:
-    for here, first in (({"glyphs"}, "glyphs"), ({"glyphs", "mnist"}, "mnist"), ({"fashion-mnist"}, "fashion-mnist")):
-        monkeypatch.setattr(look, "available", lambda name, root, here=here: name in here)
+    for here, first in (("glyphs", "glyphs"), ("glyphs mnist", "mnist"), ("kmnist cifar10", "kmnist")):
+        monkeypatch.setattr(look, "available", lambda name, root, here=here: name in here.split())
         assert first_choice("") == first
     assert set(look.PREFERRED) <= set(DATASETS)

@@ -12,8 +12,7 @@ from gan_core.runs.reader import STATES, Status, read_status
 from studio.tabs import watch
 from studio.words import TABLE
 
-NEWEST, OLDER, DONE = (Status(id=i, state=s) for i, s in (("c", "finished"), ("b", "running"), ("a", "finished")))
-RUNS = [NEWEST, OLDER, DONE]
+RUNS = [Status(id="c", state="finished"), Status(id="b", state="running"), Status(id="a", state="finished")]
 
 
 @pytest.mark.parametrize(
@@ -29,10 +28,11 @@ def test_without_runs_there_is_none_to_show(tmp_path: Path) -> None:
 
 
 def test_a_label_is_read_by_a_person() -> None:
-    status = Status(id="x", state="finished", dataset="mnist", preset="digits", budget={"seconds": 10.0}, created=1000)
+    about = {"id": "x", "dataset": "mnist", "created": 1000.0}
+    status = Status(state="finished", preset="digits", budget={"seconds": 10.0}, **about)
     assert watch.label(status, "en", 1190) == "mnist · digits · 10 s · finished · 3 min ago"
     assert watch.label(status, "zh", 1000 + 7200) == "mnist · digits · 10 秒 · 已完成 · 2 小时前"
-    other = Status(id="x", state="queued", dataset="mnist", budget={"steps": 2000}, created=1000)
+    other = Status(state="queued", budget={"steps": 2000}, **about)
     assert watch.label(other, "en", 1000) == "mnist · own settings · 2,000 steps · waiting · just now"
 
 
@@ -59,4 +59,5 @@ def test_every_state_has_a_word(state: str) -> None:
 
 
 def test_the_routes_are_those_the_page_asks(tmp_path: Path) -> None:
-    assert [r.path for r in watch.routes(FakeServices(tmp_path))] == ["/studio/live", "/studio/sample", "/studio/real"]
+    paths = [route.path for route in watch.routes(FakeServices(tmp_path))]
+    assert paths == ["/studio/live", "/studio/sample", "/studio/real"]

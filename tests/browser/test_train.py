@@ -1,0 +1,174 @@
+"""A visitor of Train and Watch: starts a real run on glyphs, sees it move, pauses, continues, stops, explores."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+from synthetic import make_run
+
+from browser.conftest import NARROW, WIDE, Open
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+READY = "#train-start"
+PATIENT = 60_000  # milliseconds; the machine may be busy with other tests
+
+
+def state(page: Page, wanted: str, view: str = "train") -> None:
+    """Wait until the run of a view is in a state."""
+    page.wait_for_selector(f'live-status[view="{view}"][data-state="{wanted}"]', timeout=PATIENT)
+
+
+def step(page: Page) -> int:
+    """The step that the page shows."""
+    return int(page.locator("#train-status .live-step dd").inner_text().replace(",", ""))
+
+
+def choose(page: Page, dropdown: str, text: str) -> None:
+    """Pick an entry of a dropdown as a person does."""
+    page.locator(f"#{dropdown} input").click()
+    page.get_by_role("option", name=text).click()
+
+
+def begin(page: Page, seconds: int) -> None:
+    """Choose glyphs and a budget, press Start, wait for the first grid."""
+    choose(page, "train-dataset", "Drawn digits")
+    page.wait_for_selector('data-look[name="glyphs"] img[src$="name=glyphs"]', timeout=PATIENT)
+    page.locator("#train-budget label", has_text="Other").click()
+    page.locator("#train-seconds input").fill(str(seconds))
+    page.locator("#train-seconds input").blur()
+    page.locator("#train-start").click()
+    page.wait_for_selector("#train-samples live-pictures[data-step]", timeout=PATIENT)
+
+
+def no_sideways_scrolling(page: Page) -> bool:
+    return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
+
+
+@pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_a_visitor_trains_watches_and_explores(visit: Open, viewport: dict[str, int]) -> None:
+    page = visit("/?tab=train", ready=READY, viewport=viewport)
+    begin(page, 120)
+    state(page, "running")
+    page.wait_for_function("parseInt(document.querySelector('#train-samples live-pictures').dataset.step) >= 20",
+                           timeout=PATIENT)  # fmt: skip
+    assert step(page) >= 10 and no_sideways_scrolling(page)
+
+    page.locator("#train-pause").click()
+    state(page, "paused")
+    expect(page.locator("#train-pause")).to_have_text("Continue")
+    held = step(page)
+    page.wait_for_timeout(1500)
+    assert step(page) == held
+    page.locator("#train-pause").click()
+    state(page, "running")
+    page.wait_for_function(
+        f"parseInt(document.querySelector('#train-status .live-step dd').textContent.replace(',', '')) > {held}",
+        timeout=PATIENT,
+    )
+
+    page.locator("#train-watch").click()
+    page.wait_for_selector('#watch-losses figure[data-group="loss"] path', timeout=PATIENT)
+    assert len(page.locator("#watch-losses figure").all()) == 6 and no_sideways_scrolling(page)
+    assert page.locator("#watch-status live-status").get_attribute("data-state") == "running"
+    page.wait_for_function(
+        "[...document.querySelectorAll('#watch-samples img')].every((i) => i.naturalWidth > 100)"
+    )
+
+    page.get_by_role("tab", name="Train").click()
+    page.locator("#train-stop").click()
+    state(page, "stopped")
+    expect(page.locator("#train-explore")).to_be_enabled(timeout=PATIENT)
+    page.locator("#train-explore").click()
+    expect(page.get_by_role("tab", name="Explore")).to_have_attribute(
+        "aria-selected", "true", timeout=PATIENT
+    )
+
+
+def test_a_reload_finds_the_own_run_and_another_visitor_has_none(visit: Open) -> None:
+    page = visit("/?tab=train", ready=READY)
+    begin(page, 60)
+    page.reload()
+    page.wait_for_selector("#train-samples live-pictures[data-step]", timeout=PATIENT)
+    other = visit("/?tab=train", ready=READY)
+    other.wait_for_timeout(1500)
+    assert other.locator("#train-status live-status").get_attribute("data-state") == "none"
+    expect(other.locator("#train-stop")).to_be_disabled()
+    page.locator("#train-stop").click()
+    state(page, "stopped")
+
+
+def test_bad_input_is_said_at_its_place_and_good_input_is_a_command_line(visit: Open) -> None:
+    page = visit("/?tab=train", ready=READY)
+    choose(page, "train-dataset", "Drawn digits")
+    page.locator("#train-settings > button").click()
+    page.get_by_role("button", name="Optimiser").click()
+    page.locator("#knob-lr-g input").fill("9")
+    page.locator("#knob-lr-g input").blur()
+    expect(page.locator("#train-hint .train-problem")).to_contain_text("lr_g is 9", timeout=PATIENT)
+    page.locator("#knob-lr-g input").fill("0.004")
+    page.locator("#knob-lr-g input").blur()
+    expect(page.locator("#train-hint .train-problem")).to_have_count(0, timeout=PATIENT)
+    page.locator("#train-command > button").click()
+    line = page.locator("#train-command-line textarea")
+    expect(line).to_have_value(
+        "python -m gan_core train --preset glyphs --dataset glyphs --lr-g 0.004 --seconds 10"
+    )
+
+
+@pytest.fixture(scope="session")
+def long_run(runs: Path) -> str:
+    """A finished run with many records and one spike."""
+    return make_run(runs, steps=30_000).id
+
+
+def zoomed(page: Page) -> Any:
+    ticks = page.locator('figure[data-group="loss"] .curves-grid text').all_inner_texts()
+    return ticks, page.locator('figure[data-group="loss"] .curves-reset').is_visible()
+
+
+def test_curves_are_zoomed_read_and_hidden_without_being_lost(visit: Open, long_run: str) -> None:
+    page = visit(f"/?tab=watch&run={long_run}", ready="#watch-losses")
+    page.wait_for_selector('#watch-losses figure[data-group="loss"] path', timeout=PATIENT)
+    chart = page.locator('#watch-losses figure[data-group="loss"]')
+    svg = chart.locator("svg")
+    assert svg.get_attribute("role") == "img" and "D 1.3" in str(svg.get_attribute("aria-label"))
+    points = page.evaluate(
+        "document.querySelector('figure[data-group=loss] path').getAttribute('d').split(/[ML]/).length"
+    )
+    assert 100 < points <= 501
+
+    whole, shown = zoomed(page)
+    assert not shown
+    svg.scroll_into_view_if_needed()
+    box: Any = svg.bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 0.4, box["y"] + 80)
+    expect(chart.locator(".curves-note")).to_contain_text("step")
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + 80, steps=4)
+    page.mouse.up()
+    near, shown = zoomed(page)
+    assert shown and near != whole
+    page.wait_for_timeout(3500)  # the page has asked again meanwhile
+    assert zoomed(page)[0] == near
+    svg.dblclick()
+    assert zoomed(page) == (whole, False)
+
+    chart.get_by_role("button", name="G", exact=False).first.click()
+    assert len(chart.locator(".curves-paths path").all()) == 1
+
+
+def test_watch_lists_runs_by_readable_names_and_asks_nothing_while_hidden(visit: Open, long_run: str) -> None:
+    page = visit(f"/?tab=watch&run={long_run}", ready="#watch-losses")
+    expect(page.locator("#watch-run input")).to_have_value(
+        "glyphs · glyphs · 10 s · finished · just now", timeout=PATIENT
+    )
+    page.get_by_role("tab", name="Train").click()
+    page.wait_for_timeout(500)
+    asked: list[str] = []
+    page.on("request", lambda request: "/live?" in request.url and asked.append(request.url))
+    page.wait_for_timeout(4000)
+    assert asked == []
