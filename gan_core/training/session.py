@@ -16,7 +16,7 @@ from gan_core.losses import LOSSES
 from gan_core.runs import RunPaths, RunWriter
 from gan_core.runs.reader import checkpoint_steps
 from gan_core.training.feed import Feed
-from gan_core.training.machine import Machine, choose_machine
+from gan_core.training.machine import Machine, choose_machine, keep_memory
 from gan_core.training.record import Gallery
 from gan_core.training.snapshot import load_state, read_counters, save_state
 from gan_core.training.state import State, build_state, follow
@@ -82,6 +82,7 @@ class Session:
 def open_session(config: TrainConfig, writer: RunWriter, resume: bool) -> Session:
     """Read the pictures, build or restore the state, show the first grid, measure the machine."""
     writer.update(state="running", message="")
+    keep_memory()
     model = model_config(config)
     pictures = load(config.dataset, size=config.size, root=config.data_root)
     gallery = Gallery(model, config.seed)
@@ -144,6 +145,7 @@ def trial(config: TrainConfig, machine: Machine) -> Callable[[], object]:
 
 def warm_up() -> None:
     """One step on scratch networks: the first one loads parts of torch for a second or two."""
+    keep_memory()
     trial(TrainConfig(seconds=1.0), Machine())()
 
 
