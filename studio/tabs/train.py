@@ -7,7 +7,7 @@ its id is kept in the visitor's browser, so that a reload finds it again and nob
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
@@ -19,16 +19,14 @@ from starlette.routing import Route
 from gan_core.catalog import check_name
 from gan_core.config import TrainConfig
 from gan_core.data import DATASETS, available, load
-from gan_core.errors import DataError, RunError
 from gan_core.presets import PRESETS, settings
-from gan_core.runs.layout import find_run
-from gan_core.runs.reader import checkpoint_steps, read_status
 from studio import forms
 from studio.expect import Speeds, expectation
 from studio.handlers import guarded
 from studio.look import Looks, first_choice
+from studio.own_run import controls, pause_or_continue, start
 from studio.services import Services
-from studio.words import TABLE, language, pick, say, t
+from studio.words import TABLE, language, pick, t
 
 BUDGETS = (10, 30, 60, 120, 300)  # seconds; another number in a field of its own
 CUSTOM = 0
@@ -42,16 +40,6 @@ class Handles:
     own: gr.BrowserState
     explore: gr.Button
     watch: gr.Button
-
-
-@dataclass(frozen=True)
-class Controls:
-    """What the visitor can do with the own run now. `pause` is "pause", "continue" or "" for neither."""
-
-    stop: bool = False
-    pause: str = ""
-    explore: bool = False
-    watch: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,46 +68,6 @@ def routes(services: Services) -> list[Route]:
     return Looks(services.data_root).routes()
 
 
-def controls(services: Services, run_id: str) -> Controls:
-    """What can be done with the run `run_id`; nothing with none or one that is gone."""
-    try:
-        run = find_run(services.runs, run_id)
-        state = read_status(run).state
-    except RunError:
-        return Controls()
-    pause = {"running": "pause", "paused": "continue"}.get(state, "")
-    if state in ("stopped", "failed") and checkpoint_steps(run):
-        pause = "continue"
-    stop = state in ("queued", "running", "paused")
-    return Controls(stop, pause, explore=run.generator.exists(), watch=True)
-
-
-def start(services: Services, preset: str, values: Mapping[str, Any]) -> str:
-    """Queue a run with a visitor's settings and return its id.
-
-    Raises:
-        ConfigError, JobError: for settings that cannot be used, a full queue.
-        DataError: for a data set that must be downloaded first.
-    """
-    config = replace(forms.configure(preset, values), data_root=services.data_root)
-    if not available(config.dataset, services.data_root):
-        raise DataError(f"{DATASETS[config.dataset].title} is not on this machine yet; press Download first.")
-    return str(services.jobs.submit(config, preset))
-
-
-def stop(services: Services, run_id: str) -> None:
-    """End the visitor's run cleanly."""
-    services.jobs.stop(run_id)
-
-
-def pause_or_continue(services: Services, run_id: str) -> None:
-    """Pause the visitor's run when it trains, else let it go on."""
-    if controls(services, run_id).pause == "continue":
-        services.jobs.resume(run_id)
-    else:
-        services.jobs.pause(run_id)
-
-
 def build(services: Services) -> Handles:
     """Lay out the tab inside the Blocks that is being built."""
     dataset = first_choice(services.data_root)
@@ -137,6 +85,7 @@ def build(services: Services) -> Handles:
     widgets = Widgets(**parts, explore=explore, watch=watch)
     speeds = Speeds(services.runs)
     _wire_form(services, widgets, speeds)
+    _wire_download(widgets, services.data_root)
     _wire_run(services, widgets, speeds)
     return Handles(widgets.own, explore, watch)
 
@@ -213,14 +162,6 @@ def _wire_form(services: Services, w: Widgets, speeds: Speeds) -> None:
             speed = speeds.measure(config)
         yield shown | {w.hint: _hint(preset, expectation(config, speed, tongue), tongue)}
 
-    def download(dataset: str, request: gr.Request) -> Iterator[Any]:
-        yield gr.update(value=say("train.downloading", request), interactive=False), gr.skip()
-        try:
-            load(check_name("datasets", dataset), root=root, download=True)
-        finally:
-            yield gr.update(value=t("train.download"), interactive=True), gr.skip()
-        yield gr.update(visible=False), _look(dataset, root)
-
     outputs = {*chosen, w.look, w.download, *w.form.fields.values()}
     w.dataset.input(guarded(pick_dataset), {w.dataset, w.preset}, outputs, queue=False, **PRIVATE)
     w.preset.input(guarded(pick_preset), {w.dataset, w.preset}, outputs, queue=False, **PRIVATE)
@@ -230,7 +171,23 @@ def _wire_form(services: Services, w: Widgets, speeds: Speeds) -> None:
         [sync.click, *(widget.change for widget in everything)], guarded(describe), everything,
         [w.hint, w.command], trigger_mode="always_last", concurrency_limit=16, **PRIVATE,
     )  # fmt: skip
-    w.download.click(guarded(download), w.dataset, [w.download, w.look], concurrency_limit=2, **PRIVATE)
+
+
+def _wire_download(w: Widgets, root: str) -> None:
+    def busy() -> Any:
+        return gr.update(value=t("train.downloading"), interactive=False)
+
+    def fetch(dataset: str) -> str:
+        load(check_name("datasets", dataset), root=root, download=True)
+        return _look(dataset, root)
+
+    def done(dataset: str) -> Any:
+        missing = not available(dataset, root)
+        return gr.update(value=t("train.download"), interactive=True, visible=missing)
+
+    w.download.click(busy, None, w.download, queue=False, **PRIVATE).then(
+        guarded(fetch), w.dataset, w.look, concurrency_limit=2, **PRIVATE
+    ).then(done, w.dataset, w.download, queue=False, **PRIVATE)
 
 
 def _wire_run(services: Services, w: Widgets, speeds: Speeds) -> None:
@@ -240,7 +197,7 @@ def _wire_run(services: Services, w: Widgets, speeds: Speeds) -> None:
         return show(run_id) | {w.own: run_id}
 
     def press_stop(own: str) -> dict[Component, Any]:
-        stop(services, own)
+        services.jobs.stop(own)
         return show(own)
 
     def press_pause(own: str) -> dict[Component, Any]:

@@ -74,6 +74,7 @@ class Feed {
       for (const element of this.elements) element.render(data);
       for (const watcher of this.watchers) watcher(data);
     } else if (answer.status !== 204) {
+      for (const element of this.elements) element.gone();
       for (const watcher of this.watchers) watcher({ state: "gone" });
       return BACK_OFF;
     }
@@ -101,6 +102,9 @@ class LiveElement extends HTMLElement {
 
   /** Back to how it looks before anything is known of the run. */
   reset() {}
+
+  /** The run is no longer there. */
+  gone() {}
 
   /** Show `data`, an answer of /studio/live. */
   render() {}
@@ -140,6 +144,10 @@ class LiveStatus extends LiveElement {
       put(cell, "dt", {}, word(`live.${fact}`));
       this.values[fact] = put(cell, "dd", {}, "–");
     }
+  }
+
+  gone() {
+    this.say.textContent = word("live.gone");
   }
 
   render(data) {

@@ -18,7 +18,7 @@ from gan_core.config import TrainConfig
 from gan_core.data import DATASETS
 from gan_core.errors import ConfigError, DataError
 from gan_core.presets import PRESETS, settings
-from studio import expect, look
+from studio import expect, look, own_run
 from studio.expect import OUTCOMES, Speeds, expectation
 from studio.look import Looks, first_choice
 from studio.tabs import train
@@ -33,21 +33,21 @@ def services(tmp_path: Path) -> Any:
 
 
 def test_start_queues_the_visitors_settings_and_answers_with_the_id(services: Any) -> None:
-    assert train.start(services, "glyphs", GLYPHS | {"lr_g": 0.003}) == "a-run"
+    assert own_run.start(services, "glyphs", GLYPHS | {"lr_g": 0.003}) == "a-run"
     ((_, config, preset),) = services.jobs.told
     assert (preset, config.dataset, config.seconds, config.lr_g) == ("glyphs", "glyphs", 2.0, 0.003)
 
 
 def test_bad_settings_queue_nothing(services: Any) -> None:
     with pytest.raises(ConfigError, match="lr_g is 9"):
-        train.start(services, "glyphs", GLYPHS | {"lr_g": 9})
+        own_run.start(services, "glyphs", GLYPHS | {"lr_g": 9})
     assert services.jobs.told == []
 
 
 def test_a_data_set_that_is_not_here_must_be_downloaded_first(services: Any, tmp_path: Path) -> None:
     services.data_root = str(tmp_path / "empty")
     with pytest.raises(DataError, match="press Download"):
-        train.start(services, "digits", {"dataset": "kmnist", "seconds": 2})
+        own_run.start(services, "digits", {"dataset": "kmnist", "seconds": 2})
     assert services.jobs.told == []
 
 
@@ -57,7 +57,7 @@ def test_a_data_set_that_is_not_here_must_be_downloaded_first(services: Any, tmp
      ("stopped", False, ""), ("failed", False, "")],
 )  # fmt: skip
 def test_what_can_be_done_follows_the_state(services: Any, state: str, stop: bool, pause: str) -> None:
-    can = train.controls(services, make_run(services.runs, state=state).id)
+    can = own_run.controls(services, make_run(services.runs, state=state).id)
     assert (can.stop, can.pause, can.explore, can.watch) == (stop, pause, False, True)
 
 
@@ -65,13 +65,13 @@ def test_a_stopped_run_with_a_checkpoint_can_go_on_and_be_explored(services: Any
     run = make_run(services.runs, state="stopped")
     run.checkpoint(200).mkdir()
     run.generator.write_bytes(b"x")
-    can = train.controls(services, run.id)
+    can = own_run.controls(services, run.id)
     assert can.pause == "continue" and can.explore
 
 
 @pytest.mark.parametrize("gone", ["", "nothing", "../x"])
 def test_nothing_can_be_done_without_a_run(services: Any, gone: str) -> None:
-    assert train.controls(services, gone) == train.Controls()
+    assert own_run.controls(services, gone) == own_run.Controls()
 
 
 def test_pause_turns_to_continue(services: Any) -> None:
@@ -84,7 +84,7 @@ def test_pause_turns_to_continue(services: Any) -> None:
 
     services.jobs = Jobs()
     for state in ("running", "paused"):
-        train.pause_or_continue(services, make_run(services.runs, state=state).id)
+        own_run.pause_or_continue(services, make_run(services.runs, state=state).id)
     assert services.jobs.told == [("pause",), ("resume",)]
 
 
