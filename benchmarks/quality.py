@@ -1,4 +1,4 @@
-"""Does it learn, and how fast? Whole runs from the shipped presets, judged on 10,000 pictures, several seeds."""
+"""Does it learn, and how fast? Runs of the shipped presets, judged on 10,000 pictures, over several seeds."""
 
 from __future__ import annotations
 
@@ -80,12 +80,16 @@ def against_reference(data_root: str, say: Callable[[str], None]) -> list[Row]:
     theirs: dict[float, float] = {}
     for seconds, seen, pictures in reference.train(Path(data_root), (30.0, 300.0)):
         theirs[round(seconds)] = score(pictures, None, "mnist", data_root)["frechet"]
-        say(f"reference after {seconds:.0f} s, {seen} pictures: Frechet distance {theirs[round(seconds)]:.3g}")
+        say(
+            f"reference after {seconds:.0f} s, {seen} pictures: Frechet distance {theirs[round(seconds)]:.3g}"
+        )
     best = min(theirs.values())
     listed = ", ".join(f"{value:.3g} after {seconds} s" for seconds, value in theirs.items())
     ratio = ">= 100" if best > ours["frechet"] else "below 100"
     result = f"ours {ours['frechet']:.3g} after 3 s, the tutorial's {listed}: time ratio {ratio}"
-    return [Row("Fréchet distance on MNIST against the tutorial DCGAN", "ours in 3 s < theirs in 300 s", result)]
+    return [
+        Row("Fréchet distance on MNIST against the tutorial DCGAN", "ours in 3 s < theirs in 300 s", result)
+    ]
 
 
 def _row(case: Case, name: str, scores: Sequence[Scores], steps: Sequence[int]) -> Row:

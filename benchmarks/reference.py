@@ -26,7 +26,12 @@ def generator() -> nn.Sequential:
     layers: list[nn.Module] = [nn.ConvTranspose2d(Z, widths[0], 4, 1, 0, bias=False)]
     for a, b in zip(widths, widths[1:]):
         layers += [nn.BatchNorm2d(a), nn.ReLU(True), nn.ConvTranspose2d(a, b, 4, 2, 1, bias=False)]
-    layers += [nn.BatchNorm2d(WIDTH), nn.ReLU(True), nn.ConvTranspose2d(WIDTH, 1, 4, 2, 1, bias=False), nn.Tanh()]
+    layers += [
+        nn.BatchNorm2d(WIDTH),
+        nn.ReLU(True),
+        nn.ConvTranspose2d(WIDTH, 1, 4, 2, 1, bias=False),
+        nn.Tanh(),
+    ]
     return nn.Sequential(*layers)
 
 
