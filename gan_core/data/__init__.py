@@ -58,8 +58,8 @@ def load(
     """The pictures of a data set at `size` x `size`, prepared at the first call and mapped from then on.
 
     `split` is "train" or "test". `root` is the folder that holds MNIST/raw and the like; when empty it is
-    GAN_DATA or ./data, and for Fashion-MNIST also the folder of the system's package. `download` fetches
-    what is missing into it.
+    GAN_DATA or ./data; for Fashion-MNIST the folder of the system's package is looked at last. `download`
+    fetches what is missing into it.
 
     Raises:
         DataError: an unknown name, files that are missing or damaged, or a download that failed.
@@ -88,9 +88,9 @@ def _root(root: str) -> Path:
 
 
 def _places(source: DataSource, root: str) -> list[Path]:
-    """Folders that may hold the files. The system's own counts unless another root was asked for."""
+    """Folders that may hold the files, the one asked for first, the system's own last."""
     places = [_root(root) / source.folder]
-    if source.system and (not root or _root(root) == Path(source.system)):
+    if source.system:
         places.append(Path(source.system))
     return places
 

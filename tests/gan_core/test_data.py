@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import gzip
 import hashlib
@@ -44,6 +45,12 @@ def put_idx(folder: Path, packed: bool = False) -> None:
         for kind, array in zip(("images-idx3", "labels-idx1"), arrays, strict=True):
             data, name = idx(array), f"{split}-{kind}-ubyte"
             (folder / (name + ".gz" * packed)).write_bytes(gzip.compress(data) if packed else data)
+
+
+def without_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a machine that has no package of Fashion-MNIST."""
+    bare = dataclasses.replace(DATASETS["fashion-mnist"], system="")
+    monkeypatch.setitem(DATASETS, "fashion-mnist", bare)
 
 
 @pytest.fixture
@@ -195,7 +202,10 @@ def test_cache_folder_is_the_users_own(monkeypatch: pytest.MonkeyPatch) -> None:
     assert cache_folder().is_absolute()
 
 
-def test_a_missing_root_says_where_it_looked_and_what_to_type(tmp_path: Path) -> None:
+def test_a_missing_root_says_where_it_looked_and_what_to_type(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_system(monkeypatch)
     for name in ("mnist", "fashion-mnist", "kmnist", "cifar10"):
         assert not available(name, str(tmp_path))
         with pytest.raises(DataError) as caught:
@@ -204,6 +214,17 @@ def test_a_missing_root_says_where_it_looked_and_what_to_type(tmp_path: Path) ->
         assert str(tmp_path.resolve() / DATASETS[name].folder) in sentence
         assert f"python -m gan_core datasets --download {name}" in sentence
         assert "--data-root DIR" in sentence
+
+
+def test_the_systems_folder_comes_last(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_idx(tmp_path / "system", packed=True)
+    source = dataclasses.replace(DATASETS["fashion-mnist"], system=str(tmp_path / "system"))
+    monkeypatch.setitem(DATASETS, source.name, source)
+    assert available(source.name, str(tmp_path / "elsewhere"))
+    own = tmp_path / "own" / source.folder
+    put_idx(own)
+    (own / "t10k-labels-idx1-ubyte").write_bytes(idx(np.full(20, 7, np.uint8)))
+    assert set(load(source.name, split="test", root=str(tmp_path / "own")).labels) == {7}
 
 
 def test_root_by_argument_then_environment_then_folder(
@@ -295,6 +316,7 @@ def test_download(
     name: str, kind: str, server: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     serve_idx(kind, server, monkeypatch)
+    without_system(monkeypatch)
     root = tmp_path / "new" / "root"
     pictures = load(name, root=str(root), download=True)
     assert (pictures.images[:, 0, 2:30, 2:30] == TINY["train"][0]).all()
