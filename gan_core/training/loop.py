@@ -111,9 +111,8 @@ def _record(session: Session, d: Outcome, g: Outcome) -> dict[str, float]:
     unsound = first_unsound(values)
     if unsound is not None:
         return _diverged(session, unsound)
-    session.speed = state.images / max(state.seconds, 1e-9)
     values |= {
-        "speed/images per second": session.speed,
+        "speed/images per second": session.speed(),
         "rate/G": state.g_optimizer.param_groups[0]["lr"],
         "rate/D": state.d_optimizer.param_groups[0]["lr"],
     }

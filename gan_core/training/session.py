@@ -37,7 +37,7 @@ class Session:
     gallery: Gallery
     times: Timetable
     watch: Stopwatch
-    speed: float = 0.0
+    marked: tuple[int, float] = (0, 0.0)  # images and seconds at the last look at the speed
 
     @property
     def progress(self) -> float:
@@ -45,12 +45,18 @@ class Session:
         state = self.state
         return progress(self.config, state.step, state.images, state.seconds)
 
+    def speed(self) -> float:
+        """Images a second since this was last asked."""
+        (images, seconds), state = self.marked, self.state
+        self.marked = state.images, state.seconds
+        return (state.images - images) / max(state.seconds - seconds, 1e-9)
+
     def report(self, **changes: object) -> None:
         """Write how far the run is, and `changes`, into its status."""
         state = self.state
         self.writer.update(
             step=state.step, images=state.images, seconds=round(state.seconds, 3),
-            images_per_second=round(self.speed, 1), **changes,
+            images_per_second=round(state.images / max(state.seconds, 1e-9), 1), **changes,
         )  # fmt: skip
 
     def paint(self) -> None:
@@ -104,7 +110,7 @@ def open_session(config: TrainConfig, writer: RunWriter, resume: bool) -> Sessio
     times.sample_due(0, state.seconds)
     times.checkpoints.last = state.seconds
     return Session(config, model, writer, _feed(config, pictures, machine), state, objective_of(config),
-                    gallery, times, Stopwatch(state.seconds))  # fmt: skip
+                    gallery, times, Stopwatch(state.seconds), (state.images, state.seconds))  # fmt: skip
 
 
 def model_config(config: TrainConfig) -> ModelConfig:
