@@ -50,7 +50,11 @@ class Sampler:
         return sample_latents(count, self.model.latent, seed)
 
     def pictures(self, z: Tensor, labels: np.ndarray | Tensor | None = None) -> np.ndarray:
-        """uint8 (N, C, H, W) for z (N, latent). Labels (N,) default to 0, 1, 2 ... in turn."""
+        """uint8 (N, C, H, W) for z (N, latent).
+
+        Labels are whole numbers (N,), 0, 1, 2 ... in turn by default, or float shares (N, classes) for
+        pictures between classes.
+        """
         asked = self._labels(len(z), labels)
         parts = []
         with self._lock, torch.inference_mode():
@@ -83,4 +87,5 @@ class Sampler:
             return None
         if labels is None:
             return torch.arange(count) % self.model.classes
-        return torch.as_tensor(labels, dtype=torch.int64)
+        asked = torch.as_tensor(labels)
+        return asked.float() if asked.is_floating_point() else asked.to(torch.int64)

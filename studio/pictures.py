@@ -91,7 +91,7 @@ def parse(query: Mapping[str, str], model: Model) -> View:
 def walk(shelf: Shelf, model: Model, view: View, ts: np.ndarray) -> np.ndarray:
     """Pictures at the places `ts` (N,) on the way from A to B: uint8 (N, C, H, W).
 
-    Between two classes the label changes half way.
+    Between two classes the label is mixed, too.
     """
     import torch
 
@@ -106,7 +106,8 @@ def walk(shelf: Shelf, model: Model, view: View, ts: np.ndarray) -> np.ndarray:
     if not model.classes:
         return sampler.pictures(z)
     ends_labels = [i % len(model.classes) if view.label is None else view.label for i in (view.a, view.b)]
-    return sampler.pictures(z, np.where(ts < 0.5, *ends_labels))
+    first, last = np.eye(len(model.classes))[ends_labels]
+    return sampler.pictures(z, (1 - ts[:, None]) * first + ts[:, None] * last)
 
 
 def grid(shelf: Shelf, model: Model, view: View) -> np.ndarray:

@@ -37,12 +37,16 @@ class Network:
 
 
 def join_label(z: Tensor, labels: Tensor | None, classes: int) -> Tensor:
-    """z (N, latent) followed by the label as a one-hot row: (N, latent + classes)."""
+    """z (N, latent) followed by the label as a one-hot row: (N, latent + classes).
+
+    Labels are whole numbers (N,), or shares (N, classes) for pictures between classes.
+    """
     if classes == 0:
         return z
     if labels is None:
         raise ValueError("a conditional generator needs labels")
-    return torch.cat([z, F.one_hot(labels, classes).to(z.dtype)], dim=1)
+    shares = labels if labels.is_floating_point() else F.one_hot(labels, classes)
+    return torch.cat([z, shares.to(z.dtype)], dim=1)
 
 
 class Head(nn.Module):

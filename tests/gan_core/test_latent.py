@@ -102,3 +102,11 @@ def test_sampler_chunks_and_labels(sampler):
     assert np.array_equal(pictures[:2], again)
     _, twos = sampler.sample(5, seed=1, label=2)
     assert twos.tolist() == [2] * 5
+
+
+def test_labels_may_be_mixed(sampler):
+    z = sampler.latents(1, 4).expand(3, -1)
+    pure = sampler.pictures(z[:2], np.array([0, 2]))
+    mixed = sampler.pictures(z, np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.5, 0.0, 0.5]]))
+    assert np.array_equal(mixed[:2], pure)
+    assert not np.array_equal(mixed[2], pure[0]) and not np.array_equal(mixed[2], pure[1])
