@@ -75,8 +75,8 @@ class Speeds:
         self._trial: subprocess.Popen[str] | None = None
 
     def known(self, config: TrainConfig) -> float | None:
-        """Steps a second as measured before or seen in an earlier run, else None."""
-        return self._known.get(key(config)) or self._remembered(config)
+        """Steps a second as seen in an earlier run, the best evidence, or in a trial; else None."""
+        return self._remembered(config) or self._known.get(key(config))
 
     def measure(self, config: TrainConfig) -> float | None:
         """`known`, or after a trial of a few steps; None when that failed or was ended. Takes seconds."""
