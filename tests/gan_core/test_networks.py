@@ -13,8 +13,8 @@ SHAPES = [(name, size) for name, row in NETWORKS.items() for size in row.sizes]
 
 
 def model(**changes):
-    base = {"network": "dcgan", "size": 32, "channels": 1, "classes": 0, "latent": 8, "g_width": 4, "d_width": 4,
-            "conditioning": "class-logits"}  # fmt: skip
+    base = {"network": "dcgan", "size": 32, "channels": 1, "classes": 0, "latent": 8, "g_width": 4,
+            "d_width": 4, "conditioning": "class-logits"}  # fmt: skip
     return ModelConfig(**{**base, **changes})
 
 
