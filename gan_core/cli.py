@@ -1,4 +1,4 @@
-"""The command line: train, resume, sample, score, runs, datasets, presets, speed."""
+"""The command line: train, resume, sample, score, runs, datasets, presets."""
 
 from __future__ import annotations
 

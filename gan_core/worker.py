@@ -26,7 +26,9 @@ from gan_core.runs.writer import amend_status
 def main() -> int:
     """Warm up, wait for a run, train it. Returns the exit code."""
     _step_back()
-    from gan_core.training import train  # seconds of importing, done before there is anything to do
+    from gan_core.training import train, warm_up  # seconds of importing, before there is anything to do
+
+    warm_up()
 
     line = sys.stdin.readline()
     if not line.strip():

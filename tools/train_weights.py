@@ -38,7 +38,11 @@ class Recipe:
 
 RECIPES = {
     "mnist": Recipe("digits", {"steps": 12_000, "batch": 64, "lr_g": 6e-3, "lr_d": 6e-3, "threads": 1}),
-    "fashion-mnist": Recipe("fashion", {"steps": 12_000, "g_width": 48, "class_weight": 0.1, "threads": 1}),
+    "fashion-mnist": Recipe(
+        "fashion",
+        {"steps": 14_000, "g_width": 48, "d_width": 48, "class_weight": 0.05, "lr_g": 4e-3, "lr_d": 4e-3,
+         "threads": 1},
+    ),  # fmt: skip
 }
 COLUMNS = ("frechet", "floor", "frechet_over_floor", "class_kl", "confidence", "agreement", "recall")
 
