@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -31,6 +32,13 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     """Build the page and serve it until interrupted."""
     asked = arguments(argv)
+    with tempfile.TemporaryDirectory(prefix="dcgan-studio-") as scratch:
+        os.environ.setdefault("GRADIO_TEMP_DIR", scratch)  # its own choice is one folder for all users
+        serve(asked)
+
+
+def serve(asked: argparse.Namespace) -> None:
+    """The page on the address asked for, until interrupted."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("httpx").setLevel(logging.WARNING)
 
