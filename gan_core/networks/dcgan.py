@@ -27,6 +27,14 @@ def down(inputs: int, outputs: int, norm: bool) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(inputs, outputs, 4, 2, 1, bias=not norm), middle, nn.LeakyReLU(0.2))
 
 
+def flat(h: Tensor) -> Tensor:
+    """(N, C, h, w) to (N, h * w * C): channels last, so that in that layout nothing has to move.
+
+    Where layouts meet, the backward pass of an activation is 25 times slower than where they agree.
+    """
+    return h.permute(0, 2, 3, 1).flatten(1)
+
+
 class Seed(nn.Module):
     """z and label to the first 4x4 feature map: (N, latent), (N,) to (N, width, 4, 4)."""
 
@@ -38,7 +46,8 @@ class Seed(nn.Module):
 
     def forward(self, z: Tensor, labels: Tensor | None) -> Tensor:
         h = self.linear(join_label(z, labels, self.classes))  # (N, width * 16)
-        return torch.relu(self.norm(h.view(-1, self.width, 4, 4)))  # (N, width, 4, 4)
+        h = h.view(-1, 4, 4, self.width).permute(0, 3, 1, 2)  # (N, width, 4, 4), channels last as it lies
+        return torch.relu(self.norm(h))
 
     def latent_map(self) -> Tensor:
         """The matrix (width * 16, latent) that takes z to the normalised feature map in eval mode."""
@@ -46,7 +55,7 @@ class Seed(nn.Module):
         assert variance is not None
         gain = self.norm.weight / (variance + eps).sqrt()  # (width,)
         weight = self.linear.weight[:, : self.linear.in_features - self.classes]  # the rest is the label's
-        return (weight * gain.repeat_interleave(16)[:, None]).detach()
+        return (weight * gain.repeat(16)[:, None]).detach()
 
 
 class Generator(nn.Module):
@@ -79,4 +88,4 @@ class Discriminator(nn.Module):
         self.head = Head(widths[-1] * 16, model)
 
     def forward(self, pictures: Tensor, labels: Tensor | None = None) -> Judgement:
-        return self.head(self.downs(pictures).flatten(1), labels)  # type: ignore[no-any-return]
+        return self.head(flat(self.downs(pictures)), labels)  # type: ignore[no-any-return]

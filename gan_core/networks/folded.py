@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from gan_core.config import ModelConfig
 from gan_core.networks.base import Head, Judgement
-from gan_core.networks.dcgan import Seed, doublings, down, up
+from gan_core.networks.dcgan import Seed, doublings, down, flat, up
 
 FOLD = 2
 
@@ -47,4 +47,4 @@ class FoldedDiscriminator(nn.Module):
 
     def forward(self, pictures: Tensor, labels: Tensor | None = None) -> Judgement:
         folded = F.pixel_unshuffle(pictures, FOLD)  # (N, 4C, size/2, size/2)
-        return self.head(self.downs(folded).flatten(1), labels)  # type: ignore[no-any-return]
+        return self.head(flat(self.downs(folded)), labels)  # type: ignore[no-any-return]

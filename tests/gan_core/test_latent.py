@@ -86,7 +86,7 @@ def test_the_first_direction_moves_the_first_layer_most(sampler):
         label = torch.zeros(2, dtype=torch.int64)
         with torch.no_grad():
             one_hot = torch.nn.functional.one_hot(label, 3).float()
-            h = seed.norm(seed.linear(torch.cat([z, one_hot], 1)).view(2, -1, 4, 4))
+            h = seed.norm(seed.linear(torch.cat([z, one_hot], 1)).view(2, 4, 4, -1).permute(0, 3, 1, 2))
         return (h[1] - h[0]).norm().item()
 
     assert change(directions[0]) == pytest.approx(strengths[0].item(), rel=1e-4)
