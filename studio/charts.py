@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from array import array
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -27,7 +28,7 @@ class Columns:
         self.drawn = -1  # number of records in the charts made last
 
     def add(self, records: Iterable[Mapping[str, Any]]) -> None:
-        """Append records as read from metrics.jsonl; what is no number is a gap in its curve."""
+        """Take in records as read from metrics.jsonl; the last one of a step counts, no number is a gap."""
         for record in records:
             step = _number(record.get("step"))
             if math.isnan(step):
@@ -39,9 +40,12 @@ class Columns:
 
     def _append(self, name: str, step: float, value: float) -> None:
         xs, ys = self._columns.setdefault(name, (array("d"), array("d")))
-        if not xs or step > xs[-1]:  # a run resumed from a checkpoint repeats some steps
-            xs.append(step)
-            ys.append(value)
+        at = bisect_left(xs, step) if xs and step <= xs[-1] else len(xs)
+        if at < len(xs) and xs[at] == step:  # a run resumed from a checkpoint makes some steps anew
+            ys[at] = value
+        else:
+            xs.insert(at, step)
+            ys.insert(at, value)
 
     def worth_drawing(self) -> bool:
         """Whether the charts would look different: at least the width of one point has been added."""

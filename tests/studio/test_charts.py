@@ -47,10 +47,13 @@ def test_what_is_no_number_is_a_gap_and_valid_json() -> None:
     json.dumps(drawn, allow_nan=False)
 
 
-def test_a_record_seen_before_is_not_drawn_twice() -> None:
+def test_of_steps_made_again_after_a_checkpoint_the_last_value_is_drawn() -> None:
     columns = filled(5)
-    columns.add([{"step": 3, "loss/D": 9.0}, {"step": 5, "loss/D": 2.0}])  # a run resumed from a checkpoint
-    assert columns.charts()[0]["curves"][0]["x"] == [0, 1, 2, 3, 4, 5]
+    columns.add([{"step": 3, "loss/D": 9.0}])
+    assert columns.charts()[0]["curves"] == [{"name": "D", "x": [0, 1, 2, 3, 4], "y": [1, 1, 1, 9, 1]}]
+    columns.add([{"step": 3.5, "loss/D": 7.0}, {"step": 4, "loss/D": None}, {"step": 5, "loss/D": 2.0}])
+    (curve,) = columns.charts()[0]["curves"]
+    assert curve == {"name": "D", "x": [0, 1, 2, 3, 3.5, 4, 5], "y": [1, 1, 1, 9, 7, None, 2]}
 
 
 def test_resting_lines_appear_only_for_curves_that_are_there() -> None:
