@@ -93,6 +93,11 @@ class RunWriter:
         with self._writing():
             files.write_bytes(self.run.real, data)
 
+    def generator(self, fill: Callable[[Path], None]) -> None:
+        """Let `fill` write the generator, atomically, to the path it is given."""
+        with self._writing():
+            fill(self.run.generator)
+
     def checkpoint(self, step: int, fill: Callable[[Path], None]) -> None:
         """Let `fill` write a checkpoint into an empty directory; it gets its name only when complete.
 

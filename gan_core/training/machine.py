@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from gan_core.config import TrainConfig
+from gan_core.errors import ConfigError
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # names and numbers of glibc's malloc.h
 PATIENCE = 0.8  # seconds that the measurement may take in all
@@ -63,10 +64,18 @@ def keep_memory() -> bool:
 
 
 def choose_device(asked: str) -> str:
-    """The device asked for; `auto` is a CUDA GPU where there is one, else the processor."""
-    if asked != "auto":
-        return asked
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    """The device asked for; `auto` is a CUDA GPU where there is one, else the processor.
+
+    Raises:
+        ConfigError: this machine has none of the kind asked for.
+    """
+    here = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if asked == "auto":
+        return "cuda" if here["cuda"] else "cpu"
+    if not here[asked]:
+        known = ", ".join(name for name in here if here[name])
+        raise ConfigError.single("device", asked, f"There is no {asked} device here; known are auto, {known}.")
+    return asked
 
 
 def choose_machine(
@@ -85,7 +94,7 @@ def choose_machine(
 
     def fastest(candidates: Iterable[Machine]) -> Machine:
         for machine in dict.fromkeys(candidates):
-            if machine not in timings and (not timings or time.perf_counter() < deadline):
+            if machine not in timings and (len(timings) < 2 or time.perf_counter() < deadline):
                 timings[machine] = _time(trial(machine), machine, min(timings.values(), default=float("inf")))
         return min(timings, key=lambda machine: timings[machine])
 
@@ -101,14 +110,17 @@ def choose_machine(
 
 
 def _forms(config: TrainConfig, device: str) -> list[tuple[str, str]]:
-    """(precision, memory format) pairs left open by `config`, the likeliest winner first."""
+    """(precision, memory format) pairs left open by `config`, the likeliest winner first.
+
+    The two number formats come first: one that this processor only imitates must not win for want of time.
+    """
     precisions = ["bf16", "fp32"] if config.precision == "auto" else [config.precision]
     if device == "mps" and config.precision == "auto":
         precisions = ["fp32"]
     layouts = (
         ["channels_last", "contiguous"] if config.memory_format == "auto" else [config.memory_format]
     )  # fmt: skip
-    return list(itertools.product(precisions, layouts))
+    return [(precision, layout) for layout, precision in itertools.product(layouts, precisions)]
 
 
 def _cores() -> int:
@@ -119,8 +131,9 @@ def _cores() -> int:
 
 
 def _time(step: Callable[[], object], machine: Machine, best: float) -> float:
-    """Seconds of one step: the least of three after a warm-up; one only when it is hopeless."""
+    """Seconds of one step: the least of three after a warm-up; fewer when it is hopeless or takes long."""
     machine.use_threads()
+    since = time.perf_counter()
     step()
     least = float("inf")
     for _ in range(3):
@@ -129,7 +142,7 @@ def _time(step: Callable[[], object], machine: Machine, best: float) -> float:
         if machine.device == "cuda":
             torch.cuda.synchronize()
         least = min(least, time.perf_counter() - begin)
-        if least > SLOWER * best:
+        if least > SLOWER * best or time.perf_counter() - since > PATIENCE / 4:
             break
     return least
 

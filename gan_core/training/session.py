@@ -16,7 +16,7 @@ from gan_core.losses import LOSSES
 from gan_core.runs import RunPaths, RunWriter
 from gan_core.runs.reader import checkpoint_steps
 from gan_core.training.feed import Feed
-from gan_core.training.machine import Machine, choose_machine, keep_memory
+from gan_core.training.machine import Machine, choose_device, choose_machine, keep_memory
 from gan_core.training.record import Gallery
 from gan_core.training.snapshot import load_state, read_counters, save_state
 from gan_core.training.state import State, build_state, follow
@@ -64,17 +64,21 @@ class Session:
         self.writer.sample(self.state.step, self.gallery.paint(self.state))
 
     def export(self) -> None:
-        """Write the smoothed generator, for whoever explores it."""
+        """Write the smoothed generator, for whoever explores it; one that diverged leaves the last good one."""
+        if not self.state.sound():
+            return
         state, config, source = self.state, self.config, DATASETS[self.config.dataset]
         info = {
             "dataset": config.dataset, "class_names": list(source.classes) if config.conditional else [],
             "step": state.step, "images": state.images, "seconds": round(state.seconds, 1),
             "seed": config.seed, "run": self.writer.run.id, "licence": source.licence,
         }  # fmt: skip
-        export_generator(self.writer.run.generator, state.ema, self.model, info)
+        self.writer.generator(lambda path: export_generator(path, state.ema, self.model, info))
 
     def save(self) -> None:
-        """Write a checkpoint of the whole state."""
+        """Write a checkpoint of the whole state; one that diverged leaves the last good one."""
+        if not self.state.sound():
+            return
         self.writer.checkpoint(self.state.step, lambda folder: save_state(self.state, folder))
 
     def close(self) -> None:
@@ -101,6 +105,7 @@ def open_session(config: TrainConfig, writer: RunWriter, resume: bool) -> Sessio
         writer.log(reason)
     else:
         machine = read_counters(folder)["machine"]
+        choose_device(machine.device)  # it may have begun on another machine
         writer.log(f"Resumed from {folder.name}.")
     machine.use_threads()
     state = build_state(config, model, machine)

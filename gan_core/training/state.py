@@ -33,6 +33,11 @@ class State:
         """(count, latent) standard normal numbers from the run's own generator."""
         return torch.randn(count, self.latent, generator=self.noise, device=self.machine.device)
 
+    def sound(self) -> bool:
+        """Whether all weights are finite numbers: others are worth no place on disk."""
+        weights = [p.detach() for net in (self.G, self.D, self.ema) for p in net.parameters()]
+        return bool(torch.stack(torch._foreach_norm(weights)).isfinite().all())
+
 
 def build_state(config: TrainConfig, model: ModelConfig, machine: Machine) -> State:
     """A fresh state, the same for the same seed and machine choice."""

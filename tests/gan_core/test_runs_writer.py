@@ -154,6 +154,7 @@ def write_half(self: Path, data: bytes) -> int:
     lambda writer: writer.update(step=9),
     lambda writer: writer.sample(9, b"12345678"),
     lambda writer: writer.real(b"12345678"),
+    lambda writer: writer.generator(lambda path: path.write_bytes(b"12345678")),
     lambda writer: writer.checkpoint(9, lambda path: path.joinpath("state").write_bytes(b"12345678")),
 ])  # fmt: skip
 def test_a_full_disk_is_one_sentence_and_leaves_the_run_as_it_was(

@@ -8,13 +8,14 @@ import torch
 from PIL import Image
 
 from gan_core.config import TrainConfig, from_mapping
-from gan_core.errors import RunError, TrainingDiverged
-from gan_core.runs import create_run, read_lines, read_status
+from gan_core.errors import ConfigError, RunError, TrainingDiverged
+from gan_core.runs import RunWriter, create_run, read_lines, read_status
 from gan_core.runs.control import send
 from gan_core.runs.reader import checkpoint_steps, sample_steps
 from gan_core.sampling import Sampler
 from gan_core.training import train, trial, warm_up
 from gan_core.training.machine import Machine, choose_machine
+from gan_core.training.session import open_session
 from gan_core.training.snapshot import read_counters
 from gan_core.training.timetable import Stopwatch, progress, sample_gap, timetable
 
@@ -191,6 +192,39 @@ def test_choice_of_machine_keeps_what_is_fixed_and_takes_the_fastest():
     fixed = TrainConfig(seconds=1.0, device="cpu", precision="fp32", memory_format="contiguous", threads=1)
     best, _ = choose_machine(fixed, lambda machine: pytest.fail("nothing was left to measure"))
     assert best == Machine("cpu", "fp32", "contiguous", 1)
+
+
+def test_a_number_format_that_is_only_imitated_does_not_win_for_want_of_time(monkeypatch):
+    import time
+
+    monkeypatch.setattr("gan_core.training.machine.PATIENCE", 0.0)
+    best, _ = choose_machine(
+        TrainConfig(seconds=1.0, device="cpu", threads=1),
+        lambda machine: lambda: time.sleep(0.02 if machine.precision == "bf16" else 0.002),
+    )
+    assert best.precision == "fp32"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is one here")
+def test_a_device_that_is_not_here_is_one_sentence(tmp_path):
+    settings = config(steps=1, device="cuda")
+    run = create_run(tmp_path, settings)
+    with pytest.raises(ConfigError, match="There is no cuda device here; known are auto, cpu"):
+        run_to_end(run, settings)
+    assert read_status(run).state == "failed"
+
+
+def test_a_state_that_diverged_between_two_records_spoils_nothing_on_disk(tmp_path):
+    settings = config(steps=100, log_every=50, checkpoint_seconds=1.0)
+    run = create_run(tmp_path, settings)
+    session = open_session(settings, RunWriter(run), resume=False)
+    session.save(), session.export()
+    good = run.generator.read_bytes()
+    with torch.no_grad():
+        next(session.state.ema.parameters()).fill_(float("nan"))
+    session.state.step = 3
+    session.save(), session.export()
+    assert checkpoint_steps(run) == [0] and run.generator.read_bytes() == good
 
 
 def test_the_choice_is_in_the_log_and_kept_by_the_checkpoint(tmp_path):
