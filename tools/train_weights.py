@@ -89,7 +89,15 @@ def table() -> str:
     return "\n".join(lines)
 
 
+def write_table() -> None:
+    """Put the table between the marks of weights/README.md."""
+    page = WEIGHTS / "README.md"
+    before, _, rest = page.read_text(encoding="utf-8").partition("<!-- table -->")
+    _, _, after = rest.partition("<!-- /table -->")
+    page.write_text(f"{before}<!-- table -->\n{table()}\n<!-- /table -->{after}", encoding="utf-8")
+
+
 if __name__ == "__main__":
     for asked in sys.argv[1:] or RECIPES:
         make(asked)
-    print(table())
+    write_table()
