@@ -55,7 +55,7 @@ def keep_memory() -> bool:
     """Have the C library keep blocks of up to 32 MB that a step lets go, for the next step. True if it will.
 
     glibc hands blocks over 128 kB back to the system at once, and the same pages are then faulted in again
-    several times a step. (python -m benchmarks memory: the ratio.)
+    several times a step.
     """
     if platform.libc_ver()[0] != "glibc":
         return False
@@ -73,8 +73,8 @@ def choose_device(asked: str) -> str:
     if asked == "auto":
         return "cuda" if here["cuda"] else "cpu"
     if not here[asked]:
-        known = ", ".join(name for name in here if here[name])
-        raise ConfigError.single("device", asked, f"There is no {asked} device here; known are auto, {known}.")
+        there = ", ".join(name for name in here if here[name])
+        raise ConfigError.single("device", asked, f"There is no {asked} here; choose of auto, {there}.")
     return asked
 
 

@@ -64,7 +64,7 @@ class Session:
         self.writer.sample(self.state.step, self.gallery.paint(self.state))
 
     def export(self) -> None:
-        """Write the smoothed generator, for whoever explores it; one that diverged leaves the last good one."""
+        """Write the smoothed generator, for whoever explores it, unless it diverged."""
         if not self.state.sound():
             return
         state, config, source = self.state, self.config, DATASETS[self.config.dataset]

@@ -209,7 +209,7 @@ def test_a_number_format_that_is_only_imitated_does_not_win_for_want_of_time(mon
 def test_a_device_that_is_not_here_is_one_sentence(tmp_path):
     settings = config(steps=1, device="cuda")
     run = create_run(tmp_path, settings)
-    with pytest.raises(ConfigError, match="There is no cuda device here; known are auto, cpu"):
+    with pytest.raises(ConfigError, match="There is no cuda here; choose of auto, cpu"):
         run_to_end(run, settings)
     assert read_status(run).state == "failed"
 
