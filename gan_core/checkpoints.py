@@ -114,9 +114,9 @@ def load_generator(path: Path) -> tuple[nn.Module, ModelConfig, dict[str, Any]]:
 
 
 def _check_model(path: Path, model: ModelConfig) -> None:
-    row = NETWORKS.get(model.network)
+    row = NETWORKS.get(str(model.network))
     whole = all(isinstance(getattr(model, name), int) for name in LIMITS)
     if row is None or model.size not in row.sizes or not whole:
         raise WeightsError(f"{path.name} asks for a network that is not known here ({model.network!r}).")
-    if any(not 0 <= getattr(model, name) <= limit for name, limit in LIMITS.items()):
-        raise WeightsError(f"{path.name} asks for a network that is too large.")
+    if any(not (name != "classes") <= getattr(model, name) <= limit for name, limit in LIMITS.items()):
+        raise WeightsError(f"{path.name} asks for a network that is too large or too small.")

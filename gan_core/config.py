@@ -221,7 +221,7 @@ def _convert(name: str, value: object) -> Any:
         return value
     try:
         number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(wrong) from None
     if isinstance(value, bool) or number != number or number in (float("inf"), float("-inf")):
         raise ValueError(wrong)

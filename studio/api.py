@@ -6,7 +6,6 @@ picture on the way from a sample to another by /interpolate(model, seed_a, seed_
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import gradio as gr
@@ -27,7 +26,7 @@ def number(name: str, value: Any, low: float, high: float, whole: bool = True) -
     Raises:
         ConfigError: it is not one.
     """
-    fits = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    fits = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not fits or not low <= value <= high or (whole and value != int(value)):
         kind = "a whole number" if whole else "a number"
         sentence = f"{name} is {str(value)[:20]}, it must be {kind} from {low:g} to {high:.10g}."

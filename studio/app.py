@@ -26,12 +26,14 @@ TABS: tuple[tuple[str, str, ModuleType], ...] = (
     ("watch", "shell.watch", watch),
 )
 TITLE = "DCGAN Studio · DCGAN 工作室"
+STALE = (600, 3600)  # every ten minutes, drop the files of API answers that are an hour old
 LOG = logging.getLogger("studio")
 
 
 def build_app(services: Services) -> gr.Blocks:
     """The whole page with its events and public functions."""
-    with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as demo:
+    about: dict[str, Any] = {"title": TITLE, "analytics_enabled": False, "fill_width": True}
+    with gr.Blocks(**about, delete_cache=STALE) as demo:
         gr.HTML(_header(), elem_id="studio-header")
         handles: dict[str, Any] = {}
         with gr.Tabs(elem_id="studio-tabs") as tabs:

@@ -176,10 +176,10 @@ def _encoded(picture: Any, query: Mapping[str, str], model: Model) -> Response:
     headers = {"Cache-Control": kept}
     if query.get("format") != "png":
         return Response(webp(picture), media_type="image/webp", headers=headers)
-    scale = max(1, min(16, int(query["scale"]))) if query.get("scale", "").isdecimal() else 1
+    scale = max(1, min(16, int(query["scale"][:4]))) if query.get("scale", "").isdecimal() else 1
     scale = min(scale, max(1, 4096 // max(picture.size)))
     picture = picture.resize((picture.width * scale, picture.height * scale), 0)  # 0: nearest, stays crisp
     if query.get("save"):
-        name = "".join(c if c.isalnum() or c in "-_" else "-" for c in query["save"])[:60]
+        name = "".join(c if (c.isascii() and c.isalnum()) or c in "-_" else "-" for c in query["save"])[:60]
         headers["Content-Disposition"] = f'attachment; filename="{name}.png"'
     return Response(png(picture), media_type="image/png", headers=headers)

@@ -24,6 +24,7 @@ from studio.forms import configure
 from studio.handlers import answered
 from studio.services import Services
 
+LONGEST = 20_000  # letters of settings
 HIDDEN = ("pid", "born", "host")  # about the server, nothing for a visitor
 
 
@@ -31,10 +32,14 @@ def parse(settings: str) -> tuple[str, dict[str, Any]]:
     """(preset, settings by name) from JSON text; empty text is the first preset as it is.
 
     Raises:
-        ConfigError: for text that is no JSON object, and for every unknown name, with "did you mean".
+        ConfigError: for text that is no JSON object or too long, and for every unknown name.
     """
+    settings = settings or "{}"
+    if len(settings) > LONGEST:
+        sentence = f"The settings are {len(settings):,} letters long, at most {LONGEST:,} are read."
+        raise ConfigError.single("settings", settings[:40], sentence)
     try:
-        values = json.loads(settings or "{}")
+        values = json.loads(settings)
     except (ValueError, RecursionError) as error:
         raise ConfigError.single("settings", settings, f"The settings are not JSON: {error}.") from error
     if not isinstance(values, dict):

@@ -79,6 +79,7 @@ def test_somebody_elses_safetensors(tmp_path):
 
 @pytest.mark.parametrize(("change", "words"), [
     ({"size": 1 << 20}, "not known"), ({"network": "zebra"}, "not known"), ({"g_width": 10**6}, "too large"),
+    ({"network": []}, "not known"), ({"g_width": 0}, "too small"),
     ({"latent": 10**9}, "too large"), ({"g_width": 8}, "do not fit"), ({"surprise": 1}, "damaged"),
     ({"classes": "many"}, "not known"),
 ])  # fmt: skip

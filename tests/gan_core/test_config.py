@@ -73,7 +73,8 @@ def test_text_becomes_the_setting_s_own_type(name, text, value):
 @pytest.mark.parametrize(
     "name, value",
     [("steps", "many"), ("steps", 2.5), ("lr_g", "nan"), ("lr_g", float("inf")), ("lr_g", True),
-     ("batch", None), ("conditional", "maybe"), ("dataset", 3), ("seed", [1]), ("steps", "1e400")],
+     ("batch", None), ("conditional", "maybe"), ("dataset", 3), ("seed", [1]), ("steps", "1e400"),
+     ("steps", 10**400)],
 )  # fmt: skip
 def test_what_is_no_value_is_named_in_a_sentence(name, value):
     assert problems(BUDGET | {name: value})[name].startswith(f"{name} is ")

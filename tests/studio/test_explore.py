@@ -165,7 +165,9 @@ def test_saving_gives_an_enlarged_crisp_png(client: TestClient) -> None:
     answer = client.get("/studio/explore/image?model=mnist&format=png&scale=8&save=my/../pic")
     assert answer.headers["content-disposition"] == 'attachment; filename="my----pic.png"'
     assert np.array_equal(read(answer), small.repeat(8, 0).repeat(8, 1))
-    huge = read(client.get("/studio/explore/grid?model=mnist&format=png&scale=999"))
+    answer = client.get("/studio/explore/image?model=mnist&format=png&save=数字7")
+    assert answer.headers["content-disposition"] == 'attachment; filename="--7.png"'
+    huge = read(client.get("/studio/explore/grid?model=mnist&format=png&scale=" + "9" * 5000))
     assert max(huge.shape) <= 4096
 
 
@@ -204,6 +206,7 @@ def test_api_pictures(shelf: Shelf) -> None:
     ("arguments", "sentence"),
     [
         (("mnist", 0, 0), "count is 0, it must be a whole number from 1 to 400"),
+        (("mnist", 0, 10**400), "count is 1000"),
         (("mnist", 0, 2.5), r"count is 2\.5"),
         (("mnist", -1, 4), "seed is -1"),
         (("mnist", None, 4), "seed is None"),

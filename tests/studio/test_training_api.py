@@ -72,7 +72,9 @@ def test_no_settings_are_the_first_preset_as_it_is(services: Any, text: str) -> 
         ('{"steps": 0}', "steps is 0"),
         ('{"lr_g": 9}', "lr_g is 9"),
         ('{"seconds": NaN}', "seconds is nan"),
-        ("[" * 100_000, "The settings are not JSON"),
+        ("[" * 20_000, "The settings are not JSON"),
+        ("[" * 20_001, "The settings are 20,001 letters long"),
+        ('{"steps": 1' + "0" * 400 + "}", "which is not a whole number"),
     ],
 )
 def test_what_cannot_be_used_is_refused_by_name(services: Any, text: str, said: str) -> None:
