@@ -63,9 +63,7 @@ class Sampler:
                 parts.append(to_bytes(self.generator(z[chunk], None if asked is None else asked[chunk])))
         return np.concatenate(parts)
 
-    def sample(
-        self, count: int, seed: int, label: int | None = None
-    ) -> tuple[np.ndarray, np.ndarray | None]:
+    def sample(self, count: int, seed: int, label: int | None = None) -> tuple[np.ndarray, np.ndarray | None]:
         """`count` pictures, uint8 (N, C, H, W), and their labels (N,) where the generator has any."""
         labels = None
         if self.model.classes:

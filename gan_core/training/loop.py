@@ -140,5 +140,3 @@ def _show(session: Session) -> None:
         session.export()
     if times.heartbeats.due(state.seconds):
         session.report()
-
-
