@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gan_core.images import to_unit
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -42,7 +44,7 @@ class Feed:
         rows = self._rows(position, self.batch).to(self.images.device)
         pixels = self.images[rows].to(memory_format=self.layout)
         labels = None if self.labels is None else self.labels[rows]
-        return Batch(pixels.float() / 127.5 - 1.0, labels)
+        return Batch(to_unit(pixels), labels)
 
     def _rows(self, position: int, count: int) -> Tensor:
         total = len(self.images)
