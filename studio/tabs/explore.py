@@ -34,8 +34,9 @@ def routes(services: Services) -> list[Route]:
 
 
 def choices(models: list[Model]) -> list[tuple[str, str]]:
-    """(title, name) of each model for the list; one in training says so in the reader's language."""
-    return [(f"{m.title} · {t('explore.training')}" if m.live else m.title, m.name) for m in models]
+    """(title, name) of each model for the list; a run that is not over says so in the reader's language."""
+    marks = {"running": t("explore.training"), "paused": t("explore.paused")}
+    return [(f"{m.title} · {marks[m.state]}" if m.state in marks else m.title, m.name) for m in models]
 
 
 def class_choices(model: Model | None) -> list[tuple[Any, str]]:

@@ -14,6 +14,8 @@ from typing import Any
 import gradio as gr
 from starlette.routing import Route
 
+from gan_core.data import DATASETS
+from gan_core.presets import PRESETS
 from gan_core.runs.reader import ACTIVE, Status, list_runs
 from studio.handlers import guarded
 from studio.live import Live
@@ -37,12 +39,12 @@ def routes(services: Services) -> list[Route]:
 
 
 def label(status: Status, tongue: str, now: float) -> str:
-    """A run as a person would name it: "mnist · digits · 10 s · finished · 3 min ago"."""
+    """A run as a person would name it: "MNIST · Digits, in seconds · 10 s · finished · 3 min ago"."""
     return pick(
         "watch.label",
         tongue,
-        dataset=status.dataset or status.id,
-        preset=status.preset or pick("watch.label.own", tongue),
+        dataset=DATASETS[status.dataset].title if status.dataset in DATASETS else status.id,
+        preset=pick(f"preset.{status.preset}" if status.preset in PRESETS else "watch.label.own", tongue),
         budget=_budget(status.budget, tongue),
         state=pick(f"watch.state.{status.state}", tongue),
         ago=_ago(now - status.created, tongue),

@@ -30,10 +30,10 @@ def test_without_runs_there_is_none_to_show(tmp_path: Path) -> None:
 def test_a_label_is_read_by_a_person() -> None:
     about = {"id": "x", "dataset": "mnist", "created": 1000.0}
     status = Status(state="finished", preset="digits", budget={"seconds": 10.0}, **about)
-    assert watch.label(status, "en", 1190) == "mnist · digits · 10 s · finished · 3 min ago"
-    assert watch.label(status, "zh", 1000 + 7200) == "mnist · digits · 10 秒 · 已完成 · 2 小时前"
+    assert watch.label(status, "en", 1190) == "MNIST · Digits, in seconds · 10 s · finished · 3 min ago"
+    assert watch.label(status, "zh", 1000 + 7200) == "MNIST · 手写数字，几秒就好 · 10 秒 · 已完成 · 2 小时前"
     other = Status(state="queued", budget={"steps": 2000}, **about)
-    assert watch.label(other, "en", 1000) == "mnist · own settings · 2,000 steps · waiting · just now"
+    assert watch.label(other, "en", 1000) == "MNIST · own settings · 2,000 steps · waiting · just now"
 
 
 def test_a_damaged_run_is_listed_under_its_id(tmp_path: Path) -> None:
