@@ -42,7 +42,7 @@ RECIPES = {
         "fashion",
         {"steps": 14_000, "g_width": 48, "d_width": 48, "class_weight": 0.05, "lr_g": 4e-3, "lr_d": 4e-3,
          "threads": 1},
-    ),  # fmt: skip
+    ),
 }
 COLUMNS = ("frechet", "floor", "frechet_over_floor", "class_kl", "confidence", "agreement", "recall")
 
