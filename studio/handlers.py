@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import gradio as gr
+from gradio.context import LocalContext
 
 from gan_core.errors import GanError
+from studio.words import language, sentence
 
 LOG = logging.getLogger("studio")
 Handler = Callable[..., Any]
@@ -19,19 +21,20 @@ Handler = Callable[..., Any]
 def guarded(handler: Handler) -> Handler:
     """Wrap an event handler of the page: a `GanError` becomes a notice, and the outputs keep what they show.
 
-    Works for plain functions and for generators. The traceback goes to the log.
+    The notice is in the visitor's language. Works for plain functions and for generators. The traceback goes
+    to the log.
     """
 
     def shown(error: GanError) -> Any:
         LOG.warning("%s", error, exc_info=error)
-        gr.Warning(str(error))
+        gr.Warning(sentence(str(error), language(LocalContext.request.get(None))))
         return gr.skip()
 
     return _wrapped(handler, shown)
 
 
 def answered(handler: Handler) -> Handler:
-    """Wrap a function of the public API: a `GanError` reaches the caller as its sentence alone."""
+    """Wrap a function of the public API: a `GanError` reaches the caller as its English sentence alone."""
 
     def raised(error: GanError) -> Any:
         LOG.warning("%s", error)

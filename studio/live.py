@@ -38,6 +38,7 @@ from gan_core.runs.reader import (
     sample_steps,
 )
 from studio.charts import Columns, Lines
+from studio.words import language, sentence
 
 FRESH = 0.1  # seconds during which an answer is not checked against the disk again
 RECHECK = 2.0  # a live run's status is read again after this even if its file is the same: it may have died
@@ -78,10 +79,10 @@ class Reader:
         self._samples: list[int] = []
         # from the clock, so that a restarted server repeats none
         self._revision = self._chart_revision = int(time.time() * 1000)
-        self._bodies: dict[bool, Body] = {}
+        self._bodies: dict[tuple[bool, str], Body] = {}
 
-    def answer(self, seen: int, charts: bool) -> Body | None:
-        """The newest answer, or None when it is the one that the page has already.
+    def answer(self, seen: int, charts: bool, tongue: str = "en") -> Body | None:
+        """The newest answer, its message in `tongue`; None when it is the one that the page has already.
 
         Raises:
             RunError: when the run cannot be read.
@@ -93,10 +94,11 @@ class Reader:
             if seen == self._revision:
                 return None
             full = charts and seen < self._chart_revision
-            if full not in self._bodies:
+            if (full, tongue) not in self._bodies:
                 extra = {"charts": self._charts} if full else {}
-                self._bodies[full] = Body({"rev": self._revision, **self._info, **extra})
-            return self._bodies[full]
+                told = {"message": sentence(self._info["message"], tongue)}
+                self._bodies[full, tongue] = Body({"rev": self._revision, **self._info, **told, **extra})
+            return self._bodies[full, tongue]
 
     def _refresh(self) -> None:
         status = self._read_status()
@@ -197,12 +199,12 @@ class Live:
         ]
 
     def _live(self, request: Request) -> Response:
-        ask = request.query_params
+        ask, tongue = request.query_params, language(request)
         try:
             reader = self.reader(ask.get("run", ""))
-            body = reader.answer(_whole(ask.get("rev")), ask.get("charts") == "1")
+            body = reader.answer(_whole(ask.get("rev")), ask.get("charts") == "1", tongue)
         except (GanError, OSError) as error:
-            return JSONResponse({"error": str(error)}, 404, {"Cache-Control": "no-store"})
+            return JSONResponse({"error": sentence(str(error), tongue)}, 404, {"Cache-Control": "no-store"})
         if body is None:
             return Response(status_code=204, headers={"Cache-Control": "no-store"})
         headers = {"Cache-Control": "no-store", "Vary": "Accept-Encoding"}

@@ -27,6 +27,7 @@ from starlette.routing import Route
 from gan_core.config import unknown_names
 from gan_core.errors import ConfigError, GanError, Problem, WeightsError
 from studio.models import Model, Shelf
+from studio.words import language, sentence
 
 STRIP = 9
 COLUMNS, ROWS = 10, 4
@@ -152,7 +153,7 @@ Draw = Callable[[Shelf, Model, View], np.ndarray]
 
 
 def _answer(shelf: Shelf, draw: Draw, wide: int) -> Callable[[Request], Any]:
-    def make(query: Mapping[str, str]) -> Response:
+    def make(query: Mapping[str, str], tongue: str) -> Response:
         from gan_core.images import to_grid
 
         try:
@@ -160,11 +161,11 @@ def _answer(shelf: Shelf, draw: Draw, wide: int) -> Callable[[Request], Any]:
             pictures = draw(shelf, model, parse(query, model))
         except GanError as error:
             status = 404 if isinstance(error, WeightsError) else 400
-            return JSONResponse({"error": str(error)}, status_code=status)
+            return JSONResponse({"error": sentence(str(error), tongue)}, status_code=status)
         return _encoded(to_grid(pictures, wide or columns(model)), query, model)
 
     async def answer(request: Request) -> Response:
-        return await run_in_threadpool(make, dict(request.query_params))
+        return await run_in_threadpool(make, dict(request.query_params), language(request))
 
     return answer
 

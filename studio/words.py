@@ -5,12 +5,15 @@ and are merged here into one table. Components take `t(key)`, which Gradio turns
 language in the browser; HTML takes `span(key)`, as Gradio translates one marker a string only; our own
 modules in `studio/web` import `word` from `./language.js`; handlers, which answer one visitor, take
 `say(key, request, ...)`.
+
+Sentences that gan_core raises or writes are English; `sentence` knows them by the rows of errors.json.
 """
 
 from __future__ import annotations
 
 import html
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -18,12 +21,15 @@ from typing import Any
 
 import gradio as gr
 from gradio.i18n import I18nData
+from starlette.requests import Request
 
 from gan_core.config import did_you_mean
 
 TEXT = Path(__file__).parent / "text"
 LANGUAGES = ("en", "zh")
 COOKIE = "studio-language"
+LONGEST = 2000  # letters of a message that is still looked up
+_OURS = ("error.", "phrase.")  # rows that `sentence` alone reads; no browser needs them
 _CHINESE_LOCALES = ("zh", "zh-CN", "zh-TW", "zh-HK", "zh-SG", "zh-MO", "zh-Hans", "zh-Hant")
 
 
@@ -71,14 +77,44 @@ def pick(key: str, language: str = "en", **values: object) -> str:
     return _row(key)[language == "zh"].format(**values)
 
 
+def sentence(text: str, tongue: str) -> str:
+    """The English sentences of a `GanError` or a status in `tongue`; what no template knows stays as it is.
+
+    The template that ends first is the first sentence, and what follows it is looked up in turn. A place's
+    words are looked up as `phrase.PLACE.WORDS`.
+    """
+    if tongue != "zh" or len(text) > LONGEST:
+        return text
+    found = [(match.end(), key, match) for key, shape in _SHAPES.items() if (match := shape.match(text))]
+    if not found:
+        return text
+    end, key, match = min(found, key=lambda one: one[0])
+    places = {
+        name: TABLE.get(f"phrase.{name}.{words}", ("", words))[1] for name, words in match.groupdict().items()
+    }
+    return pick(key, tongue, **places) + sentence(text[end:].lstrip(), tongue)
+
+
+def _shape(template: str) -> re.Pattern[str]:
+    """What the sentences made from `template` look like; a quoted place may hold full stops."""
+    end = r"(?=\s|\Z)" if template[-1] in ".?" else r"\Z"
+    parts = re.split(r"\{(\w+)\}", template)
+    parts[::2] = map(re.escape, parts[::2])
+    parts[1::2] = [f"(?P<{name}>'[^']*'|.+?)" for name in parts[1::2]]
+    return re.compile("".join(parts) + end, re.DOTALL)
+
+
+_SHAPES = MappingProxyType({key: _shape(row[0]) for key, row in TABLE.items() if key.startswith("error.")})
+
+
 def say(key: str, request: gr.Request | None, **values: object) -> str:
     """The words of `key` in the language of the visitor who sent `request`, for handlers."""
     return pick(key, language(request), **values)
 
 
-def language(request: gr.Request | None) -> str:
+def language(request: gr.Request | Request | None) -> str:
     """ "en" or "zh": what the visitor's page is shown in (the page's script keeps it in a cookie)."""
-    if request is None or request.request is None:
+    if request is None or getattr(request, "request", request) is None:
         return "en"
     chosen = request.cookies.get(COOKIE, "")
     if chosen in LANGUAGES:
@@ -88,13 +124,17 @@ def language(request: gr.Request | None) -> str:
 
 def translations() -> gr.I18n:
     """The table as Gradio wants it: one dictionary a locale, as it has no fall-back from zh-TW to zh-CN."""
-    english, chinese = ({key: row[i] for key, row in TABLE.items()} for i in range(2))
+    english, chinese = ({key: row[i] for key, row in _shown().items()} for i in range(2))
     return gr.I18n(en=english, **dict.fromkeys(_CHINESE_LOCALES, chinese))
 
 
 def script() -> str:
     """The table as a JavaScript module, for `studio/web/language.js`."""
-    return f"export default {json.dumps(dict(TABLE), ensure_ascii=False, separators=(',', ':'))};\n"
+    return f"export default {json.dumps(_shown(), ensure_ascii=False, separators=(',', ':'))};\n"
+
+
+def _shown() -> dict[str, tuple[str, str]]:
+    return {key: row for key, row in TABLE.items() if not key.startswith(_OURS)}
 
 
 def _row(key: str) -> tuple[str, str]:

@@ -26,7 +26,7 @@ from studio.handlers import guarded
 from studio.look import Looks, first_choice
 from studio.own_run import controls, pause_or_continue, start
 from studio.services import Services
-from studio.words import TABLE, language, pick, t
+from studio.words import TABLE, language, pick, sentence, t
 
 BUDGETS = (10, 30, 60, 120, 300)  # seconds; another number in a field of its own
 CUSTOM = 0
@@ -153,7 +153,7 @@ def _wire_form(services: Services, w: Widgets, speeds: Speeds) -> None:
         preset = values[w.preset]
         config, problem = forms.checked(preset, entered(w, values))
         if config is None:
-            yield {w.hint: f'<p class="train-problem" role="alert">{escape(problem)}</p>'}
+            yield {w.hint: f'<p class="train-problem" role="alert">{escape(sentence(problem, tongue))}</p>'}
             return
         shown = {w.command: forms.command_line(preset, config)}
         speed = speeds.known(config)
@@ -248,10 +248,10 @@ def _look(dataset: str, root: str) -> str:
     return f'<data-look name="{escape(dataset)}" here="{here}"></data-look>'
 
 
-def _hint(preset: str, sentence: str, tongue: str) -> str:
+def _hint(preset: str, outlook: str, tongue: str) -> str:
     key = f"preset.{preset}.summary"
     summary = pick(key, tongue) if key in TABLE else PRESETS[preset].summary
-    return f"<p>{escape(summary)} {escape(sentence)}</p>"
+    return f"<p>{escape(summary)} {escape(outlook)}</p>"
 
 
 def _word(key: str, otherwise: str) -> I18nData | str:
