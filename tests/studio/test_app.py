@@ -82,8 +82,8 @@ def test_no_file_of_the_page_names_an_outside_host(client: httpx.Client) -> None
     assert "IBM Plex Sans" in css and "googleapis" not in css
 
 
-def test_public_functions_answer(address: str, runs: Path) -> None:
-    client = Client(address, verbose=False)
+def test_public_functions_answer(address: str, runs: Path, tmp_path: Path) -> None:
+    client = Client(address, verbose=False, download_files=tmp_path)
     names = client.predict(api_name="/models")
     assert f"run:{only_run(runs)}" in names
     name = f"run:{only_run(runs)}"
