@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,11 +14,6 @@ from typing import Any
 from benchmarks import reference
 from benchmarks.table import Row, spread
 from gan_core.metrics import score
-from gan_core.presets import settings
-from gan_core.runs import create_run
-from gan_core.sampling import Sampler
-from gan_core.scoring import score_generator
-from gan_core.training import train, warm_up
 
 Scores = Mapping[str, float]
 
@@ -46,18 +44,29 @@ CASES = (
 
 
 def run_once(case: Case, seed: int, data_root: str) -> tuple[Scores, int]:
-    """Train one seed of a case in a scratch folder; its scores and its steps."""
-    root = data_root if case.preset != "fashion" else ""
-    config = settings(case.preset, {**case.changes, "seed": seed, "data_root": root})
+    """Train one seed of a case and score it, by the command lines that README gives; scores and steps.
+
+    Processes of their own: what one run leaves in memory must not slow the next.
+    """
+    root = ["--data-root", data_root] if case.preset != "fashion" else []
+    changes = [f"--{name}={value}" for name, value in case.changes.items()]
     with tempfile.TemporaryDirectory() as folder:
-        run = create_run(Path(folder), config, case.preset)
-        steps = max(record.step for record in train(config, run))
-        return score_generator(Sampler.load(run.path), root=root), steps
+        about = ["--preset", case.preset, *changes, f"--seed={seed}", "--runs", folder, "--quiet", *root]
+        _gan_core("train", *about)
+        (run,) = Path(folder).iterdir()
+        lines = _gan_core("score", str(run), *root).splitlines()
+        scores = {name: float(value) for name, value in map(str.split, lines)}
+        return scores, int(json.loads((run / "status.json").read_text())["step"])
+
+
+def _gan_core(*arguments: str) -> str:
+    """What the command line prints."""
+    command = [sys.executable, "-m", "gan_core", *arguments]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 def quality(seeds: int, data_root: str, say: Callable[[str], None]) -> list[Row]:
     """One row a case and metric, over `seeds` seeds."""
-    warm_up()
     rows: list[Row] = []
     for case in CASES:
         scores: list[Scores] = []
@@ -73,7 +82,6 @@ def quality(seeds: int, data_root: str, say: Callable[[str], None]) -> list[Row]
 
 def against_reference(data_root: str, say: Callable[[str], None]) -> list[Row]:
     """How long the tutorial DCGAN takes for what ours draws after three seconds."""
-    warm_up()
     case = Case("", "digits", {"seconds": 3}, {})
     ours, _ = run_once(case, 0, data_root)
     say(f"ours after 3 s: {_listed(ours)}")

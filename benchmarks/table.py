@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -22,8 +23,21 @@ def machine() -> str:
     """One line on where this was measured."""
     cores = torch.get_num_threads()
     bf16 = torch.cpu._is_avx512_bf16_supported() if hasattr(torch.cpu, "_is_avx512_bf16_supported") else "?"
-    return (f"{cores} cores, {platform.machine()}, AVX512-BF16 {bf16}, Python {platform.python_version()}, "
+    fp32, half = (_ceiling(dtype) for dtype in (torch.float32, torch.bfloat16))
+    return (f"{cores} cores, {platform.machine()}, AVX512-BF16 {bf16}, a matrix product reaches {fp32:.0f} "
+            f"(fp32) and {half:.0f} (bf16) GFLOP/s, Python {platform.python_version()}, "
             f"torch {torch.__version__}")  # fmt: skip
+
+
+def _ceiling(dtype: torch.dtype, side: int = 1024) -> float:
+    """GFLOP/s of the best of ten products of two square matrices."""
+    a, b = torch.randn(2, side, side).to(dtype)
+    seconds = []
+    for _ in range(10):
+        begin = time.perf_counter()
+        a @ b
+        seconds.append(time.perf_counter() - begin)
+    return float(2 * side**3 / min(seconds) / 1e9)
 
 
 def markdown(rows: Iterable[Row]) -> str:

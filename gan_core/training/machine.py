@@ -19,7 +19,8 @@ from gan_core.errors import ConfigError
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # names and numbers of glibc's malloc.h
 PATIENCE = 0.8  # seconds that the measurement may take in all
-SLOWER = 1.5  # a candidate this much slower than the best is not tried a second time
+SLOWER = 1.5  # a candidate this much slower than the best drops out
+ROUNDS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,24 +90,43 @@ def choose_machine(
     device = choose_device(config.device)
     cores = _cores()
     start = Machine(device, "fp32", "contiguous", config.threads or min(cores, 8))
-    timings: dict[Machine, float] = {}
-    deadline = time.perf_counter() + PATIENCE
-
-    def fastest(candidates: Iterable[Machine]) -> Machine:
-        for machine in dict.fromkeys(candidates):
-            if machine not in timings and (len(timings) < 2 or time.perf_counter() < deadline):
-                timings[machine] = _time(trial(machine), machine, min(timings.values(), default=float("inf")))
-        return min(timings, key=lambda machine: timings[machine])
-
-    forms = _forms(config, device)
-    candidates = [replace(start, precision=p, memory_format=m) for p, m in forms]
+    candidates = [replace(start, precision=p, memory_format=m) for p, m in _forms(config, device)]
     counts = [config.threads] if config.threads or device != "cpu" else sorted({cores, (cores + 1) // 2})
     if len(candidates) == 1 and len(counts) == 1:
         return candidates[0], f"As asked: {_name(candidates[0])}."
-    best = fastest(candidates)
-    best = fastest(replace(best, threads=count or start.threads) for count in counts)
+    timings = _race(candidates, trial)
+    best = min(timings, key=lambda machine: timings[machine])
+    if len(counts) > 1:
+        again = _race([replace(best, threads=count or start.threads) for count in counts], trial)
+        best = min(again, key=lambda machine: again[machine])
+        timings |= {machine: min(again[machine], timings.get(machine, again[machine])) for machine in again}
     listed = ", ".join(f"{_name(m)} {1000 * s:.1f} ms" for m, s in timings.items())
     return best, f"A step takes: {listed}. Chosen: {_name(best)}."
+
+
+def _race(
+    candidates: Iterable[Machine], trial: Callable[[Machine], Callable[[], object]]
+) -> dict[Machine, float]:
+    """Seconds of the fastest step of each candidate.
+
+    They take turns, so that a moment in which the machine is busy elsewhere slows all of them alike. The
+    hopeless ones drop out; where time runs short the last candidates are not tried.
+    """
+    deadline = time.perf_counter() + PATIENCE / 2
+    steps: dict[Machine, Callable[[], object]] = {}
+    timings: dict[Machine, float] = {}
+    for machine in candidates:
+        if len(steps) < 2 or time.perf_counter() < deadline:
+            steps[machine] = trial(machine)
+            _time(steps[machine], machine)  # the first step of a new shape is slower
+    for _ in range(ROUNDS):
+        for machine, step in steps.items():
+            timings[machine] = min(_time(step, machine), timings.get(machine, float("inf")))
+        best = min(timings.values())
+        steps = {machine: step for machine, step in steps.items() if timings[machine] < SLOWER * best}
+        if len(steps) == 1 or time.perf_counter() > deadline:
+            break
+    return timings
 
 
 def _forms(config: TrainConfig, device: str) -> list[tuple[str, str]]:
@@ -130,21 +150,14 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-def _time(step: Callable[[], object], machine: Machine, best: float) -> float:
-    """Seconds of one step: the least of three after a warm-up; fewer when it is hopeless or takes long."""
+def _time(step: Callable[[], object], machine: Machine) -> float:
+    """Seconds of one step."""
     machine.use_threads()
-    since = time.perf_counter()
+    begin = time.perf_counter()
     step()
-    least = float("inf")
-    for _ in range(3):
-        begin = time.perf_counter()
-        step()
-        if machine.device == "cuda":
-            torch.cuda.synchronize()
-        least = min(least, time.perf_counter() - begin)
-        if least > SLOWER * best or time.perf_counter() - since > PATIENCE / 4:
-            break
-    return least
+    if machine.device == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - begin
 
 
 def _name(machine: Machine) -> str:
