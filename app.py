@@ -25,6 +25,10 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=7860, help="port to listen on (default: 7860)")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the training runs")
     parser.add_argument("--data-root", default="", help="folder of the data sets' files")
+    parser.add_argument(
+        "--longest", type=float, default=900.0 if on_a_space else 0.0, metavar="SECONDS",
+        help="longest run a visitor may start; 0 for no limit (default: 900 on a Space, else none)",
+    )  # fmt: skip
     parser.add_argument("--share", action="store_true", help="also open a public link through Gradio's relay")
     return parser.parse_args(argv)
 
@@ -45,7 +49,7 @@ def serve(asked: argparse.Namespace) -> None:
     from studio.app import build_app, launch_settings, warm
     from studio.services import make_services
 
-    services = make_services(asked.runs, asked.data_root)
+    services = make_services(asked.runs, asked.data_root, longest=asked.longest)
     demo = build_app(services)
     try:
         where = {"server_name": asked.host, "server_port": asked.port, "share": asked.share}

@@ -176,13 +176,6 @@ def from_mapping(values: Mapping[str, object], base: TrainConfig | None = None) 
     return config
 
 
-def validate(config: TrainConfig) -> None:
-    """Raise `ConfigError` listing every value outside its range or choices."""
-    problems = _unusable(config)
-    if problems:
-        raise ConfigError(problems)
-
-
 def to_mapping(config: TrainConfig) -> dict[str, Any]:
     """The settings as plain JSON values, in order."""
     return dataclasses.asdict(config)

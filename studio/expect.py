@@ -73,6 +73,7 @@ class Speeds:
         self._known: dict[Key, float | None] = {}
         self._lock = threading.Lock()
         self._trial: subprocess.Popen[str] | None = None
+        self._hushed = False  # the trial was ended to make room: it says nothing of these settings
 
     def known(self, config: TrainConfig) -> float | None:
         """Steps a second as seen in an earlier run, the best evidence, or in a trial; else None."""
@@ -82,13 +83,19 @@ class Speeds:
         """`known`, or after a trial of a few steps; None when that failed or was ended. Takes seconds."""
         with self._lock:  # one trial at a time; who waited finds the answer
             if (speed := self.known(config)) is None and key(config) not in self._known:
+                self._hushed = False
                 speed = self._try(config)
-                self._known[key(config)] = speed
+                if not self._hushed:
+                    self._known[key(config)] = speed
             return speed
 
     def hush(self) -> None:
         """End a trial under way: a real run needs the machine."""
-        trial = self._trial
+        self._hushed = True
+        self._end(self._trial)
+
+    @staticmethod
+    def _end(trial: subprocess.Popen[str] | None) -> None:
         if trial is not None:
             with contextlib.suppress(OSError):
                 trial.kill()
@@ -116,5 +123,5 @@ class Speeds:
         except (subprocess.TimeoutExpired, ValueError, IndexError, OSError):
             return None
         finally:
-            self.hush()
+            self._end(self._trial)
             self._trial = None

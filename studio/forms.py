@@ -98,14 +98,6 @@ def configure(preset: str, values: Mapping[str, Any]) -> TrainConfig:
     return check(presets.settings(preset, values))
 
 
-def checked(preset: str, values: Mapping[str, Any]) -> tuple[TrainConfig | None, str]:
-    """(settings, "") when they can be used, else (None, the sentence that says why not)."""
-    try:
-        return configure(preset, values), ""
-    except ConfigError as error:
-        return None, str(error)
-
-
 def preset_for(dataset: str, current: str) -> str:
     """The recipe to propose with a data set: the present one if it is made for it, else one that is."""
     made_for = [name for name, preset in presets.PRESETS.items() if preset.settings.get("dataset") == dataset]

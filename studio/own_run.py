@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from gan_core.config import TrainConfig
 from gan_core.data import DATASETS, available
-from gan_core.errors import DataError, RunError
+from gan_core.errors import ConfigError, DataError, RunError
+from gan_core.runs import control
 from gan_core.runs.layout import find_run
 from gan_core.runs.reader import checkpoint_steps, read_status
 from studio import forms
@@ -31,11 +33,23 @@ def controls(services: Services, run_id: str) -> Controls:
         state = read_status(run).state
     except RunError:
         return Controls()
+    asked = (control.read(run) or control.Order()).command
     pause = {"running": "pause", "paused": "continue"}.get(state, "")
+    if state == "running" and asked == "pause":  # it has not come to look yet
+        pause = "continue"
     if state in ("stopped", "failed") and checkpoint_steps(run):
         pause = "continue"
-    stop = state in ("queued", "running", "paused")
+    stop = state in ("queued", "running", "paused") and asked != "stop"
     return Controls(stop, pause, explore=run.generator.exists(), watch=True)
+
+
+def plan(services: Services, preset: str, values: Mapping[str, Any]) -> TrainConfig:
+    """The run that a visitor's settings ask for, as this studio would train it.
+
+    Raises:
+        ConfigError: for settings that cannot be used here.
+    """
+    return within(services.longest, replace(forms.configure(preset, values), data_root=services.data_root))
 
 
 def start(services: Services, preset: str, values: Mapping[str, Any]) -> str:
@@ -45,10 +59,25 @@ def start(services: Services, preset: str, values: Mapping[str, Any]) -> str:
         ConfigError, JobError: for settings that cannot be used, a full queue.
         DataError: for a data set that must be downloaded first.
     """
-    config = replace(forms.configure(preset, values), data_root=services.data_root)
+    config = plan(services, preset, values)
     if not available(config.dataset, services.data_root):
-        raise DataError(f"{DATASETS[config.dataset].title} is not on this machine yet; press Download first.")
-    return str(services.jobs.submit(config, preset))
+        title = DATASETS[config.dataset].title
+        raise DataError(f"{title} is not on this machine yet; download it on the Train tab first.")
+    return services.jobs.submit(config, preset)
+
+
+def within(longest: float, config: TrainConfig) -> TrainConfig:
+    """`config` with an end in time where this studio sets visitors one (`longest` seconds; 0: it does not).
+
+    Raises:
+        ConfigError: for a longer budget than that.
+    """
+    if not longest:
+        return config
+    if config.seconds is not None and config.seconds > longest:
+        sentence = f"Runs here may take {longest:g} seconds at most; ask for {longest:g} or fewer."
+        raise ConfigError.single("seconds", config.seconds, sentence)
+    return replace(config, seconds=config.seconds or longest)
 
 
 def pause_or_continue(services: Services, run_id: str) -> None:

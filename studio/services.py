@@ -20,10 +20,13 @@ class Services:
     weights: Path
     jobs: Jobs
     shelf: Shelf
+    longest: float = 0.0  # seconds that a visitor's run may take; 0: as long as asked for
 
 
-def make_services(runs: Path, data_root: str = "", weights: Path = WEIGHTS) -> Services:
+def make_services(
+    runs: Path, data_root: str = "", weights: Path = WEIGHTS, longest: float = 0.0
+) -> Services:
     """Services on these folders; starts the queue's scheduler."""
     runs = runs.resolve()
     runs.mkdir(parents=True, exist_ok=True)
-    return Services(runs, data_root, weights, Jobs(runs), Shelf(weights, runs))
+    return Services(runs, data_root, weights, Jobs(runs), Shelf(weights, runs), longest)

@@ -10,7 +10,7 @@ What cannot be used is refused by name, in one sentence.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 import gradio as gr
@@ -20,7 +20,7 @@ from gan_core.config import knobs, unknown_names
 from gan_core.errors import ConfigError, Problem
 from gan_core.runs.layout import find_run
 from gan_core.runs.reader import Status, read_status
-from studio.forms import configure
+from studio import own_run
 from studio.handlers import answered
 from studio.services import Services
 
@@ -57,10 +57,8 @@ def parse(settings: str) -> tuple[str, dict[str, Any]]:
 
 
 def start(services: Services, settings: str) -> str:
-    """Queue a run and return its id. Raises `ConfigError` and `JobError`."""
-    preset, values = parse(settings)
-    config = replace(configure(preset, values), data_root=services.data_root)
-    return services.jobs.submit(config, preset)
+    """Queue a run and return its id. Raises `ConfigError`, `DataError` and `JobError`."""
+    return own_run.start(services, *parse(settings))
 
 
 def status(services: Services, run: str) -> dict[str, Any]:

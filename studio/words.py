@@ -4,7 +4,7 @@ The rows live as data in `studio/text/*.json`, `{"key": ["English", "中文"]}`,
 and are merged here into one table. Components take `t(key)`, which Gradio turns into the reader's
 language in the browser; HTML takes `span(key)`, as Gradio translates one marker a string only; our own
 modules in `studio/web` import `word` from `./language.js`; handlers, which answer one visitor, take
-`say(key, request, ...)`.
+`pick(key, language(request), ...)`.
 
 Sentences that gan_core raises or writes are English; `sentence` knows them by the rows of errors.json.
 """
@@ -105,11 +105,6 @@ def _shape(template: str) -> re.Pattern[str]:
 
 
 _SHAPES = MappingProxyType({key: _shape(row[0]) for key, row in TABLE.items() if key.startswith("error.")})
-
-
-def say(key: str, request: gr.Request | None, **values: object) -> str:
-    """The words of `key` in the language of the visitor who sent `request`, for handlers."""
-    return pick(key, language(request), **values)
 
 
 def language(request: gr.Request | Request | None) -> str:

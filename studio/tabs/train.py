@@ -19,12 +19,13 @@ from starlette.routing import Route
 from gan_core.catalog import check_name
 from gan_core.config import TrainConfig
 from gan_core.data import DATASETS, available, load
+from gan_core.errors import ConfigError
 from gan_core.presets import PRESETS, settings
 from studio import forms
 from studio.expect import Speeds, expectation
 from studio.handlers import guarded
 from studio.look import Looks, first_choice
-from studio.own_run import controls, pause_or_continue, start
+from studio.own_run import controls, pause_or_continue, plan, start
 from studio.services import Services
 from studio.words import TABLE, language, pick, sentence, t
 
@@ -151,9 +152,11 @@ def _wire_form(services: Services, w: Widgets, speeds: Speeds) -> None:
     def describe(values: dict[Component, Any], request: gr.Request) -> Iterator[dict[Component, Any]]:
         tongue = language(request)
         preset = values[w.preset]
-        config, problem = forms.checked(preset, entered(w, values))
-        if config is None:
-            yield {w.hint: f'<p class="train-problem" role="alert">{escape(sentence(problem, tongue))}</p>'}
+        try:
+            config = plan(services, preset, entered(w, values))
+        except ConfigError as error:
+            problem = escape(sentence(str(error), tongue))
+            yield {w.hint: f'<p class="train-problem" role="alert">{problem}</p>'}
             return
         shown = {w.command: forms.command_line(preset, config)}
         speed = speeds.known(config)

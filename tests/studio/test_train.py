@@ -18,6 +18,7 @@ from gan_core.config import TrainConfig
 from gan_core.data import DATASETS
 from gan_core.errors import ConfigError, DataError
 from gan_core.presets import PRESETS, settings
+from gan_core.runs import control
 from studio import expect, look, own_run
 from studio.expect import OUTCOMES, Speeds, expectation
 from studio.look import Looks, first_choice
@@ -46,9 +47,28 @@ def test_bad_settings_queue_nothing(services: Any) -> None:
 
 def test_a_data_set_that_is_not_here_must_be_downloaded_first(services: Any, tmp_path: Path) -> None:
     services.data_root = str(tmp_path / "empty")
-    with pytest.raises(DataError, match="press Download"):
+    with pytest.raises(DataError, match="download it on the Train tab"):
         own_run.start(services, "digits", {"dataset": "kmnist", "seconds": 2})
     assert services.jobs.told == []
+
+
+def test_a_public_studio_ends_every_run_in_time(services: Any) -> None:
+    services.longest = 60.0
+    with pytest.raises(ConfigError, match="60 seconds at most"):
+        own_run.start(services, "glyphs", GLYPHS | {"seconds": 61})
+    own_run.start(services, "glyphs", GLYPHS | {"seconds": None, "steps": 5_000_000})
+    own_run.start(services, "glyphs", GLYPHS | {"seconds": 60})
+    assert [config.seconds for _, config, _ in services.jobs.told] == [60.0, 60.0]
+
+
+@pytest.mark.parametrize(("order", "stop", "pause"), [("pause", True, "continue"), ("stop", False, "pause")])
+def test_a_button_answers_before_the_run_has_come_to_look(
+    services: Any, order: str, stop: bool, pause: str
+) -> None:
+    run = make_run(services.runs, state="running")
+    control.send(run, order)
+    can = own_run.controls(services, run.id)
+    assert (can.stop, can.pause) == (stop, pause)
 
 
 @pytest.mark.parametrize(

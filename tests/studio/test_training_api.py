@@ -11,7 +11,7 @@ import pytest
 from synthetic import make_run
 
 from gan_core.config import TrainConfig
-from gan_core.errors import ConfigError, RunError
+from gan_core.errors import ConfigError, DataError, RunError
 from studio import training_api as api
 
 
@@ -37,6 +37,7 @@ class FakeServices:
     runs: Path
     data_root: str = "where the data are"
     jobs: FakeJobs = field(default_factory=FakeJobs)
+    longest: float = 0.0
 
 
 @pytest.fixture
@@ -52,8 +53,17 @@ def test_settings_become_a_run_with_the_servers_own_data_root(services: Any) -> 
     assert (config.lr_g, config.lr_d, config.data_root) == (0.002, 0.006, "where the data are")
 
 
+def test_pictures_that_are_not_here_are_refused_at_once(services: Any) -> None:
+    with pytest.raises(DataError, match="KMNIST is not on this machine yet"):
+        api.start(services, '{"dataset": "kmnist"}')
+    assert services.jobs.told == []
+
+
 @pytest.mark.parametrize("text", ["", "{}"])
-def test_no_settings_are_the_first_preset_as_it_is(services: Any, text: str) -> None:
+def test_no_settings_are_the_first_preset_as_it_is(
+    services: Any, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("studio.own_run.available", lambda name, root: name == "mnist")
     api.start(services, text)
     assert services.jobs.told[0][1].seconds == 10.0 and services.jobs.told[0][2] == "digits"
 
