@@ -6,9 +6,10 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from gan_core.config import TrainConfig, knobs, unknown_names
+from gan_core.config import TrainConfig, knobs
 from gan_core.data import DATASETS
 from gan_core.errors import ConfigError, Problem
+from gan_core.knobs import unknown_names
 from gan_core.losses import LOSSES
 from gan_core.networks import NETWORKS
 from gan_core.presets import PRESETS

@@ -7,35 +7,16 @@ repeat a run. Both are plain frozen data: no functions, no modules, no torch.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import types
 import typing
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from typing import Any
 
 from gan_core.errors import ConfigError, Problem
+from gan_core.knobs import Knob, convert, knob, range_problem, unknown_names
 
 BUDGET = frozenset({"seconds", "steps", "images"})  # one of them at least ends a run
-
-
-@dataclass(frozen=True, slots=True)
-class Knob:
-    """What is known about one setting besides its name, type and default."""
-
-    help: str
-    group: str
-    low: float | None = None
-    high: float | None = None
-    choices: tuple[Any, ...] = ()
-    scale: str = "linear"  # "log" for step sizes
-    table: str = ""  # name of the table in gan_core.catalog whose keys are the choices
-    local: bool = False  # about this machine: never taken from a visitor, never part of a recipe
-
-
-def knob(default: Any, help: str, **about: Any) -> Any:
-    """A dataclass field carrying a `Knob` (see there for `about`)."""
-    return field(default=default, metadata={"knob": Knob(help=help, **about)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,22 +116,6 @@ def kind(name: str) -> tuple[type, bool]:
     return hint, False
 
 
-def unknown_names(names: Iterable[str], known: Iterable[str], what: str) -> list[Problem]:
-    """A `Problem` with "did you mean" for each of `names` that is not in `known`."""
-    known = list(known)
-    return [
-        Problem(name, name, f"There is no {what} named {name!r}{did_you_mean(name, known)}")
-        for name in names if name not in known
-    ]  # fmt: skip
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """The end of a sentence: the nearest known name, or all of them."""
-    known = sorted(known)
-    near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}."
-
-
 def from_mapping(values: Mapping[str, object], base: TrainConfig | None = None) -> TrainConfig:
     """`base` (or the defaults) with `values` put in, types converted and ranges checked.
 
@@ -165,7 +130,7 @@ def from_mapping(values: Mapping[str, object], base: TrainConfig | None = None) 
     for name, value in values.items():
         if name in knobs():
             try:
-                changes[name] = _convert(name, value)
+                changes[name] = convert(name, value, *kind(name))
             except ValueError as error:
                 problems.append(Problem(name, value, str(error)))
     config = dataclasses.replace(base or TrainConfig(), **changes)
@@ -190,65 +155,9 @@ def difference(old: TrainConfig, new: TrainConfig) -> dict[str, tuple[Any, Any]]
 def _unusable(config: TrainConfig) -> list[Problem]:
     problems = [
         Problem(name, getattr(config, name), message)
-        for name in knobs()
-        if (message := _range_problem(name, getattr(config, name)))
+        for name, about in knobs().items()
+        if (message := range_problem(name, getattr(config, name), about))
     ]
     if all(getattr(config, name) is None for name in BUDGET):
         problems.append(Problem("seconds", None, "Give a budget: --seconds, --steps or --images."))
     return problems
-
-
-def _convert(name: str, value: object) -> Any:
-    plain, optional = kind(name)
-    if optional and (value is None or value == ""):
-        return None
-    wrong = f"{name} is {value!r}, which is not {_article(plain)}."
-    if plain is bool:
-        words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-        if str(value).lower() not in words:
-            raise ValueError(wrong)
-        return words[str(value).lower()]
-    if plain is str:
-        if not isinstance(value, str):
-            raise ValueError(wrong)
-        return value
-    try:
-        number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError):
-        raise ValueError(wrong) from None
-    if isinstance(value, bool) or number != number or number in (float("inf"), float("-inf")):
-        raise ValueError(wrong)
-    if plain is int and number != int(number):
-        raise ValueError(wrong)
-    return plain(number)
-
-
-def _article(plain: type) -> str:
-    return {bool: "true or false", str: "text", int: "a whole number", float: "a number"}[plain]
-
-
-def _range_problem(name: str, value: Any) -> str | None:
-    about = knobs()[name]
-    if value is None:
-        return None
-    if about.choices and value not in about.choices:
-        known = [str(choice) for choice in about.choices]
-        return f"{name} is {value!r}, allowed are {', '.join(known)}."
-    if about.low is not None and about.high is not None and not about.low <= value <= about.high:
-        hint = ""
-        if about.scale == "log" and value > about.high:
-            hint = f" Did you mean {_shrink(value, about.high):g}?"
-        return f"{name} is {_plain(value)}, allowed are {_plain(about.low)} to {_plain(about.high)}.{hint}"
-    return None
-
-
-def _plain(number: float) -> str:
-    """A number as people write it: 100,000,000 and 0.1."""
-    return f"{number:,.12g}" if abs(number) < 1e12 else f"{number:g}"
-
-
-def _shrink(value: float, high: float) -> float:
-    """A value too large by some powers of ten, brought a decade below the limit: 9 becomes 0.009."""
-    while value >= high / 10:
-        value /= 10
-    return value

@@ -36,6 +36,46 @@ def non_saturating_g(real: Tensor, fake: Tensor) -> Tensor:
     return F.softplus(-fake).mean()
 
 
+def minimax_g(real: Tensor, fake: Tensor) -> Tensor:
+    """mean log(1 - sigmoid(D(G(z)))) = -softplus(D(G(z))): flat where D has won; G learns nothing there."""
+    return -F.softplus(fake).mean()
+
+
+def least_squares_d(real: Tensor, fake: Tensor) -> Tensor:
+    """mean 1/2 (D(x) - 1)^2 + 1/2 D(G(z))^2."""
+    return (0.5 * (real - 1).square() + 0.5 * fake.square()).mean()
+
+
+def least_squares_g(real: Tensor, fake: Tensor) -> Tensor:
+    """mean 1/2 (D(G(z)) - 1)^2."""
+    return 0.5 * (fake - 1).square().mean()
+
+
+def hinge_d(real: Tensor, fake: Tensor) -> Tensor:
+    """mean max(0, 1 - D(x)) + max(0, 1 + D(G(z))): no gradient from what is right by a margin."""
+    return (F.relu(1 - real) + F.relu(1 + fake)).mean()
+
+
+def wasserstein_d(real: Tensor, fake: Tensor) -> Tensor:
+    """mean D(G(z)) - D(x): minus the estimated distance, if D is 1-Lipschitz."""
+    return (fake - real).mean()
+
+
+def critic_g(real: Tensor, fake: Tensor) -> Tensor:
+    """-mean D(G(z)): G climbs D's score, in the hinge and in the Wasserstein game."""
+    return -fake.mean()
+
+
+def relativistic_d(real: Tensor, fake: Tensor) -> Tensor:
+    """mean softplus(-(D(x_i) - D(G(z_i)))): the real picture of a pair is the more real one."""
+    return F.softplus(fake - real).mean()
+
+
+def relativistic_g(real: Tensor, fake: Tensor) -> Tensor:
+    """mean softplus(-(D(G(z_i)) - D(x_i))): the fake picture of a pair is the more real one."""
+    return F.softplus(real - fake).mean()
+
+
 LOSSES: dict[str, GanLoss] = {
     "non-saturating": GanLoss(
         d=non_saturating_d,
@@ -43,5 +83,41 @@ LOSSES: dict[str, GanLoss] = {
         at_rest=(1.3863, 0.6931),  # 2 ln 2, ln 2
         paper="Goodfellow et al. 2014, arXiv 1406.2661, section 3",
         summary="The classic game: D says real or fake, G wants its fakes called real.",
+    ),
+    "minimax": GanLoss(
+        d=non_saturating_d,
+        g=minimax_g,
+        at_rest=(1.3863, -0.6931),
+        paper="Goodfellow et al. 2014, arXiv 1406.2661, eq. 1",
+        summary="The game as the proof has it: G learns nothing while D is sure of itself.",
+    ),
+    "least-squares": GanLoss(
+        d=least_squares_d,
+        g=least_squares_g,
+        at_rest=(0.25, 0.125),
+        paper="Mao et al. 2017, arXiv 1611.04076, eq. 9",
+        summary="D aims at 1 for real and 0 for fake; what is far from its aim is pulled hardest.",
+    ),
+    "hinge": GanLoss(
+        d=hinge_d,
+        g=critic_g,
+        at_rest=(2.0, 0.0),
+        paper="Lim and Ye 2017, arXiv 1705.02894; Miyato et al. 2018, arXiv 1802.05957, eq. 16 and 17",
+        summary="D looks only at what it is not yet sure of; goes well with spectral normalisation.",
+    ),
+    "wasserstein": GanLoss(
+        d=wasserstein_d,
+        g=critic_g,
+        at_rest=(0.0, 0.0),
+        paper="Arjovsky et al. 2017, arXiv 1701.07875, eq. 2",
+        summary="D's score is a distance between real and fake, as long as its slope is held in check.",
+    ),
+    "relativistic": GanLoss(
+        d=relativistic_d,
+        g=relativistic_g,
+        at_rest=(0.6931, 0.6931),
+        paper="Jolicoeur-Martineau 2018, arXiv 1807.00734; Huang et al. 2024, arXiv 2501.05441, eq. 2",
+        summary="D compares a real with a fake picture; covers the variety of the data best, with R1 and R2.",
+        g_compares=True,
     ),
 }

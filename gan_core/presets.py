@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gan_core.config import BUDGET, TrainConfig, difference, from_mapping, unknown_names
+from gan_core.config import BUDGET, TrainConfig, difference, from_mapping
 from gan_core.errors import ConfigError
+from gan_core.knobs import unknown_names
 
 
 @dataclass(frozen=True, slots=True)

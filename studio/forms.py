@@ -17,9 +17,10 @@ from gradio.components import Component
 
 from gan_core import presets
 from gan_core.catalog import check, choices
-from gan_core.config import Knob, TrainConfig, kind, knobs, to_mapping
+from gan_core.config import TrainConfig, kind, knobs, to_mapping
 from gan_core.data import available
 from gan_core.errors import ConfigError, Problem
+from gan_core.knobs import Knob
 from studio.words import t
 
 ALWAYS = ("dataset", "seconds", "steps", "images")  # in the command line even when the preset says the same

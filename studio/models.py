@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gan_core.config import did_you_mean
 from gan_core.data import DATASETS
 from gan_core.errors import RunError, WeightsError
+from gan_core.knobs import did_you_mean
 from gan_core.runs.layout import find_run
 from gan_core.runs.reader import ACTIVE, Status, glance, list_runs
 

@@ -24,8 +24,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from gan_core.config import unknown_names
 from gan_core.errors import ConfigError, GanError, Problem, WeightsError
+from gan_core.knobs import unknown_names
 from studio.models import Model, Shelf
 from studio.words import language, sentence
 

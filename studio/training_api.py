@@ -16,8 +16,9 @@ from typing import Any
 import gradio as gr
 
 from gan_core import presets
-from gan_core.config import knobs, unknown_names
+from gan_core.config import knobs
 from gan_core.errors import ConfigError, Problem
+from gan_core.knobs import unknown_names
 from gan_core.runs.layout import find_run
 from gan_core.runs.reader import Status, read_status
 from studio import own_run

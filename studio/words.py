@@ -23,7 +23,7 @@ import gradio as gr
 from gradio.i18n import I18nData
 from starlette.requests import Request
 
-from gan_core.config import did_you_mean
+from gan_core.knobs import did_you_mean
 
 TEXT = Path(__file__).parent / "text"
 LANGUAGES = ("en", "zh")

@@ -25,8 +25,9 @@ SCRIPTS = sorted(path for end in ("js", "ts", "css") for path in (ROOT / "studio
 
 LAYERS = (
     "errors files",
+    "knobs",
     "config images latent",
-    "networks data losses penalties augment runs",
+    "networks data losses penalties augment optimisers runs",
     "checkpoints metrics presets child",
     "training sampling catalog",
     "directions inversion doctor scoring jobs",
@@ -34,7 +35,7 @@ LAYERS = (
     "__main__",
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names.split()}
-NO_TORCH = ("errors", "config", "presets", "runs.reader")
+NO_TORCH = ("errors", "knobs", "config", "presets", "runs.reader")
 DOWNWARD_WITHIN_A_LEVEL = {("checkpoints", "metrics")}  # judges are weights too
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)

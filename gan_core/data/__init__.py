@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gan_core.config import did_you_mean
 from gan_core.data import cifar, glyphs, mnist
 from gan_core.data.prepare import prepared
 from gan_core.data.source import DataSource, locate
 from gan_core.errors import DataError
+from gan_core.knobs import did_you_mean
 
 __all__ = ["DATASETS", "DataSource", "Pictures", "available", "load"]
 

@@ -23,8 +23,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gan_core.checkpoints import read_header, read_tensors, save_tensors
-from gan_core.config import did_you_mean
 from gan_core.errors import WeightsError
+from gan_core.knobs import did_you_mean
 
 FORMAT = "gan_core.judge"
 SCHEMA = 1

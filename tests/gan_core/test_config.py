@@ -4,16 +4,9 @@ import dataclasses
 
 import pytest
 
-from gan_core.config import (
-    TrainConfig,
-    did_you_mean,
-    difference,
-    from_mapping,
-    kind,
-    knobs,
-    to_mapping,
-)
+from gan_core.config import TrainConfig, difference, from_mapping, kind, knobs, to_mapping
 from gan_core.errors import ConfigError
+from gan_core.knobs import did_you_mean
 
 BUDGET = {"steps": 10}
 

@@ -1,0 +1,117 @@
+"""Terms added to D's loss that hold its slope in check.
+
+A row of `PENALTIES` is a function of D, real and fake pictures (N, C, H, W) in [-1, 1] and their labels
+(N,) or None, that gives one number before its weight. The slope of D at a picture is the gradient of that
+picture's own logit, so D must look at each picture alone: where batch norm mixes them, the gradient of the
+sum is not a slope. Run in float32: squared gradients overflow short numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+TINY = 1e-12  # under the square root: the slope of a norm at 0 is finite then
+STEP = 0.1  # of the finite difference, in the units of pictures: large enough for bf16, small beside an edge
+
+
+@dataclass(frozen=True, slots=True)
+class Penalty:
+    """A row of `PENALTIES`: its function, the weight that its paper suggests, and whether D must see each
+    picture alone for it to mean anything."""
+
+    function: Callable[[nn.Module, Tensor, Tensor, Tensor | None], Tensor]
+    weight: float
+    alone: bool
+    paper: str
+    summary: str
+
+
+def slopes(D: nn.Module, pictures: Tensor, labels: Tensor | None) -> Tensor:
+    """The gradient of each picture's own logit by its pixels, (N, C * H * W), itself differentiable."""
+    pictures = pictures.detach().requires_grad_(True)
+    realness = D(pictures, labels).realness.float()
+    (gradient,) = torch.autograd.grad(realness.sum(), pictures, create_graph=True)
+    return gradient.float().flatten(1)
+
+
+def none(D: nn.Module, real: Tensor, fake: Tensor, labels: Tensor | None) -> Tensor:
+    """0: D is free."""
+    return real.new_zeros(())
+
+
+def r1(D: nn.Module, real: Tensor, fake: Tensor, labels: Tensor | None) -> Tensor:
+    """1/2 E ||grad D(x)||^2 at real pictures."""
+    return 0.5 * slopes(D, real, labels).square().sum(1).mean()
+
+
+def r2(D: nn.Module, real: Tensor, fake: Tensor, labels: Tensor | None) -> Tensor:
+    """1/2 E ||grad D(G(z))||^2 at fake pictures."""
+    return 0.5 * slopes(D, fake, labels).square().sum(1).mean()
+
+
+def r1_and_r2(D: nn.Module, real: Tensor, fake: Tensor, labels: Tensor | None) -> Tensor:
+    """Both of them."""
+    return r1(D, real, fake, labels) + r2(D, real, fake, labels)
+
+
+def r1_by_difference(D: nn.Module, real: Tensor, fake: Tensor, labels: Tensor | None) -> Tensor:
+    """1/2 E (D(x + h n) - D(x))^2 / h^2 with n standard normal: about R1, as E (g n)^2 = ||g||^2.
+
+    One more forward pass in place of a second derivative.
+    """
+    moved = real + STEP * torch.randn_like(real)
+    difference = D(moved, labels).realness.float() - D(real, labels).realness.float()
+    return 0.5 * (difference / STEP).square().mean()
+
+
+def gradient_penalty(D: nn.Module, real: Tensor, fake: Tensor, labels: Tensor | None) -> Tensor:
+    """E (||grad D(x')|| - 1)^2 at places x' drawn evenly between a real and a fake picture, each its own."""
+    share = torch.rand(len(real), 1, 1, 1, device=real.device)
+    between = share * real + (1 - share) * fake.detach()
+    return _away_from_one(slopes(D, between, labels))
+
+
+def dragan(D: nn.Module, real: Tensor, fake: Tensor, labels: Tensor | None) -> Tensor:
+    """E (||grad D(x + d)|| - 1)^2 around real pictures, d = std(x) / 2 times even noise from 0 to 1."""
+    around = real + 0.5 * real.std() * torch.rand_like(real)
+    return _away_from_one(slopes(D, around, labels))
+
+
+def _away_from_one(gradient: Tensor) -> Tensor:
+    """(N, F) to the mean over N of (its row's length - 1)^2: a length for each picture."""
+    lengths = (gradient.square().sum(1) + TINY).sqrt()  # (N,)
+    return (lengths - 1).square().mean()
+
+
+PENALTIES: dict[str, Penalty] = {
+    "none": Penalty(none, 0.0, False, "-", "No penalty."),
+    "r1": Penalty(
+        r1, 0.05, True, "Mescheder et al. 2018, arXiv 1801.04406, eq. 9",
+        "D must be flat where the data are: the steadiest of them.",
+    ),
+    "r2": Penalty(
+        r2, 0.05, True, "Mescheder et al. 2018, arXiv 1801.04406, eq. 10",
+        "D must be flat where the fakes are.",
+    ),
+    "r1-r2": Penalty(
+        r1_and_r2, 0.05, True, "Huang et al. 2024, arXiv 2501.05441, section 2.2",
+        "D must be flat at real and fake pictures; with the relativistic game it covers the data best.",
+    ),
+    "r1-difference": Penalty(
+        r1_by_difference, 0.05, False, "after Mescheder et al. 2018; finite differences: Seaweed-APT, "
+        "Lin et al. 2025, arXiv 2501.08316, section 3.3",
+        "R1 by comparing two nearby pictures: cheap, and fine with batch norm.",
+    ),
+    "gradient-penalty": Penalty(
+        gradient_penalty, 10.0, True, "Gulrajani et al. 2017, arXiv 1704.00028, eq. 3",
+        "D must climb at slope one between real and fake: made for the Wasserstein game.",
+    ),
+    "dragan": Penalty(
+        dragan, 10.0, True, "Kodali et al. 2017, arXiv 1705.07215, section 2.3",
+        "D must climb at slope one around real pictures.",
+    ),
+}  # fmt: skip
