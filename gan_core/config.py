@@ -74,9 +74,9 @@ class TrainConfig:
                         group="Optimiser", low=0.0, high=0.999)  # fmt: skip
     beta2: float = knob(0.99, "How long Adam remembers the size of past gradients.",
                         group="Optimiser", low=0.0, high=0.99999)  # fmt: skip
-    lr_end: float = knob(0.02, "Share of the step size left at the end of the budget; 1 keeps it constant.",
+    lr_end: float = knob(0.2, "Share of the step size left at the end of the budget; 1 keeps it constant.",
                          group="Optimiser", low=0.0, high=1.0)  # fmt: skip
-    ema: float = knob(0.05, "Smoothing of the generator you see, as a share of all pictures seen; 0 is off.",
+    ema: float = knob(0.2, "Smoothing of the generator you see, as a share of all pictures seen; 0 is off.",
                       group="Optimiser", low=0.0, high=0.5)  # fmt: skip
 
     seconds: float | None = knob(None, "Stop after this many seconds of training.",

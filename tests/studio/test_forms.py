@@ -55,7 +55,7 @@ def test_widgets_fit_their_settings() -> None:
     kinds = {name: type(widget).__name__ for name, widget in fields.items()}
     assert kinds["conditional"] == "Checkbox" and kinds["loss"] == kinds["size"] == "Dropdown"
     assert kinds["lr_g"] == kinds["steps"] == "Number" and kinds["d_steps"] == kinds["ema"] == "Slider"
-    assert (fields["ema"].minimum, fields["ema"].maximum, fields["ema"].value) == (0.0, 0.5, 0.05)
+    assert (fields["ema"].minimum, fields["ema"].maximum, fields["ema"].value) == (0.0, 0.5, 0.2)
 
 
 def test_a_visitors_values_replace_those_of_the_preset() -> None:
