@@ -6,20 +6,31 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from gan_core.augment import AUGMENTS
 from gan_core.config import TrainConfig, knobs
 from gan_core.data import DATASETS
 from gan_core.errors import ConfigError, Problem
 from gan_core.knobs import unknown_names
+from gan_core.latent import NOISES
 from gan_core.losses import LOSSES
-from gan_core.networks import NETWORKS
+from gan_core.networks import INITIALISATIONS, NETWORKS
+from gan_core.optimisers import OPTIMISERS
+from gan_core.penalties import PENALTIES
 from gan_core.presets import PRESETS
+from gan_core.rules import refusals
 
-SINGULAR = {"datasets": "data set", "networks": "network", "losses": "loss", "presets": "preset"}
+SINGULAR = {
+    "datasets": "data set", "networks": "network", "losses": "loss", "presets": "preset",
+    "penalties": "penalty", "augments": "augmentation", "optimisers": "optimiser", "noises": "noise",
+    "initialisations": "initialisation",
+}  # fmt: skip
 
 
 def tables() -> dict[str, Mapping[str, Any]]:
     """Every table by the name that a `Knob.table` uses."""
-    return {"datasets": DATASETS, "networks": NETWORKS, "losses": LOSSES, "presets": PRESETS}
+    return {"datasets": DATASETS, "networks": NETWORKS, "losses": LOSSES, "presets": PRESETS,
+            "penalties": PENALTIES, "augments": AUGMENTS, "optimisers": OPTIMISERS, "noises": NOISES,
+            "initialisations": INITIALISATIONS}  # fmt: skip
 
 
 def choices(setting: str) -> tuple[Any, ...]:
@@ -40,7 +51,8 @@ def check(config: TrainConfig) -> TrainConfig:
     """`config` itself, once all its names exist and go together.
 
     Raises:
-        ConfigError: an unknown name, with the nearest known one, or a size its network does not have.
+        ConfigError: an unknown name, with the nearest known one, a size its network does not have, or
+            settings that cannot work together.
     """
     problems: list[Problem] = []
     for name, knob in knobs().items():
@@ -51,6 +63,10 @@ def check(config: TrainConfig) -> TrainConfig:
         listed = ", ".join(map(str, sizes))
         sentence = f"{config.network} makes pictures of {listed} pixels, not {config.size}."
         problems.append(Problem("size", config.size, sentence))
+    if not problems:
+        problems += [
+            Problem(rule.setting, getattr(config, rule.setting), rule.sentence) for rule in refusals(config)
+        ]
     if problems:
         raise ConfigError(problems)
     return config

@@ -97,7 +97,7 @@ def _natural(text: str, low: int = 0) -> int:
 
 def train(arguments: argparse.Namespace) -> None:
     """Train a new run."""
-    from gan_core import catalog, presets
+    from gan_core import catalog, presets, rules
     from gan_core.runs import create_run
 
     given = {
@@ -106,6 +106,8 @@ def train(arguments: argparse.Namespace) -> None:
         if name.startswith(SETTING) and value is not None
     }
     config = catalog.check(presets.settings(arguments.preset, given))
+    for sentence in rules.warnings(config):
+        print(f"Note: {sentence}", file=sys.stderr)
     run = create_run(arguments.runs, config, arguments.preset)
     _drive(config, run.path, resume=False, quiet=arguments.quiet)
 

@@ -35,6 +35,9 @@ class ModelConfig:
     g_width: int
     d_width: int
     conditioning: str
+    noise: str = "gaussian"
+    d_norm: str = "batch"
+    d_dropout: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +57,13 @@ class TrainConfig:
                         group="Networks", low=4, high=512, scale="log")  # fmt: skip
     d_width: int = knob(32, "Width of the discriminator: wider judges more sharply and trains slower.",
                         group="Networks", low=4, high=512, scale="log")  # fmt: skip
+    d_norm: str = knob("batch", "What keeps the discriminator's layers in measure.",
+                       group="Networks", choices=("batch", "spectral", "none"))  # fmt: skip
+    d_dropout: float = knob(0.0, "Share of the discriminator's features dropped by chance: it learns slower.",
+                            group="Networks", low=0.0, high=0.9)  # fmt: skip
+    noise: str = knob("gaussian", "The noise that pictures are drawn from.", group="Networks", table="noises")
+    initialisation: str = knob("dcgan", "How the first weights are drawn.",
+                               group="Networks", table="initialisations")  # fmt: skip
     conditional: bool = knob(True, "Tell both networks the label, so that you can ask for a class.",
                              group="Networks")  # fmt: skip
     conditioning: str = knob("class-logits", "How the discriminator uses the label.",
@@ -64,6 +74,32 @@ class TrainConfig:
                                group="Loss", low=0.0, high=10.0)  # fmt: skip
     d_steps: int = knob(1, "Discriminator updates for each generator update.", group="Loss", low=1, high=20)
 
+    penalty: str = knob("none", "What holds the slope of the discriminator in check.",
+                        group="Stabilisers", table="penalties")  # fmt: skip
+    penalty_weight: float | None = knob(None, "Weight of the penalty; left empty, that of its paper.",
+                                        group="Stabilisers", low=0.0, high=10_000.0)  # fmt: skip
+    penalty_every: int = knob(1, "Steps between two penalties: more is faster and about as good.",
+                              group="Stabilisers", low=1, high=64)  # fmt: skip
+    clip_weights: float = knob(0.0, "Largest weight the discriminator may have; 0 is off.",
+                               group="Stabilisers", low=0.0, high=10.0)  # fmt: skip
+    clip_norm: float = knob(0.0, "Longest gradient that is followed in full; 0 is off.",
+                            group="Stabilisers", low=0.0, high=10_000.0)  # fmt: skip
+    clip_value: float = knob(0.0, "Largest entry of a gradient that is followed in full; 0 is off.",
+                             group="Stabilisers", low=0.0, high=10_000.0)  # fmt: skip
+    real_target: float = knob(1.0, "What the discriminator aims at for real pictures: below 1, less sure.",
+                              group="Stabilisers", low=0.5, high=1.0)  # fmt: skip
+    flips: float = knob(0.0, "Share of pairs shown to the discriminator the wrong way round.",
+                        group="Stabilisers", low=0.0, high=0.5)  # fmt: skip
+    instance_noise: float = knob(0.0, "Noise on all pictures that the discriminator sees; fades by the end.",
+                                 group="Stabilisers", low=0.0, high=2.0)  # fmt: skip
+    augment: str = knob("none", "Changes to real and made pictures before the discriminator sees them.",
+                        group="Stabilisers", table="augments")  # fmt: skip
+    l1: float = knob(0.0, "Pull of all weights towards 0, the same for each.",
+                     group="Stabilisers", low=0.0, high=1.0)  # fmt: skip
+    weight_decay: float = knob(0.0, "Pull of all weights towards 0, in proportion to their size.",
+                               group="Stabilisers", low=0.0, high=1.0)  # fmt: skip
+
+    optimiser: str = knob("adam", "How gradients become steps.", group="Optimiser", table="optimisers")
     batch: int = knob(64, "Pictures looked at in one step: more is steadier and slower.",
                       group="Optimiser", low=2, high=4096, scale="log")  # fmt: skip
     lr_g: float = knob(8e-3, "Step size of the generator: too small learns slowly, too large never settles.",
@@ -74,10 +110,14 @@ class TrainConfig:
                         group="Optimiser", low=0.0, high=0.999)  # fmt: skip
     beta2: float = knob(0.99, "How long Adam remembers the size of past gradients.",
                         group="Optimiser", low=0.0, high=0.99999)  # fmt: skip
-    lr_end: float = knob(0.2, "Share of the step size left at the end of the budget; 1 keeps it constant.",
+    schedule: str = knob("linear", "How the step sizes fall.",
+                         group="Optimiser", choices=("linear", "cosine", "constant"))  # fmt: skip
+    lr_end: float = knob(0.1, "Share of the step size left at the end of the budget; 1 keeps it constant.",
                          group="Optimiser", low=0.0, high=1.0)  # fmt: skip
     ema: float = knob(0.2, "Smoothing of the generator you see, as a share of all pictures seen; 0 is off.",
                       group="Optimiser", low=0.0, high=0.5)  # fmt: skip
+    ema_images: int = knob(15_000, "Smoothing never reaches further back than about this many pictures.",
+                           group="Optimiser", low=1, high=100_000_000)  # fmt: skip
 
     seconds: float | None = knob(None, "Stop after this many seconds of training.",
                                  group="Budget", low=0.1, high=1e7)  # fmt: skip

@@ -2,15 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from torch import Tensor
 
 
-def sample_latents(count: int, dim: int, seed: int) -> Tensor:
-    """Standard normal points, (count, dim) float32; row i depends on (seed, i) only, never on `count`."""
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """A row of `NOISES`: `shape` turns standard normal numbers into numbers of this distribution.
+
+    `round` says whether its points lie near a sphere, so that spherical interpolation stays among them.
+    """
+
+    shape: Callable[[Tensor], Tensor]
+    round: bool
+    summary: str
+
+
+def uniform(normal: Tensor) -> Tensor:
+    """Even between -1 and 1: standard deviation 0.577."""
+    numbers: Tensor = 2 * torch.special.ndtr(normal) - 1
+    return numbers
+
+
+def laplace(normal: Tensor) -> Tensor:
+    """Density exp(-sqrt(2) |z|) / sqrt(2): standard deviation 1, heavier tails than the normal."""
+    tail = torch.special.ndtr(-normal.abs()).clamp_min(1e-30)  # 0 to 1/2
+    numbers: Tensor = -normal.sign() * (2 * tail).log() / 2**0.5
+    return numbers
+
+
+def truncated(normal: Tensor) -> Tensor:
+    """Normal numbers between -1 and 1 only: standard deviation 0.540."""
+    low, high = 0.15865525393145707, 0.8413447460685429  # the normal's share below -1, and below 1
+    numbers: Tensor = torch.special.ndtri(low + (high - low) * torch.special.ndtr(normal))
+    return numbers.clamp(-1, 1)
+
+
+NOISES: dict[str, Noise] = {
+    "gaussian": Noise(lambda normal: normal, True, "Normal, standard deviation 1: the usual choice."),
+    "uniform": Noise(uniform, False, "Even between -1 and 1, as in the first DCGANs."),
+    "laplace": Noise(laplace, False, "Standard deviation 1 with rare large numbers: rare, odd pictures."),
+    "truncated": Noise(truncated, False, "Normal within -1 and 1: fewer odd pictures, less variety."),
+}
+
+
+def sample_latents(count: int, dim: int, seed: int, noise: str = "gaussian") -> Tensor:
+    """Points of a row of `NOISES`, (count, dim) float32; row i depends on (seed, i) only, not on `count`."""
     rows = np.random.default_rng(seed).standard_normal((count, dim))
-    return torch.from_numpy(rows.astype(np.float32))
+    return NOISES[noise].shape(torch.from_numpy(rows.astype(np.float32)))
 
 
 def lerp(a: Tensor, b: Tensor, t: Tensor | float) -> Tensor:

@@ -8,8 +8,9 @@ some games compare them. Each returns one number, the mean over the batch, to be
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -75,6 +76,31 @@ def relativistic_g(real: Tensor, fake: Tensor) -> Tensor:
     """mean softplus(-(D(G(z_i)) - D(x_i))): the fake picture of a pair is the more real one."""
     return F.softplus(real - fake).mean()
 
+
+def smoothed(game: GanLoss, target: float) -> GanLoss:
+    """The same game with D aiming at `target` instead of 1 for real pictures; fakes keep their 0.
+
+    For the cross-entropy games, where softplus(a) - softplus(-a) = a. Source: Salimans et al. 2016, arXiv
+    1606.03498, section 3.4; smoothing the other side too would reward present mistakes.
+    """
+
+    def d(real: Tensor, fake: Tensor) -> Tensor:
+        return game.d(real, fake) + (1 - target) * real.mean()
+
+    return replace(game, d=d)
+
+
+def flipped(game: GanLoss, share: float) -> GanLoss:
+    """The same game with a `share` of pairs handed to D the wrong way round, drawn anew at each step."""
+
+    def d(real: Tensor, fake: Tensor) -> Tensor:
+        wrong = torch.rand_like(real) < share
+        return game.d(torch.where(wrong, fake, real), torch.where(wrong, real, fake))
+
+    return replace(game, d=d)
+
+
+CROSS_ENTROPY = ("non-saturating", "minimax")  # the games in which D's target for real pictures is a share
 
 LOSSES: dict[str, GanLoss] = {
     "non-saturating": GanLoss(

@@ -46,8 +46,8 @@ class Sampler:
         return [str(name) for name in names][: self.model.classes]
 
     def latents(self, count: int, seed: int) -> Tensor:
-        """(count, latent) standard normal; row i depends on (seed, i) only."""
-        return sample_latents(count, self.model.latent, seed)
+        """(count, latent) of the noise it was trained on; row i depends on (seed, i) only."""
+        return sample_latents(count, self.model.latent, seed, self.model.noise)
 
     def pictures(self, z: Tensor, labels: np.ndarray | Tensor | None = None) -> np.ndarray:
         """uint8 (N, C, H, W) for z (N, latent).

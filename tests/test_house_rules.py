@@ -28,7 +28,7 @@ LAYERS = (
     "knobs",
     "config images latent",
     "networks data losses penalties augment optimisers runs",
-    "checkpoints metrics presets child",
+    "checkpoints metrics presets child rules",
     "training sampling catalog",
     "directions inversion doctor scoring jobs",
     "worker cli",

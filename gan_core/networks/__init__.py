@@ -6,11 +6,11 @@ import torch
 from torch import nn
 
 from gan_core.config import ModelConfig
-from gan_core.networks.base import Head, Judgement, Network, init_weights
-from gan_core.networks.dcgan import Discriminator, Generator
+from gan_core.networks.base import INITIALISATIONS, Head, Judgement, Network, init_weights
+from gan_core.networks.dcgan import Discriminator, Generator, measured
 from gan_core.networks.folded import FoldedDiscriminator, FoldedGenerator
 
-__all__ = ["NETWORKS", "Head", "Judgement", "Network", "build_pair", "init_weights"]
+__all__ = ["INITIALISATIONS", "NETWORKS", "Head", "Judgement", "Network", "build_pair", "init_weights"]
 
 NETWORKS: dict[str, Network] = {
     "dcgan": Network(
@@ -30,11 +30,14 @@ NETWORKS: dict[str, Network] = {
 }
 
 
-def build_pair(model: ModelConfig, seed: int | None = None) -> tuple[nn.Module, nn.Module]:
+def build_pair(
+    model: ModelConfig, seed: int | None = None, initialisation: str = "dcgan"
+) -> tuple[nn.Module, nn.Module]:
     """Generator and discriminator with fresh weights, drawn from `seed` where one is given."""
     row = NETWORKS[model.network]
     G, D = row.generator(model), row.discriminator(model)
     generator = None if seed is None else torch.Generator().manual_seed(seed)
     for net in (G, D):
-        init_weights(net, generator)
+        init_weights(net, generator, initialisation)
+    measured(D, model)  # after the first weights are drawn: it wraps them
     return G, D

@@ -76,10 +76,39 @@ class Head(nn.Module):
         return Judgement(out[:, 0], None)
 
 
-def init_weights(module: nn.Module, generator: torch.Generator | None = None) -> None:
-    """Draw all convolution and linear weights from N(0, 0.02), biases 0 (Radford 2016, arXiv 1511.06434)."""
+@dataclass(frozen=True, slots=True)
+class Initialisation:
+    """A row of `INITIALISATIONS`: `fill(weight, generator)` draws a layer's first weights in place."""
+
+    fill: Callable[[Tensor, torch.Generator | None], object]
+    paper: str
+    summary: str
+
+
+INITIALISATIONS: dict[str, Initialisation] = {
+    "dcgan": Initialisation(
+        lambda weight, generator: nn.init.normal_(weight, 0.0, 0.02, generator=generator),
+        "Radford et al. 2016, arXiv 1511.06434, section 3.1", "Normal, standard deviation 0.02.",
+    ),
+    "xavier": Initialisation(
+        lambda weight, generator: nn.init.xavier_normal_(weight, generator=generator),
+        "Glorot and Bengio 2010, eq. 16", "Normal, smaller the more inputs and outputs a layer has.",
+    ),
+    "orthogonal": Initialisation(
+        lambda weight, generator: nn.init.orthogonal_(weight, generator=generator),
+        "Saxe et al. 2014, arXiv 1312.6120", "Rows at right angles: nothing is lost on the way through.",
+    ),
+    "zero": Initialisation(
+        lambda weight, generator: nn.init.zeros_(weight),
+        "-", "All weights 0: every unit does the same for ever. A lesson, not a choice.",
+    ),
+}  # fmt: skip
+
+
+def init_weights(module: nn.Module, generator: torch.Generator | None = None, how: str = "dcgan") -> None:
+    """Draw all convolution, linear and embedding weights as the row `how` says; biases 0."""
     for layer in module.modules():
         if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear, nn.Embedding)):
-            nn.init.normal_(layer.weight, 0.0, 0.02, generator=generator)
+            INITIALISATIONS[how].fill(layer.weight, generator)
             if getattr(layer, "bias", None) is not None:
                 nn.init.zeros_(layer.bias)  # type: ignore[arg-type]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
 
 from gan_core.config import ModelConfig
 from gan_core.networks.base import Head, Judgement, join_label
@@ -25,6 +28,24 @@ def down(inputs: int, outputs: int, norm: bool) -> nn.Sequential:
     """(N, inputs, h, w) to (N, outputs, h/2, w/2)."""
     middle = nn.BatchNorm2d(outputs) if norm else nn.Identity()
     return nn.Sequential(nn.Conv2d(inputs, outputs, 4, 2, 1, bias=not norm), middle, nn.LeakyReLU(0.2))
+
+
+def downs(widths: Sequence[int], model: ModelConfig) -> nn.Sequential:
+    """Halvings from `widths[0]` channels to `widths[-1]`; batch norm, if any, in all but the first."""
+    layers = (down(a, b, norm=k > 0 and model.d_norm == "batch")
+              for k, (a, b) in enumerate(zip(widths, widths[1:])))  # fmt: skip
+    return nn.Sequential(*layers)
+
+
+def measured(D: nn.Module, model: ModelConfig) -> None:
+    """Divide each weight of D by its largest singular value where `spectral` is asked for.
+
+    The value is followed by one power iteration a forward pass. Source: Miyato et al. 2018, arXiv 1802.05957.
+    """
+    if model.d_norm == "spectral":
+        for layer in list(D.modules()):
+            if isinstance(layer, (nn.Conv2d, nn.Linear, nn.Embedding)):
+                spectral_norm(layer)
 
 
 def flat(h: Tensor) -> Tensor:
@@ -83,9 +104,9 @@ class Discriminator(nn.Module):
         super().__init__()
         n = doublings(model.size)
         widths = [model.channels] + [model.d_width * 2**k for k in range(n)]
-        layers = (down(a, b, norm=k > 0) for k, (a, b) in enumerate(zip(widths, widths[1:])))
-        self.downs = nn.Sequential(*layers)
+        self.downs = downs(widths, model)
+        self.dropout = nn.Dropout(model.d_dropout)
         self.head = Head(widths[-1] * 16, model)
 
     def forward(self, pictures: Tensor, labels: Tensor | None = None) -> Judgement:
-        return self.head(flat(self.downs(pictures)), labels)  # type: ignore[no-any-return]
+        return self.head(self.dropout(flat(self.downs(pictures))), labels)  # type: ignore[no-any-return]

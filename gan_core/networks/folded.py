@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from gan_core.config import ModelConfig
 from gan_core.networks.base import Head, Judgement
-from gan_core.networks.dcgan import Seed, doublings, down, flat, up
+from gan_core.networks.dcgan import Seed, doublings, downs, flat, up
 
 FOLD = 2
 
@@ -41,10 +41,10 @@ class FoldedDiscriminator(nn.Module):
         super().__init__()
         n = doublings(model.size // FOLD)
         widths = [model.channels * FOLD**2] + [model.d_width * 2**k for k in range(n)]
-        layers = (down(a, b, norm=k > 0) for k, (a, b) in enumerate(zip(widths, widths[1:])))
-        self.downs = nn.Sequential(*layers)
+        self.downs = downs(widths, model)
+        self.dropout = nn.Dropout(model.d_dropout)
         self.head = Head(widths[-1] * 16, model)
 
     def forward(self, pictures: Tensor, labels: Tensor | None = None) -> Judgement:
         folded = F.pixel_unshuffle(pictures, FOLD)  # (N, 4C, size/2, size/2)
-        return self.head(flat(self.downs(folded)), labels)  # type: ignore[no-any-return]
+        return self.head(self.dropout(flat(self.downs(folded))), labels)  # type: ignore[no-any-return]

@@ -12,7 +12,7 @@ from gan_core.runs import RunPaths, RunWriter
 from gan_core.training.record import first_unsound, measure
 from gan_core.training.session import Session, open_session
 from gan_core.training.state import follow, set_rates
-from gan_core.training.step import Outcome, d_step, draw_fake, g_step
+from gan_core.training.step import Outcome, d_step, draw_fake, g_step, lazy_step
 
 POLL = 0.1  # seconds between two looks at the orders while paused
 
@@ -64,13 +64,17 @@ def _steps(session: Session) -> Iterator[StepRecord]:
     config, state = session.config, session.state
     while session.progress < 1 and _follow_orders(session):
         set_rates(state, config, session.progress)
+        session.fade(session.progress)
         for _ in range(config.d_steps):
             batch = session.feed.draw(state.images)
             fake = draw_fake(state, batch.labels, config.batch)
             d = d_step(state, batch, fake, session.objective)
             state.images += config.batch
+        if state.step % config.penalty_every == 0:
+            lazy_step(state, batch, fake, session.objective)
         g = g_step(state, batch, fake, session.objective)
-        follow(state.ema, state.G, config.ema * state.images, config.batch * config.d_steps)
+        half_life = min(config.ema * state.images, config.ema_images)
+        follow(state.ema, state.G, half_life, config.batch * config.d_steps)
 
         state.step += 1
         state.seconds = session.watch.seconds

@@ -49,7 +49,7 @@ class Gallery:
     def __init__(self, model: ModelConfig, seed: int) -> None:
         self.columns = min(model.classes, 16) or 10
         count = ROWS * self.columns
-        self.z = sample_latents(count, model.latent, seed + GRID_SEED_SHIFT)
+        self.z = sample_latents(count, model.latent, seed + GRID_SEED_SHIFT, model.noise)
         self.labels = torch.arange(count) % self.columns if model.classes else None
 
     def paint(self, state: State) -> bytes:

@@ -7,20 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from gan_core.checkpoints import export_generator
 from gan_core.config import ModelConfig, TrainConfig
 from gan_core.data import DATASETS, Pictures, load
 from gan_core.errors import RunError
-from gan_core.losses import LOSSES
 from gan_core.runs import RunPaths, RunWriter
 from gan_core.runs.reader import checkpoint_steps
 from gan_core.training.feed import Feed
 from gan_core.training.machine import Machine, choose_device, choose_machine, keep_memory
+from gan_core.training.objective import Fade, objective_of
 from gan_core.training.record import Gallery
 from gan_core.training.snapshot import load_state, read_counters, save_state
 from gan_core.training.state import State, build_state, follow
-from gan_core.training.step import Objective, d_step, draw_fake, g_step
+from gan_core.training.step import Objective, d_step, draw_fake, g_step, lazy_step
 from gan_core.training.timetable import Stopwatch, Timetable, progress, timetable
 
 
@@ -34,6 +35,7 @@ class Session:
     feed: Feed
     state: State
     objective: Objective
+    fade: Fade
     gallery: Gallery
     times: Timetable
     watch: Stopwatch
@@ -109,12 +111,13 @@ def open_session(config: TrainConfig, writer: RunWriter, resume: bool) -> Sessio
         writer.log(f"Resumed from {folder.name}.")
     machine.use_threads()
     state = build_state(config, model, machine)
+    torch.manual_seed(config.seed)  # of dropout, augmentation and penalties
     if folder is not None:
         load_state(state, folder)
     times = timetable(config)
     times.sample_due(0, state.seconds)
     times.checkpoints.last = state.seconds
-    return Session(config, model, writer, _feed(config, pictures, machine), state, objective_of(config),
+    return Session(config, model, writer, _feed(config, pictures, machine), state, *objective_of(config),
                     gallery, times, Stopwatch(state.seconds), (state.images, state.seconds))  # fmt: skip
 
 
@@ -125,19 +128,15 @@ def model_config(config: TrainConfig) -> ModelConfig:
         network=config.network, size=config.size, channels=source.channels,
         classes=len(source.classes) if config.conditional else 0,
         latent=config.latent, g_width=config.g_width, d_width=config.d_width,
-        conditioning=config.conditioning,
+        conditioning=config.conditioning, noise=config.noise, d_norm=config.d_norm,
+        d_dropout=config.d_dropout,
     )  # fmt: skip
-
-
-def objective_of(config: TrainConfig) -> Objective:
-    """What `config` asks both networks to minimise."""
-    return Objective(LOSSES[config.loss], config.class_weight)
 
 
 def trial(config: TrainConfig, machine: Machine) -> Callable[[], object]:
     """A function that runs one training step on scratch networks and random pictures."""
     model = model_config(config)
-    state, objective = build_state(config, model, machine), objective_of(config)
+    state, (objective, _) = build_state(config, model, machine), objective_of(config)
     random = np.random.default_rng(0)
     pixels = random.integers(0, 256, (config.batch, model.channels, model.size, model.size), dtype=np.uint8)
     labels = np.arange(config.batch) % model.classes if model.classes else None
@@ -148,6 +147,7 @@ def trial(config: TrainConfig, machine: Machine) -> Callable[[], object]:
         for _ in range(config.d_steps):
             fake = draw_fake(state, batch.labels, config.batch)
             d_step(state, batch, fake, objective)
+        lazy_step(state, batch, fake, objective)
         g_step(state, batch, fake, objective)
         follow(state.ema, state.G, 1000.0, config.batch)
 

@@ -20,12 +20,12 @@ FORMAT = "gan_core.state"
 
 def save_state(state: State, folder: Path) -> None:
     """Write both networks, the EMA, both optimisers, the noise generator and the counters into `folder`."""
-    tensors: dict[str, Tensor] = {"noise": state.noise.get_state()}
+    tensors: dict[str, Tensor] = {"noise": state.noise.get_state(), "torch": torch.get_rng_state()}
     for name, net in _networks(state).items():
         tensors |= {f"{name}.{key}": value for key, value in net.state_dict().items()}
     for name, optimizer in _optimizers(state).items():
         for index, moments in optimizer.state_dict()["state"].items():
-            tensors |= {f"{name}.{index}.{key}": value for key, value in moments.items()}
+            tensors |= {f"{name}.{index}.{key}": value for key, value in moments.items() if value is not None}
     machine = state.machine
     counters = {
         "step": state.step, "images": state.images, "seconds": state.seconds,
@@ -63,6 +63,7 @@ def load_state(state: State, folder: Path) -> None:
             saved["state"] = _moments(_below(tensors, name))
             optimizer.load_state_dict(saved)
         state.noise.set_state(tensors["noise"])
+        torch.set_rng_state(tensors["torch"])
     except (KeyError, RuntimeError, ValueError) as error:
         raise WeightsError(f"The checkpoint {folder.name} does not fit these settings.") from error
     state.step, state.images, state.seconds = (counters[key] for key in ("step", "images", "seconds"))

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import copy
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from gan_core.config import ModelConfig, TrainConfig
+from gan_core.latent import NOISES
 from gan_core.networks import build_pair
+from gan_core.optimisers import OPTIMISERS
 from gan_core.training.machine import Machine
 
 
@@ -24,14 +28,16 @@ class State:
     d_optimizer: torch.optim.Optimizer
     noise: torch.Generator
     latent: int
+    shape: Callable[[Tensor], Tensor]  # from normal numbers to those of the run's noise
     machine: Machine
     step: int = 0  # generator updates done
     images: int = 0  # real pictures seen
     seconds: float = 0.0  # spent training
 
     def draw_z(self, count: int) -> Tensor:
-        """(count, latent) standard normal numbers from the run's own generator."""
-        return torch.randn(count, self.latent, generator=self.noise, device=self.machine.device)
+        """(count, latent) numbers of the run's noise, from its own generator."""
+        normal = torch.randn(count, self.latent, generator=self.noise, device=self.machine.device)
+        return self.shape(normal)
 
     def sound(self) -> bool:
         """Whether all weights are finite numbers: others are worth no place on disk."""
@@ -41,22 +47,30 @@ class State:
 
 def build_state(config: TrainConfig, model: ModelConfig, machine: Machine) -> State:
     """A fresh state, the same for the same seed and machine choice."""
-    G, D = build_pair(model, seed=config.seed)
+    G, D = build_pair(model, config.seed, config.initialisation)
     ema = copy.deepcopy(G).eval().requires_grad_(False)
     G, D, ema = (machine.place(net) for net in (G, D, ema))
     return State(
         G=G, D=D, ema=ema,
-        g_optimizer=_adam(G, config, config.lr_g),
-        d_optimizer=_adam(D, config, config.lr_d),
+        g_optimizer=_optimiser(G, config, config.lr_g),
+        d_optimizer=_optimiser(D, config, config.lr_d, lazy_share(config)),
         noise=torch.Generator(machine.device).manual_seed(config.seed),
-        latent=model.latent, machine=machine,
+        latent=model.latent, shape=NOISES[model.noise].shape, machine=machine,
     )  # fmt: skip
 
 
+SCHEDULES: dict[str, Callable[[float, float], float]] = {  # (progress 0 to 1, last share) -> share now
+    "linear": lambda progress, last: 1.0 - (1.0 - last) * progress,
+    "cosine": lambda progress, last: last + (1.0 - last) * (1.0 + math.cos(math.pi * progress)) / 2,
+    "constant": lambda progress, last: 1.0,
+}
+
+
 def set_rates(state: State, config: TrainConfig, progress: float) -> None:
-    """Step sizes fall on a straight line to `lr_end` of themselves at the end of the budget."""
-    share = 1.0 - (1.0 - config.lr_end) * min(1.0, progress)
-    for optimizer, rate in ((state.g_optimizer, config.lr_g), (state.d_optimizer, config.lr_d)):
+    """Step sizes fall to `lr_end` of themselves at the end of the budget, as the schedule says."""
+    share = SCHEDULES[config.schedule](min(1.0, progress), config.lr_end)
+    d_rate = config.lr_d * lazy_share(config)
+    for optimizer, rate in ((state.g_optimizer, config.lr_g), (state.d_optimizer, d_rate)):
         for group in optimizer.param_groups:
             group["lr"] = rate * share
 
@@ -78,5 +92,16 @@ def follow(ema: nn.Module, G: nn.Module, half_life: float, batch: int) -> None:
                 old.copy_(new)
 
 
-def _adam(net: nn.Module, config: TrainConfig, rate: float) -> torch.optim.Optimizer:
-    return torch.optim.Adam(net.parameters(), lr=rate, betas=(config.beta1, config.beta2), fused=True)
+def lazy_share(config: TrainConfig) -> float:
+    """k / (k + 1) where D takes one step more for each k, so that all of them together reach as far.
+
+    Source: Karras et al. 2020, arXiv 1912.04958, appendix B: the step size times it, the betas to its power.
+    """
+    k = config.penalty_every
+    return k / (k + 1) if k > 1 and config.penalty != "none" else 1.0
+
+
+def _optimiser(net: nn.Module, config: TrainConfig, rate: float, share: float = 1.0) -> torch.optim.Optimizer:
+    betas = (config.beta1**share, config.beta2**share) if share < 1 else (config.beta1, config.beta2)
+    build = OPTIMISERS[config.optimiser].build
+    return build(net.parameters(), rate * share, betas, config.weight_decay)

@@ -10,15 +10,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gan_core.augment import unchanged
 from gan_core.losses import GanLoss
 from gan_core.networks import Judgement
 from gan_core.training.feed import Batch
 from gan_core.training.state import State
 
-
-def unchanged(pictures: Tensor) -> Tensor:
-    """No augmentation."""
-    return pictures
+PenaltyTerm = Callable[[nn.Module, Tensor, Tensor, Tensor | None], Tensor]
 
 
 def no_penalty(D: nn.Module, real: Tensor, fake: Tensor, labels: Tensor | None) -> Tensor:
@@ -30,14 +28,18 @@ def no_penalty(D: nn.Module, real: Tensor, fake: Tensor, labels: Tensor | None) 
 class Objective:
     """What is minimised, chosen before training: the steps below read no settings.
 
-    `augment` changes real and fake pictures alike before D sees them; `penalty` is added to D's loss;
-    `class_weight` weighs the cross-entropy of the labels that D names.
+    `augment` changes real and fake pictures alike before D sees them; `penalty` is added to D's loss, or
+    `lazy_penalty` now and then in a step of its own; `class_weight` weighs the cross-entropy of the labels
+    that D names. `limit` changes gradients before a step, `constrain` D's weights after its own.
     """
 
     loss: GanLoss
     class_weight: float = 0.0
     augment: Callable[[Tensor], Tensor] = unchanged
-    penalty: Callable[[nn.Module, Tensor, Tensor, Tensor | None], Tensor] = no_penalty
+    penalty: PenaltyTerm = no_penalty
+    lazy_penalty: PenaltyTerm | None = None
+    limit: Callable[[nn.Module], None] | None = None
+    constrain: Callable[[nn.Module], None] | None = None
 
     def naming(self, judgement: Judgement, labels: Tensor | None) -> Tensor | float:
         """How far D's guess of the label is off, weighted. Source: AC-GAN, Odena 2017, arXiv 1610.09585."""
@@ -61,6 +63,15 @@ def draw_fake(state: State, labels: Tensor | None, count: int) -> Tensor:
     return fake
 
 
+def descend(net: nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor, objective: Objective) -> None:
+    """One step of `net` down the slope of `loss`."""
+    optimizer.zero_grad(set_to_none=True)
+    torch.autograd.backward(loss)
+    if objective.limit:
+        objective.limit(net)
+    optimizer.step()
+
+
 def d_step(state: State, batch: Batch, fake: Tensor, objective: Objective) -> Outcome:
     """One discriminator update: call the real pictures real and the fake ones fake.
 
@@ -72,10 +83,10 @@ def d_step(state: State, batch: Batch, fake: Tensor, objective: Objective) -> Ou
         real_logits, fake_logits = on_real.realness.float(), on_fake.realness.float()
         adversarial = objective.loss.d(real_logits, fake_logits)
         naming = objective.naming(on_real, batch.labels)
-        penalty = objective.penalty(state.D, real, fake, batch.labels)
-    state.d_optimizer.zero_grad(set_to_none=True)
-    torch.autograd.backward(adversarial + naming + penalty)
-    state.d_optimizer.step()
+    penalty = objective.penalty(state.D, real, fake, batch.labels)
+    descend(state.D, state.d_optimizer, adversarial + naming + penalty, objective)
+    if objective.constrain:
+        objective.constrain(state.D)
     return Outcome(adversarial.detach(), real_logits.detach(), fake_logits.detach())
 
 
@@ -94,8 +105,20 @@ def g_step(state: State, batch: Batch, fake: Tensor, objective: Objective) -> Ou
                 real_logits = state.D(objective.augment(batch.images), batch.labels).realness.float()
         adversarial = objective.loss.g(real_logits, fake_logits)
         naming = objective.naming(on_fake, batch.labels)
-    state.g_optimizer.zero_grad(set_to_none=True)
-    torch.autograd.backward(adversarial + naming)
-    state.g_optimizer.step()
+    descend(state.G, state.g_optimizer, adversarial + naming, objective)
     state.D.requires_grad_(True)
     return Outcome(adversarial.detach(), real_logits, fake_logits.detach())
+
+
+def lazy_step(state: State, batch: Batch, fake: Tensor, objective: Objective) -> None:
+    """A discriminator update by its penalty alone, taken every few steps with as many times the weight.
+
+    Source: Karras et al. 2020, arXiv 1912.04958, appendix B; the optimiser is adjusted in `build_state`.
+    """
+    if objective.lazy_penalty is None:
+        return
+    real, fake = objective.augment(batch.images), objective.augment(fake.detach())
+    penalty = objective.lazy_penalty(state.D, real, fake, batch.labels)
+    descend(state.D, state.d_optimizer, penalty, objective)
+    if objective.constrain:
+        objective.constrain(state.D)

@@ -21,6 +21,7 @@ from gan_core.config import TrainConfig
 from gan_core.data import DATASETS, available, load
 from gan_core.errors import ConfigError
 from gan_core.presets import PRESETS, settings
+from gan_core.rules import warnings
 from studio import forms
 from studio.expect import Speeds, expectation
 from studio.handlers import guarded
@@ -163,7 +164,10 @@ def _wire_form(services: Services, w: Widgets, speeds: Speeds) -> None:
         if speed is None and not services.jobs.queue():
             yield shown | {w.hint: _hint(preset, pick("train.expect.timing", tongue), tongue)}
             speed = speeds.measure(config)
-        yield shown | {w.hint: _hint(preset, expectation(config, speed, tongue), tongue)}
+        cautions = "".join(
+            f'<p class="train-caution">{escape(sentence(text, tongue))}</p>' for text in warnings(config)
+        )
+        yield shown | {w.hint: _hint(preset, expectation(config, speed, tongue), tongue) + cautions}
 
     outputs = {*chosen, w.look, w.download, *w.form.fields.values()}
     w.dataset.input(guarded(pick_dataset), {w.dataset, w.preset}, outputs, queue=False, **PRIVATE)

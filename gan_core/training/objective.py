@@ -1,0 +1,118 @@
+"""From settings to what is minimised: the only place that reads the settings of the game."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from gan_core.augment import AUGMENTS, InstanceNoise
+from gan_core.config import TrainConfig
+from gan_core.losses import LOSSES, GanLoss, flipped, smoothed
+from gan_core.penalties import PENALTIES
+from gan_core.training.step import Objective, PenaltyTerm, no_penalty
+
+Change = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Changes to pictures, one after the other."""
+
+    parts: Sequence[Change]
+
+    def __call__(self, pictures: Tensor) -> Tensor:
+        """The pictures after all of them."""
+        for part in self.parts:
+            pictures = part(pictures)
+        return pictures
+
+
+@dataclass(frozen=True, slots=True)
+class Fade:
+    """Lets instance noise fall to nothing over the budget."""
+
+    noises: Sequence[InstanceNoise] = field(default_factory=tuple)
+
+    def __call__(self, progress: float) -> None:
+        """Set each noise to what is left of it at this share of the budget."""
+        for noise in self.noises:
+            noise.share = max(0.0, 1.0 - progress)
+
+
+def objective_of(config: TrainConfig) -> tuple[Objective, Fade]:
+    """What `config` asks both networks to minimise, and what of it changes as the run goes on."""
+    noises = [InstanceNoise(config.instance_noise)] if config.instance_noise else []
+    changes: list[Change] = [*noises]
+    if config.augment != "none":
+        changes.append(AUGMENTS[config.augment].function)
+    every = config.penalty_every
+    term = penalty_of(config)
+    objective = Objective(
+        loss=game_of(config),
+        class_weight=config.class_weight,
+        penalty=term if every == 1 else no_penalty,
+        lazy_penalty=None if every == 1 else term,
+        limit=limit_of(config),
+        constrain=constraint_of(config),
+        **({"augment": Chain(changes)} if changes else {}),
+    )
+    return objective, Fade(noises)
+
+
+def game_of(config: TrainConfig) -> GanLoss:
+    """The row of `LOSSES` with smoothed and flipped targets where they are asked for."""
+    game = LOSSES[config.loss]
+    if config.real_target < 1:
+        game = smoothed(game, config.real_target)
+    if config.flips:
+        game = flipped(game, config.flips)
+    return game
+
+
+def penalty_of(config: TrainConfig) -> PenaltyTerm:
+    """The row of `PENALTIES` times its weight, and times the steps between two of them."""
+    row = PENALTIES[config.penalty]
+    weight = row.weight if config.penalty_weight is None else config.penalty_weight
+    if config.penalty == "none" or weight == 0:
+        return no_penalty
+
+    def term(D: nn.Module, real: Tensor, fake: Tensor, labels: Tensor | None) -> Tensor:
+        return weight * config.penalty_every * row.function(D, real, fake, labels)
+
+    return term
+
+
+def limit_of(config: TrainConfig) -> Callable[[nn.Module], None] | None:
+    """What is done to a network's gradients before its step: L1, then limits by value and by length."""
+    l1, value, norm = config.l1, config.clip_value, config.clip_norm
+    if not (l1 or value or norm):
+        return None
+
+    def limit(net: nn.Module) -> None:
+        learning = [p for p in net.parameters() if p.grad is not None]
+        for parameter in learning if l1 else ():
+            assert parameter.grad is not None
+            parameter.grad.add_(parameter.detach().sign(), alpha=l1)
+        if value:
+            nn.utils.clip_grad_value_(learning, value)
+        if norm:
+            nn.utils.clip_grad_norm_(learning, norm)
+
+    return limit
+
+
+def constraint_of(config: TrainConfig) -> Callable[[nn.Module], None] | None:
+    """Weight clipping: each weight of D back between -c and c. Source: Arjovsky 2017, arXiv 1701.07875."""
+    bound = config.clip_weights
+    if not bound:
+        return None
+
+    def constrain(D: nn.Module) -> None:
+        with torch.no_grad():
+            for parameter in D.parameters():
+                parameter.clamp_(-bound, bound)
+
+    return constrain

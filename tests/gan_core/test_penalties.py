@@ -1,0 +1,125 @@
+"""Penalties against closed forms: a linear D has one and the same slope w everywhere."""
+
+import pytest
+import torch
+from torch import nn
+
+from gan_core import penalties
+from gan_core.networks import Judgement
+from gan_core.penalties import PENALTIES
+
+
+class Linear(nn.Module):
+    """D(x) = <w, x> for each picture."""
+
+    def __init__(self, w):
+        super().__init__()
+        self.w = nn.Parameter(w)
+
+    def forward(self, pictures, labels):
+        return Judgement((pictures.flatten(1) * self.w.to(pictures.dtype)).sum(1), None)
+
+
+class Bowl(nn.Module):
+    """D(x) = ||x||^2 / 2, whose slope at x is x."""
+
+    def forward(self, pictures, labels):
+        return Judgement(pictures.square().flatten(1).sum(1) / 2, None)
+
+
+@pytest.fixture
+def pictures():
+    torch.manual_seed(0)
+    return torch.randn(6, 1, 4, 4), torch.randn(6, 1, 4, 4)
+
+
+def slope(length):
+    w = torch.randn(16)
+    return w * length / w.norm()
+
+
+SQUARED = length = 3.0
+CLOSED = {
+    "none": 0.0,
+    "r1": length**2 / 2,
+    "r2": length**2 / 2,
+    "r1-r2": length**2,
+    "gradient-penalty": (length - 1) ** 2,
+    "dragan": (length - 1) ** 2,
+}
+
+
+@pytest.mark.parametrize("name", CLOSED)
+def test_a_linear_d_has_the_closed_form_for_any_batch(name, pictures):
+    real, fake = pictures
+    D, function = Linear(slope(length)), PENALTIES[name].function
+    assert function(D, real, fake, None).item() == pytest.approx(CLOSED[name], rel=1e-4)
+    assert function(D, real[:1], fake[:1], None).item() == pytest.approx(CLOSED[name], rel=1e-4)
+
+
+def test_every_row_has_a_closed_form_here():
+    assert CLOSED.keys() | {"r1-difference"} == PENALTIES.keys()
+
+
+def test_the_difference_comes_near_r1():
+    torch.manual_seed(0)
+    real = torch.randn(20_000, 1, 4, 4)
+    value = PENALTIES["r1-difference"].function(Linear(slope(length)), real, real, None)
+    assert value.item() == pytest.approx(length**2 / 2, rel=0.05)
+
+
+def test_each_looks_where_it_says(pictures):
+    """The slope of a bowl is the place itself."""
+    real, fake = pictures
+    half = {"r1": real, "r2": fake}
+    for name, where in half.items():
+        expected = 0.5 * where.flatten(1).square().sum(1).mean().item()
+        assert PENALTIES[name].function(Bowl(), real, fake, None).item() == pytest.approx(expected, rel=1e-5)
+    around = PENALTIES["dragan"].function(Bowl(), torch.full_like(real, 0.5), fake * 100, None)
+    assert around.item() == pytest.approx((4 * 0.5 - 1) ** 2, rel=1e-4), "nothing of the fakes"
+
+
+def test_gradient_penalty_looks_between_real_and_fake_each_at_its_own_share():
+    """Between pictures of length 0 and 10 the lengths are even from 0 to 10: E (l - 1)^2 = 24.33."""
+    torch.manual_seed(0)
+    real, fake = torch.zeros(20_000, 1, 2, 2), torch.full((20_000, 1, 2, 2), 5.0)
+    value = PENALTIES["gradient-penalty"].function(Bowl(), real, fake, None).item()
+    assert value == pytest.approx(100 / 3 - 10 + 1, rel=0.03)
+
+
+@pytest.mark.parametrize("name", [name for name in PENALTIES if name != "none"])
+def test_each_teaches_d_to_be_flatter_or_to_climb_at_one(name, pictures):
+    real, fake = pictures
+    steep = Linear(slope(length))
+    PENALTIES[name].function(steep, real, fake, None).backward()
+    assert (steep.w.grad @ steep.w).item() > 0, "a step down makes a steep D less steep"
+
+
+@pytest.mark.parametrize("name", ["gradient-penalty", "dragan"])
+def test_a_flat_d_is_told_to_climb_and_its_gradient_is_finite(name, pictures):
+    flat = Linear(torch.zeros(16))
+    value = PENALTIES[name].function(flat, *pictures, None)
+    value.backward()
+    assert value.item() == pytest.approx(1.0, abs=1e-4) and flat.w.grad.isfinite().all()
+
+
+def test_slopes_take_short_numbers_and_leave_pictures_alone(pictures):
+    real, _ = pictures
+    gradient = penalties.slopes(Linear(slope(2.0)), real.bfloat16(), None)
+    assert gradient.dtype == torch.float32 and gradient.shape == (6, 16)
+    assert not real.requires_grad
+
+
+def test_r1_damps_the_dirac_gan():
+    """D(x) = psi x, data at 0, G at theta: with R1 of weight gamma the eigenvalues are
+    (-gamma +- sqrt(gamma^2 - 1)) / 2. Source: Mescheder et al. 2018, arXiv 1801.04406, lemma 2.3 and 4.1."""
+    for gamma in (0.5, 1.0, 2.0):
+        # d theta = psi / 2, d psi = -theta / 2 - gamma psi, with R1 = psi^2 / 2
+        D = Linear(torch.tensor([0.3]))
+        term = gamma * PENALTIES["r1"].function(D, torch.zeros(4, 1, 1, 1), torch.zeros(4, 1, 1, 1), None)
+        term.backward()
+        damping = D.w.grad.item() / 0.3
+        matrix = torch.tensor([[0.0, 0.5], [-0.5, -damping]], dtype=torch.float64)
+        expected = (-gamma + (complex(gamma**2 - 1)) ** 0.5) / 2
+        found = torch.linalg.eigvals(matrix)
+        assert min(abs(value - expected) for value in found.tolist()) < 1e-3

@@ -1,0 +1,297 @@
+"""Targets, clipping, norms, noise, first weights, optimisers and schedules, each by what it promises."""
+
+import dataclasses
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from gan_core.augment import AUGMENTS, InstanceNoise, color, cutout, translation
+from gan_core.config import ModelConfig, TrainConfig, from_mapping
+from gan_core.latent import NOISES, sample_latents
+from gan_core.losses import CROSS_ENTROPY, LOSSES, flipped, smoothed
+from gan_core.networks import INITIALISATIONS, NETWORKS, build_pair
+from gan_core.optimisers import OPTIMISERS
+from gan_core.training.feed import Batch
+from gan_core.training.machine import Machine
+from gan_core.training.objective import limit_of, objective_of, penalty_of
+from gan_core.training.state import build_state, lazy_share, set_rates
+from gan_core.training.step import d_step, draw_fake, lazy_step
+
+MODEL = ModelConfig(network="dcgan-s2d", size=16, channels=1, classes=0, latent=4, g_width=4, d_width=4,
+                    conditioning="class-logits")  # fmt: skip
+
+
+def config(**changes):
+    return from_mapping({"seconds": 1.0, "batch": 8, "conditional": False, **changes})
+
+
+def batch():
+    torch.manual_seed(0)
+    return Batch(torch.rand(8, 1, 16, 16) * 2 - 1, None)
+
+
+def one_d_step(settings, model=MODEL):
+    state, (objective, _) = build_state(settings, model, Machine()), objective_of(settings)
+    some = batch()
+    fake = draw_fake(state, None, 8)
+    d_step(state, some, fake, objective)
+    return state, some, fake, objective
+
+
+@pytest.mark.parametrize("name", CROSS_ENTROPY)
+def test_smoothing_is_the_cross_entropy_with_the_softer_target_for_real_pictures_only(name):
+    real, fake = torch.tensor([2.0, -1.0]), torch.tensor([1.0, 0.5])
+    expected = nn.functional.binary_cross_entropy_with_logits(real, torch.full((2,), 0.9))
+    expected += nn.functional.binary_cross_entropy_with_logits(fake, torch.zeros(2))
+    assert smoothed(LOSSES[name], 0.9).d(real, fake).item() == pytest.approx(expected.item(), rel=1e-6)
+    assert smoothed(LOSSES[name], 0.9).g is LOSSES[name].g
+
+
+def test_a_smoothed_d_is_best_at_its_target():
+    game, logits = smoothed(LOSSES["non-saturating"], 0.9), torch.linspace(-5, 5, 1001)
+    losses = torch.stack([game.d(logit[None], torch.zeros(1)) for logit in logits])
+    assert logits[losses.argmin()].sigmoid().item() == pytest.approx(0.9, abs=0.005)
+
+
+def test_flips_hand_over_as_many_pairs_the_wrong_way_round_as_asked_for():
+    torch.manual_seed(0)
+    real, fake = torch.full((20_000,), 4.0), torch.full((20_000,), -4.0)
+    game = LOSSES["wasserstein"]
+    assert flipped(game, 0.25).d(real, fake).item() == pytest.approx(-8 * 0.75 + 8 * 0.25, abs=0.2)
+    assert flipped(game, 0.0).d(real, fake) == game.d(real, fake)
+
+
+def test_clipped_weights_lie_within_the_bound_after_the_step_and_g_is_left_alone():
+    state, *_ = one_d_step(config(clip_weights=0.01))
+    assert max(p.abs().max().item() for p in state.D.parameters()) == pytest.approx(0.01)
+    assert max(p.abs().max().item() for p in state.G.parameters()) > 0.05
+
+
+def test_gradients_are_limited_by_length_by_entry_and_pulled_by_l1():
+    net = nn.Linear(4, 1, bias=False)
+    net.weight.data = torch.tensor([[1.0, -1.0, 2.0, 0.5]])
+
+    def limited(**changes):
+        net.weight.grad = torch.tensor([[3.0, 4.0, 0.0, 0.0]])
+        limit_of(config(**changes))(net)
+        return net.weight.grad[0].tolist()
+
+    assert limited(clip_norm=1.0) == pytest.approx([0.6, 0.8, 0, 0], abs=1e-4)
+    assert limited(clip_value=3.5) == [3.0, 3.5, 0, 0]
+    assert limited(l1=0.5) == [3.5, 3.5, 0.5, 0.5]
+    assert limit_of(config()) is None
+
+
+def test_defaults_change_nothing():
+    """With every row off the objective is the one of the first release, and draws no random number."""
+    objective, _ = objective_of(config())
+    pictures = torch.randn(4, 1, 16, 16)
+    before = torch.get_rng_state()
+    assert objective.augment(pictures) is pictures
+    assert objective.loss is LOSSES["non-saturating"] and objective.limit is objective.constrain is None
+    assert objective.lazy_penalty is None
+    one_d_step(config())
+    build_state(config(), MODEL, Machine())
+    torch.set_rng_state(before)
+    one_d_step(config())
+    after = torch.get_rng_state()
+    torch.manual_seed(0)
+    torch.rand(8, 1, 16, 16)  # what `batch` itself draws
+    assert torch.equal(after, torch.get_rng_state())
+
+
+@pytest.mark.parametrize("network", ["dcgan", "dcgan-s2d"])
+def test_spectral_norm_leaves_a_largest_singular_value_of_one(network):
+    _, D = build_pair(dataclasses.replace(MODEL, network=network, d_norm="spectral"), seed=0)
+    for _ in range(30):
+        D(torch.randn(4, 1, 16, 16))
+    layers = [layer for layer in D.modules() if isinstance(layer, (nn.Conv2d, nn.Linear))]
+    assert len(layers) >= 2
+    for layer in layers:
+        largest = torch.linalg.svdvals(layer.weight.detach().flatten(1))[0]
+        assert largest.item() == pytest.approx(1.0, rel=0.01)
+    assert not any(isinstance(layer, nn.BatchNorm2d) for layer in D.modules())
+
+
+def test_without_norm_a_picture_is_judged_alone_and_with_batch_norm_it_is_not():
+    torch.manual_seed(0)
+    pictures, others = torch.randn(1, 1, 16, 16), torch.randn(3, 1, 16, 16)
+    for norm, alone in (("none", True), ("spectral", True), ("batch", False)):
+        _, D = build_pair(dataclasses.replace(MODEL, network="dcgan", d_norm=norm), seed=0)
+        D.eval() if norm == "spectral" else D.train()  # a power iteration moves it a little at each pass
+        first = D(torch.cat([pictures, others])).realness[0]
+        second = D(torch.cat([pictures, 3 * others])).realness[0]
+        assert torch.allclose(first, second, rtol=1e-4, atol=1e-6) == alone, norm
+
+
+def test_dropout_takes_its_share_in_training_only():
+    _, D = build_pair(dataclasses.replace(MODEL, d_dropout=0.5, d_norm="none"), seed=0)
+    pictures = torch.randn(2, 1, 16, 16)
+    assert not torch.equal(D(pictures).realness, D(pictures).realness)
+    D.eval()
+    assert torch.equal(D(pictures).realness, D(pictures).realness)
+
+
+@pytest.mark.parametrize(
+    ("noise", "spread", "largest"),
+    [("gaussian", 1.0, 9), ("uniform", 3**-0.5, 1), ("laplace", 1.0, 20), ("truncated", 0.5396, 1)],
+)
+def test_noises_have_the_scale_they_say(noise, spread, largest):
+    z = sample_latents(20_000, 8, 1, noise)
+    assert z.mean().abs() < 0.01 and z.std().item() == pytest.approx(spread, rel=0.02)
+    assert z.abs().max() <= largest and z.dtype == torch.float32
+    assert torch.equal(z[:3], sample_latents(3, 8, 1, noise))
+
+
+def test_laplace_has_its_tails_and_uniform_is_even():
+    z = sample_latents(50_000, 4, 2, "laplace").flatten()
+    assert (z.abs() > 2).float().mean().item() == pytest.approx(math.exp(-2 * 2**0.5), rel=0.05)
+    u = sample_latents(50_000, 4, 2, "uniform").flatten()
+    assert torch.histc(u, 10, -1, 1).div(len(u)).sub(0.1).abs().max() < 0.005
+    for noise in NOISES.values():
+        extreme = noise.shape(torch.tensor([-40.0, -6.0, 0.0, 6.0, 40.0]))
+        assert extreme.isfinite().all() and (extreme.diff() >= 0).all() and extreme[2].abs() < 1e-6
+
+
+def test_training_draws_from_the_noise_that_was_asked_for():
+    state = build_state(config(noise="uniform"), dataclasses.replace(MODEL, noise="uniform"), Machine())
+    z = state.draw_z(5000)
+    assert z.abs().max() <= 1 and z.std().item() == pytest.approx(3**-0.5, rel=0.02)
+
+
+def test_first_weights():
+    def first(name):
+        return build_pair(MODEL, 0, name)[0].seed.linear.weight.detach()
+
+    assert first("dcgan").std().item() == pytest.approx(0.02, rel=0.1)
+    rows, columns = first("xavier").shape
+    assert first("xavier").std().item() == pytest.approx((2 / (rows + columns)) ** 0.5, rel=0.1)
+    square = first("orthogonal").T @ first("orthogonal")
+    assert torch.allclose(square, torch.eye(columns), atol=1e-4)
+    assert first("zero").abs().max() == 0
+    assert INITIALISATIONS.keys() == {"dcgan", "xavier", "orthogonal", "zero"}
+
+
+def minimised(name, rate):
+    weight = nn.Parameter(torch.tensor([3.0, -2.0]))
+    optimizer = OPTIMISERS[name].build([weight], rate, (0.5, 0.9), 0.0)
+    for _ in range(300):
+        optimizer.zero_grad()
+        (weight.square() * torch.tensor([1.0, 4.0])).sum().backward()
+        optimizer.step()
+    return weight.detach().abs().max().item()
+
+
+@pytest.mark.parametrize("name", OPTIMISERS)
+def test_every_optimiser_goes_down(name):
+    assert minimised(name, 0.02) < 0.05
+
+
+def test_one_step_of_each_by_hand():
+    """From weight 1 with gradient 2, rate .1, betas (0, .9), decay .5."""
+    expected = {
+        "adam": 1 - 0.1,  # even length, whatever the gradient
+        "adamw": 1 - 0.1 * 0.5 - 0.1,
+        "rmsprop": 1 - 0.1 * 2.5 / (0.1 * 2.5**2) ** 0.5,
+        "sgd": 1 - 0.1 * (2 + 0.5),
+    }
+    for name, value in expected.items():
+        weight = nn.Parameter(torch.tensor([1.0]))
+        weight.grad = torch.tensor([2.0])
+        OPTIMISERS[name].build([weight], 0.1, (0.0, 0.9), 0.5).step()
+        assert weight.item() == pytest.approx(value, rel=1e-4), name
+
+
+@pytest.mark.parametrize(
+    ("schedule", "shares"), [("linear", (1, 0.6, 0.2)), ("cosine", (1, 0.6, 0.2)), ("constant", (1, 1, 1))]
+)
+def test_schedules_at_the_start_the_middle_and_the_end(schedule, shares):
+    settings = config(schedule=schedule, lr_end=0.2, lr_g=0.01)
+    state = build_state(settings, MODEL, Machine())
+    for progress, share in zip((0.0, 0.5, 1.0), shares):
+        set_rates(state, settings, progress)
+        assert state.g_optimizer.param_groups[0]["lr"] == pytest.approx(0.01 * share)
+
+
+def test_cosine_stays_high_longer_and_ends_gently():
+    settings = config(schedule="cosine", lr_end=0.0, lr_g=0.01)
+    state = build_state(settings, MODEL, Machine())
+    set_rates(state, settings, 0.25)
+    assert state.g_optimizer.param_groups[0]["lr"] == pytest.approx(0.01 * (1 + 0.5**0.5) / 2)
+
+
+def test_a_lazy_penalty_has_its_weight_times_the_steps_between_and_d_the_right_step():
+    settings = config(
+        penalty="r1", penalty_weight=0.5, penalty_every=16, d_norm="none", lr_d=0.017, beta2=0.9
+    )
+    share = 16 / 17
+    assert lazy_share(settings) == share and lazy_share(config(penalty="r1")) == 1.0
+    model = dataclasses.replace(MODEL, d_norm="none")
+    state, some, fake, objective = one_d_step(settings, model)
+    group = state.d_optimizer.param_groups[0]
+    set_rates(state, settings, 0.0)
+    assert group["lr"] == pytest.approx(0.016) and group["betas"][1] == pytest.approx(0.9**share)
+    assert state.g_optimizer.param_groups[0]["betas"][1] == 0.9
+    every_step = penalty_of(dataclasses.replace(settings, penalty_every=1))
+    lazy = objective.lazy_penalty(state.D, some.images, fake, None)
+    assert lazy.item() == pytest.approx(16 * every_step(state.D, some.images, fake, None).item(), rel=1e-5)
+    assert objective.penalty(state.D, some.images, fake, None) == 0
+    before = [p.detach().clone() for p in state.D.parameters()]
+    lazy_step(state, some, fake, objective)
+    assert any(not torch.equal(a, b) for a, b in zip(before, state.D.parameters()))
+
+
+def test_translation_moves_whole_pictures_and_leaves_black():
+    torch.manual_seed(0)
+    pictures = torch.full((500, 1, 16, 16), -1.0)
+    pictures[:, :, 8, 8] = 1.0
+    moved = translation(pictures)
+    assert (moved.amax((1, 2, 3)) == 1).all() and (moved.sum((1, 2, 3)) == pictures.sum((1, 2, 3))).all()
+    places = moved.flatten(1).argmax(1)
+    reach = {(int(p) // 16 - 8, int(p) % 16 - 8) for p in places}
+    assert {y for y, _ in reach} == {x for _, x in reach} == {-2, -1, 0, 1, 2}
+
+
+def test_cutout_covers_a_square_of_half_the_side():
+    torch.manual_seed(0)
+    covered = (cutout(torch.ones(2000, 3, 16, 16)) == 0).float().sum((2, 3))
+    assert (covered[:, 0] == covered[:, 1]).all() and covered.max() == 64 and covered.min() >= 16
+
+
+def test_color_keeps_shapes_and_changes_each_picture_in_its_own_way():
+    torch.manual_seed(0)
+    pictures = torch.rand(200, 3, 8, 8) - 0.5
+    changed = color(pictures)
+    shift = changed.mean((1, 2, 3)) - pictures.mean((1, 2, 3))
+    assert shift.min() < -0.4 and shift.max() > 0.4 and shift.abs().max() <= 0.5 + 1e-5
+    grey = changed.mean(1) - changed.mean((1, 2, 3))[:, None, None]
+    ratio = grey.flatten(1).std(1) / (pictures.mean(1)).flatten(1).std(1)
+    assert 0.5 <= ratio.min() < 0.6 and 1.4 < ratio.max() <= 1.5 + 1e-4
+
+
+@pytest.mark.parametrize("name", AUGMENTS)
+def test_g_learns_through_every_augmentation(name):
+    pictures = torch.zeros(8, 1, 16, 16, requires_grad=True)
+    changed = AUGMENTS[name].function(pictures)
+    assert changed.shape == pictures.shape
+    changed.square().sum().backward() if name == "none" else changed.sum().backward()
+    assert pictures.grad.isfinite().all() and (name == "none" or pictures.grad.abs().sum() > 0)
+
+
+def test_instance_noise_has_its_size_and_is_gone_at_the_end():
+    _, fade = objective_of(config(instance_noise=0.2))
+    (noise,) = fade.noises
+    zeros = torch.zeros(20_000)
+    for progress, size in ((0.0, 0.2), (0.5, 0.1), (1.0, 0.0), (1.3, 0.0)):
+        fade(progress)
+        assert noise(zeros).std().item() == pytest.approx(size, rel=0.03, abs=1e-9)
+    assert InstanceNoise(0.0)(zeros).abs().max() == 0
+
+
+def test_networks_say_what_they_are():
+    assert all(row.paper and row.summary.endswith(".") for row in NETWORKS.values())
+    for table in (LOSSES, OPTIMISERS, INITIALISATIONS):
+        assert all(row.paper and row.summary.endswith(".") for row in table.values())
+    assert TrainConfig().penalty == "none"
