@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.app import app
+from benchmarks.failures import failures
 from benchmarks.quality import against_reference, quality
 from benchmarks.table import Row, machine, markdown
 
@@ -19,8 +20,9 @@ def _say(text: str) -> None:
 
 SECTIONS: dict[str, Callable[[argparse.Namespace], list[Row]]] = {
     "app": lambda a: app(a.data_root, _say),
-    "quality": lambda a: quality(a.seeds, a.data_root, _say),
+    "quality": lambda a: quality(a.seeds, a.data_root, _say, a.only),
     "reference": lambda a: against_reference(a.data_root, _say),
+    "failures": lambda a: failures(a.seeds, _say, a.only),
 }
 
 
@@ -29,6 +31,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--only", default="", metavar="ROW", help="rows whose name contains this")
     parser.add_argument("--data-root", default=os.environ.get("GAN_DATA", "data"))
     arguments = parser.parse_args()
     names = arguments.sections or list(SECTIONS)

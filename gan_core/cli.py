@@ -1,4 +1,4 @@
-"""The command line: train, resume, sample, score, runs, datasets, presets."""
+"""The command line: train, resume, branch, sample, score, runs, datasets, presets."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 from gan_core.config import TrainConfig, kind, knobs
 from gan_core.errors import ConfigError, GanError, RunError
 
+BUDGET_FLAGS = ("steps", "seconds", "images")
 SETTING = "setting_"  # keeps the flags of settings apart from the other flags
 
 
@@ -53,6 +54,14 @@ def _parser() -> argparse.ArgumentParser:
     _train_flags(add("train", train, "Train a new run; the last line printed is its directory."))
     resume_parser = add("resume", resume, "Go on with a run that was stopped.")
     resume_parser.add_argument("run", type=Path)
+    for name in BUDGET_FLAGS:
+        resume_parser.add_argument(f"--{name}", dest=SETTING + name, help=f"go on to {name} in all")
+    resume_parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    branch_parser = add("branch", branch, "Begin a new run at a checkpoint of another, settings changed.")
+    branch_parser.add_argument("run", type=Path)
+    branch_parser.add_argument("--at", type=_natural, required=True, metavar="STEP", help="the checkpoint's")
+    branch_parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    _setting_flags(branch_parser)
     sample_parser = add("sample", sample, "Draw pictures from a weights file or a run.")
     sample_parser.add_argument("source", type=Path)
     sample_parser.add_argument("--n", type=_positive, default=64)
@@ -78,6 +87,10 @@ def _train_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", default="digits", help="named starting point (default: digits)")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder for the run's directory")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    _setting_flags(parser)
+
+
+def _setting_flags(parser: argparse.ArgumentParser) -> None:
     for name, knob in knobs().items():
         plain, _ = kind(name)
         flag = "--" + name.replace("_", "-")
@@ -100,27 +113,49 @@ def train(arguments: argparse.Namespace) -> None:
     from gan_core import catalog, presets, rules
     from gan_core.runs import create_run
 
-    given = {
-        name.removeprefix(SETTING): value
-        for name, value in vars(arguments).items()
-        if name.startswith(SETTING) and value is not None
-    }
-    config = catalog.check(presets.settings(arguments.preset, given))
+    config = catalog.check(presets.settings(arguments.preset, _given(arguments)))
     for sentence in rules.warnings(config):
         print(f"Note: {sentence}", file=sys.stderr)
     run = create_run(arguments.runs, config, arguments.preset)
     _drive(config, run.path, resume=False, quiet=arguments.quiet)
 
 
-def resume(arguments: argparse.Namespace) -> None:
-    """Go on with a run from its newest checkpoint."""
-    from gan_core.runs import ACTIVE, find_run, read_settings, read_status
+def _given(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The settings named on the command line."""
+    return {
+        name.removeprefix(SETTING): value
+        for name, value in vars(arguments).items()
+        if name.startswith(SETTING) and value is not None
+    }
 
-    run = find_run(arguments.run.parent, arguments.run.name)
+
+def resume(arguments: argparse.Namespace) -> None:
+    """Go on with a run from its newest checkpoint, to a new budget where one is named."""
+    from gan_core.runs import ACTIVE, read_settings, read_status
+    from gan_core.runs.branch import rewrite_settings, run_at, settings_between
+
+    run = run_at(arguments.run)
     if (state := read_status(run).state) in ACTIVE:
         raise RunError(f"Run {run.id} is {state}; stop it before it is resumed here.")
-    _, config = read_settings(run)
-    _drive(config, run.path, resume=True, quiet=False)
+    preset, config = read_settings(run)
+    if given := _given(arguments):
+        config = settings_between(given, config)
+        rewrite_settings(run, config, preset)
+    _drive(config, run.path, resume=True, quiet=arguments.quiet)
+
+
+def branch(arguments: argparse.Namespace) -> None:
+    """Train a new run that begins at a checkpoint of another."""
+    from gan_core import catalog
+    from gan_core.runs import branch as begin
+    from gan_core.runs import read_settings
+    from gan_core.runs.branch import run_at, settings_between
+
+    parent = run_at(arguments.run)
+    preset, old = read_settings(parent)
+    new = catalog.check(settings_between(_given(arguments), old))
+    run = begin(parent, arguments.at, old, new, preset)
+    _drive(new, run.path, resume=True, quiet=arguments.quiet)
 
 
 def _drive(config: TrainConfig, path: Path, *, resume: bool, quiet: bool) -> None:

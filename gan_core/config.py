@@ -37,6 +37,7 @@ class ModelConfig:
     conditioning: str
     noise: str = "gaussian"
     d_norm: str = "batch"
+    g_norm: str = "batch"
     d_dropout: float = 0.0
 
 
@@ -47,7 +48,9 @@ class TrainConfig:
     dataset: str = knob("mnist", "The pictures to learn from.", group="Data", table="datasets")
     data_root: str = knob("", "Folder that holds the data set's files.", group="Data", local=True)
     size: int = knob(32, "Side of the pictures in pixels; doubling it costs about four times the time.",
-                     group="Data", choices=(16, 32, 64, 128))  # fmt: skip
+                     group="Data", choices=(16, 28, 32, 64, 128))  # fmt: skip
+    pictures: int | None = knob(None, "Learn from this many pictures only; left empty, from all.",
+                                group="Data", low=1, high=100_000_000)  # fmt: skip
 
     network: str = knob("dcgan-s2d", "The pair of networks that play against each other.",
                         group="Networks", table="networks")  # fmt: skip
@@ -57,6 +60,8 @@ class TrainConfig:
                         group="Networks", low=4, high=512, scale="log")  # fmt: skip
     d_width: int = knob(32, "Width of the discriminator: wider judges more sharply and trains slower.",
                         group="Networks", low=4, high=512, scale="log")  # fmt: skip
+    g_norm: str = knob("batch", "What keeps the generator's layers in measure.",
+                       group="Networks", choices=("batch", "none"))  # fmt: skip
     d_norm: str = knob("batch", "What keeps the discriminator's layers in measure.",
                        group="Networks", choices=("batch", "spectral", "none"))  # fmt: skip
     d_dropout: float = knob(0.0, "Share of the discriminator's features dropped by chance: it learns slower.",
@@ -67,19 +72,21 @@ class TrainConfig:
     conditional: bool = knob(True, "Tell both networks the label, so that you can ask for a class.",
                              group="Networks")  # fmt: skip
     conditioning: str = knob("class-logits", "How the discriminator uses the label.",
-                             group="Networks", choices=("class-logits", "projection"))  # fmt: skip
+                             unless=("conditional", False), group="Networks",
+                             choices=("class-logits", "projection"))  # fmt: skip
 
     loss: str = knob("non-saturating", "The game that the two networks play.", group="Loss", table="losses")
     class_weight: float = knob(0.5, "How much the pictures must look like the class that was asked for.",
-                               group="Loss", low=0.0, high=10.0)  # fmt: skip
+                               unless=("conditional", False), group="Loss", low=0.0, high=10.0)  # fmt: skip
     d_steps: int = knob(1, "Discriminator updates for each generator update.", group="Loss", low=1, high=20)
 
     penalty: str = knob("none", "What holds the slope of the discriminator in check.",
                         group="Stabilisers", table="penalties")  # fmt: skip
     penalty_weight: float | None = knob(None, "Weight of the penalty; left empty, that of its paper.",
-                                        group="Stabilisers", low=0.0, high=10_000.0)  # fmt: skip
+                                        unless=("penalty", "none"), group="Stabilisers",
+                                        low=0.0, high=10_000.0)  # fmt: skip
     penalty_every: int = knob(1, "Steps between two penalties: more is faster and about as good.",
-                              group="Stabilisers", low=1, high=64)  # fmt: skip
+                              unless=("penalty", "none"), group="Stabilisers", low=1, high=64)  # fmt: skip
     clip_weights: float = knob(0.0, "Largest weight the discriminator may have; 0 is off.",
                                group="Stabilisers", low=0.0, high=10.0)  # fmt: skip
     clip_norm: float = knob(0.0, "Longest gradient that is followed in full; 0 is off.",
@@ -113,11 +120,11 @@ class TrainConfig:
     schedule: str = knob("linear", "How the step sizes fall.",
                          group="Optimiser", choices=("linear", "cosine", "constant"))  # fmt: skip
     lr_end: float = knob(0.1, "Share of the step size left at the end of the budget; 1 keeps it constant.",
-                         group="Optimiser", low=0.0, high=1.0)  # fmt: skip
+                         unless=("schedule", "constant"), group="Optimiser", low=0.0, high=1.0)  # fmt: skip
     ema: float = knob(0.2, "Smoothing of the generator you see, as a share of all pictures seen; 0 is off.",
                       group="Optimiser", low=0.0, high=0.5)  # fmt: skip
     ema_images: int = knob(15_000, "Smoothing never reaches further back than about this many pictures.",
-                           group="Optimiser", low=1, high=100_000_000)  # fmt: skip
+                           unless=("ema", 0.0), group="Optimiser", low=1, high=100_000_000)  # fmt: skip
 
     seconds: float | None = knob(None, "Stop after this many seconds of training.",
                                  group="Budget", low=0.1, high=1e7)  # fmt: skip
@@ -131,6 +138,9 @@ class TrainConfig:
     log_every: int = knob(10, "Steps between two points of the curves.", group="Record", low=1, high=10_000)
     checkpoint_seconds: float = knob(20.0, "Seconds between two safe copies of the whole training state.",
                                      group="Record", low=1.0, high=86_400.0)  # fmt: skip
+
+    retries: int = knob(0, "After divergence: how often to go back to a checkpoint with half the steps.",
+                        group="Record", low=0, high=2)  # fmt: skip
 
     device: str = knob("auto", "Where to compute: auto takes a GPU when there is one.",
                        group="Machine", choices=("auto", "cpu", "cuda", "mps"))  # fmt: skip

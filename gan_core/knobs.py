@@ -21,6 +21,7 @@ class Knob:
     choices: tuple[Any, ...] = ()
     scale: str = "linear"  # "log" for step sizes
     table: str = ""  # name of the table in gan_core.catalog whose keys are the choices
+    unless: tuple[str, Any] | None = None  # (setting, value) with which this one means nothing
     local: bool = False  # about this machine: never taken from a visitor, never part of a recipe
 
 

@@ -147,3 +147,48 @@ LOSSES: dict[str, GanLoss] = {
         g_compares=True,
     ),
 }
+
+
+def wrong_label_g(real: Tensor, fake: Tensor) -> Tensor:
+    """mean softplus(D(G(z))): G's pictures are trained to be called fake, which they are already."""
+    return F.softplus(fake).mean()
+
+
+def twice_squashed_d(real: Tensor, fake: Tensor) -> Tensor:
+    """The cross-entropy of sigmoid(sigmoid(logit)): D can never be surer than .73, nor less sure than .5."""
+    return non_saturating_d(real.sigmoid(), fake.sigmoid())
+
+
+def twice_squashed_g(real: Tensor, fake: Tensor) -> Tensor:
+    """G's side of it: the more D is right, the less it is told."""
+    return non_saturating_g(real.sigmoid(), fake.sigmoid())
+
+
+def wrong_sign_d(real: Tensor, fake: Tensor) -> Tensor:
+    """mean (softplus(-D(x)) - softplus(D(G(z)))) / 2: D is rewarded for calling everything real."""
+    return 0.5 * (F.softplus(-real).mean() - F.softplus(fake).mean())
+
+
+MISTAKES: dict[str, GanLoss] = {  # printed in articles and copied from them; each is a lesson, not a game
+    "mistake-wrong-label": GanLoss(
+        d=non_saturating_d,
+        g=wrong_label_g,
+        at_rest=(1.3863, 0.6931),
+        paper="-",
+        summary="A mistake: the generator is trained towards the label of fakes.",
+    ),
+    "mistake-double-sigmoid": GanLoss(
+        d=twice_squashed_d,
+        g=twice_squashed_g,
+        at_rest=(1.4480, 0.4741),  # both logits 0: softplus(-1/2) + softplus(1/2), softplus(-1/2)
+        paper="-",
+        summary="A mistake: a sigmoid before a loss that has its own.",
+    ),
+    "mistake-wrong-sign": GanLoss(
+        d=wrong_sign_d,
+        g=non_saturating_g,
+        at_rest=(0.0, 0.6931),
+        paper="-",
+        summary="A mistake: the two halves of the discriminator's loss are subtracted.",
+    ),
+}

@@ -13,10 +13,25 @@ from gan_core.knobs import unknown_names
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A row of `PRESETS`: one sentence on what it is for, and the settings that differ from the defaults."""
+    """A row of `PRESETS`: one sentence on what it is for, and the settings that differ from the defaults.
+
+    Those that fail on purpose name the `cure`, the preset that differs in the cause only.
+    """
 
     summary: str
     settings: Mapping[str, Any]
+    cure: str = ""
+
+
+# the game of the lessons below: drawn digits without labels, so that nothing but the game itself teaches
+LESSON: Mapping[str, Any] = {
+    "dataset": "glyphs", "conditional": False, "lr_g": 4e-3, "lr_d": 4e-3, "seconds": 20.0,
+}  # fmt: skip
+
+
+def lesson(summary: str, cure: str = "lesson", **changes: Any) -> Preset:
+    """A preset that fails on purpose: the healthy lesson with `changes`."""
+    return Preset(summary, {**LESSON, **changes}, cure=cure)
 
 
 PRESETS: dict[str, Preset] = {
@@ -41,6 +56,65 @@ PRESETS: dict[str, Preset] = {
         {"dataset": "mnist", "network": "dcgan", "conditional": False, "latent": 100, "g_width": 64,
          "d_width": 64, "batch": 128, "lr_g": 2e-4, "lr_d": 2e-4, "beta1": 0.5, "beta2": 0.999, "lr_end": 1.0,
          "seconds": 300.0},
+    ),
+    "article-mlp": Preset(
+        "The smallest GAN of the articles, one hidden layer each: speckled digits.",
+        {"dataset": "mnist", "network": "mlp-28", "size": 28, "conditional": False, "latent": 100,
+         "g_width": 128, "d_width": 128, "lr_g": 1e-3, "lr_d": 1e-3, "beta1": 0.5, "beta2": 0.999,
+         "seconds": 60.0},
+    ),
+    "article-convnet": Preset(
+        "The tutorials' convolutional net for 28 pixels, with their step sizes.",
+        {"dataset": "mnist", "network": "convnet-28", "size": 28, "conditional": False, "latent": 100,
+         "g_width": 64, "d_width": 64, "lr_g": 2e-4, "lr_d": 2e-4, "beta1": 0.5, "beta2": 0.999,
+         "lr_end": 1.0, "seconds": 120.0},
+    ),
+    "lesson": Preset(
+        "A healthy game without labels, beside which the failing ones below can be held.", LESSON,
+    ),
+    "fail-d-wins": lesson(
+        "Fails: the discriminator wins at once, and the generator is left without a hint.",
+        loss="minimax", lr_g=2e-5, lr_d=8e-3,
+    ),
+    "fail-collapse": lesson(
+        "Fails: the generator finds a few pictures that work and draws only those.",
+        lr_g=2e-2, lr_d=5e-4, beta1=0.5,
+    ),
+    "fail-divergence": lesson(
+        "Fails: steps a hundred times too large; the losses grow without end.",
+        lr_g=0.1, lr_d=0.1, d_norm="none", optimiser="sgd", beta1=0.9, loss="wasserstein",
+    ),
+    "fail-oscillation": lesson(
+        "Fails: both chase each other in circles; pictures keep turning into others and never settle.",
+        beta1=0.9, lr_g=1e-2, lr_d=1e-2, lr_end=1.0, ema=0.0,
+    ),
+    "fail-unconstrained": lesson(
+        "Fails: the Wasserstein game without a limit on the discriminator's slope runs away.",
+        loss="wasserstein", d_norm="none",
+    ),
+    "fail-zero-init": lesson(
+        "Fails: all weights start at 0, so all units stay alike and every picture is grey.",
+        initialisation="zero",
+    ),
+    "fail-no-norm": lesson(
+        "Fails: small first weights and no norm; the signal dies out on its way through the layers.",
+        g_norm="none", d_norm="none",
+    ),
+    "fail-memorise": lesson(
+        "Fails: fifty pictures only; the discriminator knows them by heart and the generator copies them.",
+        pictures=50,
+    ),
+    "fail-wrong-label": lesson(
+        "Fails: the common mistake of training the generator towards the label of fakes.",
+        loss="mistake-wrong-label",
+    ),
+    "fail-double-sigmoid": lesson(
+        "Fails: the common mistake of a sigmoid before a loss that has its own; learning is slow and weak.",
+        loss="mistake-double-sigmoid",
+    ),
+    "fail-wrong-sign": lesson(
+        "Fails: the common mistake of subtracting the two halves of the discriminator's loss.",
+        loss="mistake-wrong-sign",
     ),
 }  # fmt: skip
 

@@ -40,6 +40,27 @@ class Form:
         """The widgets with the values of `config`, as a handler returns them."""
         return {widget: getattr(config, name) for name, widget in self.fields.items()}
 
+    def fit(self, config: TrainConfig) -> dict[Component, Any]:
+        """Show the widgets that mean something with `config`, hide those that do not."""
+        return {widget: gr.update(visible=applies(name, config)) for name, widget in self.dependents.items()}
+
+    @property
+    def dependents(self) -> dict[str, Component]:
+        """The widgets that mean something only with a certain choice elsewhere."""
+        return {name: widget for name, widget in self.fields.items() if knobs()[name].unless}
+
+
+def applies(name: str, config: TrainConfig) -> bool:
+    """Whether a setting means anything beside the others of `config`."""
+    unless = knobs()[name].unless
+    return unless is None or getattr(config, unless[0]) != unless[1]
+
+
+def changed(preset: str, config: TrainConfig) -> list[str]:
+    """The settings of the form in which `config` differs from its recipe, by name."""
+    names = presets.beyond_preset(preset, config)
+    return [name for name in names if name in shown_knobs() and name not in ALWAYS]
+
 
 def shown_knobs() -> dict[str, Knob]:
     """The settings a visitor may choose, in order."""
@@ -59,11 +80,11 @@ def build_form(config: TrainConfig, skip: Collection[str] = ()) -> Form:
     for group, names in groups(skip):
         with gr.Accordion(t(f"knobs.group.{group}"), open=False, elem_classes="knobs"), gr.Row():
             for name in names:
-                fields[name] = widget(name, getattr(config, name))
+                fields[name] = widget(name, getattr(config, name), applies(name, config))
     return Form(fields)
 
 
-def widget(name: str, value: Any) -> Component:
+def widget(name: str, value: Any, visible: bool = True) -> Component:
     """The widget of one setting: a switch, a choice, a slider for a short range, else a number."""
     about = knobs()[name]
     plain, optional = kind(name)
@@ -72,6 +93,7 @@ def widget(name: str, value: Any) -> Component:
         "info": t(f"knobs.{name}.help"),
         "elem_id": f"knob-{name.replace('_', '-')}",
         "min_width": 240,
+        "visible": visible,
     }
     if plain is bool:
         return gr.Checkbox(value, **words)

@@ -36,7 +36,8 @@ class Recipe:
     changes: Mapping[str, Any]
 
 
-SLOW: Mapping[str, Any] = {"ema": 0.05, "ema_images": 1_000_000, "lr_end": 0.02, "threads": 1}  # nobody is waiting
+# nobody is waiting
+SLOW: Mapping[str, Any] = {"ema": 0.05, "ema_images": 1_000_000, "lr_end": 0.02, "threads": 1}
 RECIPES = {
     "mnist": Recipe("digits", {"steps": 12_000, "batch": 64, "lr_g": 6e-3, "lr_d": 6e-3, **SLOW}),
     "fashion-mnist": Recipe(

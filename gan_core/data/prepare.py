@@ -73,8 +73,9 @@ def prepared(source: DataSource, folder: Path, size: int, split: str) -> Arrays:
 
 
 def fit(images: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """uint8 (N, H, W, C) as (N, C, size, size): 28 pixels get a black border of 2; the rest is bicubic."""
-    margin = 2 if images.shape[1] == 28 else 0
+    """uint8 (N, H, W, C) as (N, C, size, size): 28 pixels stay or get a black border of 2; the rest is
+    bicubic."""
+    margin = 2 if images.shape[1] == 28 != size else 0
     border = ((0, 0), (0, 0), (margin, margin), (margin, margin))
     pictures = np.pad(images.transpose(0, 3, 1, 2), border)  # (N, C, H + 2 margin, W + 2 margin)
     if pictures.shape[2:] == (size, size):

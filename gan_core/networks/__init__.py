@@ -6,9 +6,18 @@ import torch
 from torch import nn
 
 from gan_core.config import ModelConfig
+from gan_core.networks import articles
 from gan_core.networks.base import INITIALISATIONS, Head, Judgement, Network, init_weights
 from gan_core.networks.dcgan import Discriminator, Generator, measured
 from gan_core.networks.folded import FoldedDiscriminator, FoldedGenerator
+from gan_core.networks.residual import (
+    R3Discriminator,
+    R3Generator,
+    ResDiscriminator,
+    ResGenerator,
+    SnDiscriminator,
+    SnGenerator,
+)
 
 __all__ = ["INITIALISATIONS", "NETWORKS", "Head", "Judgement", "Network", "build_pair", "init_weights"]
 
@@ -26,6 +35,55 @@ NETWORKS: dict[str, Network] = {
         sizes=(16, 32, 64, 128),
         paper="Radford et al. 2016; folding as in Shi et al. 2016, arXiv 1609.05158",
         summary="The same on pictures folded to half their side: about three times as fast.",
+    ),
+    "sndcgan": Network(
+        SnGenerator,
+        SnDiscriminator,
+        sizes=(16, 32, 64, 128),
+        paper="Miyato et al. 2018, arXiv 1802.05957, table 3",
+        summary="Deeper, and made for spectral normalisation: slow to start, steady for hours.",
+    ),
+    "resnet": Network(
+        ResGenerator,
+        ResDiscriminator,
+        sizes=(16, 32, 64, 128),
+        paper="Miyato et al. 2018, arXiv 1802.05957, table 4",
+        summary="Residual blocks with spectral normalisation: for a GPU.",
+    ),
+    "r3": Network(
+        R3Generator,
+        R3Discriminator,
+        sizes=(16, 32, 64, 128),
+        paper="Huang et al. 2024, arXiv 2501.05441, section 4",
+        summary="Residual blocks without any norm: for the relativistic game with R1 and R2.",
+    ),
+    "mlp-28": Network(
+        articles.mlp_28,
+        articles.mlp_28_judge,
+        sizes=(28,),
+        paper="Goodfellow et al. 2014, arXiv 1406.2661, in its smallest form",
+        summary="One hidden layer each, sigmoid pixels: the shortest GAN there is, and a speckled one.",
+    ),
+    "mlp-64": Network(
+        articles.mlp_64,
+        articles.mlp_64_judge,
+        sizes=(64,),
+        paper="Goodfellow et al. 2014, arXiv 1406.2661",
+        summary="Fully connected at 64 pixels, dropout in D: it does not know which pixels are neighbours.",
+    ),
+    "mlp-32-rgb": Network(
+        articles.mlp_32,
+        articles.mlp_32_judge,
+        sizes=(32,),
+        paper="Goodfellow et al. 2014, arXiv 1406.2661",
+        summary="Fully connected for small colour pictures, four layers with batch norm.",
+    ),
+    "convnet-28": Network(
+        articles.ConvGenerator,
+        articles.ConvJudge,
+        sizes=(28,),
+        paper="after Radford et al. 2016, arXiv 1511.06434",
+        summary="The tutorials' 28-pixel net: three transposed convolutions against two with pooling.",
     ),
 }
 

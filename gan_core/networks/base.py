@@ -76,6 +76,14 @@ class Head(nn.Module):
         return Judgement(out[:, 0], None)
 
 
+class NormFree(nn.Module):
+    """A part without norm, whose first weights must have the right size by themselves."""
+
+    def begin(self, generator: torch.Generator | None) -> None:
+        """Draw them in place."""
+        raise NotImplementedError
+
+
 @dataclass(frozen=True, slots=True)
 class Initialisation:
     """A row of `INITIALISATIONS`: `fill(weight, generator)` draws a layer's first weights in place."""
@@ -112,3 +120,7 @@ def init_weights(module: nn.Module, generator: torch.Generator | None = None, ho
             INITIALISATIONS[how].fill(layer.weight, generator)
             if getattr(layer, "bias", None) is not None:
                 nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+    if how == "dcgan":  # a network without norm needs first weights of its own in place of these
+        for layer in module.modules():
+            if isinstance(layer, NormFree):
+                layer.begin(generator)

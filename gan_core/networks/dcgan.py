@@ -17,11 +17,10 @@ def doublings(side: int) -> int:
     return (side // 4).bit_length() - 1
 
 
-def up(inputs: int, outputs: int) -> nn.Sequential:
+def up(inputs: int, outputs: int, norm: str = "batch") -> nn.Sequential:
     """(N, inputs, h, w) to (N, outputs, 2h, 2w); kernel 4 stride 2 leaves no checkerboard."""
-    return nn.Sequential(
-        nn.ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()
-    )
+    middle = nn.BatchNorm2d(outputs) if norm == "batch" else nn.Identity()
+    return nn.Sequential(nn.ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=False), middle, nn.ReLU())
 
 
 def down(inputs: int, outputs: int, norm: bool) -> nn.Sequential:
@@ -63,7 +62,7 @@ class Seed(nn.Module):
         super().__init__()
         self.classes, self.width = model.classes, width
         self.linear = nn.Linear(model.latent + model.classes, width * 16, bias=False)
-        self.norm = nn.BatchNorm2d(width)
+        self.norm = nn.BatchNorm2d(width) if model.g_norm == "batch" else nn.Identity()
 
     def forward(self, z: Tensor, labels: Tensor | None) -> Tensor:
         h = self.linear(join_label(z, labels, self.classes))  # (N, width * 16)
@@ -72,10 +71,12 @@ class Seed(nn.Module):
 
     def latent_map(self) -> Tensor:
         """The matrix (width * 16, latent) that takes z to the normalised feature map in eval mode."""
+        weight = self.linear.weight[:, : self.linear.in_features - self.classes]  # the rest is the label's
+        if not isinstance(self.norm, nn.BatchNorm2d):
+            return weight.detach()
         variance, eps = self.norm.running_var, self.norm.eps
         assert variance is not None
         gain = self.norm.weight / (variance + eps).sqrt()  # (width,)
-        weight = self.linear.weight[:, : self.linear.in_features - self.classes]  # the rest is the label's
         return (weight * gain.repeat(16)[:, None]).detach()
 
 
@@ -90,11 +91,15 @@ class Generator(nn.Module):
         n = doublings(model.size)
         widths = [model.g_width * 2**k for k in reversed(range(n))]  # 32 px: 4w, 2w, w
         self.seed = Seed(model, widths[0])
-        self.ups = nn.Sequential(*(up(a, b) for a, b in zip(widths, widths[1:])))
+        self.ups = nn.Sequential(*(up(a, b, model.g_norm) for a, b in zip(widths, widths[1:])))
         self.out = nn.ConvTranspose2d(widths[-1], model.channels, 4, 2, 1)
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         return torch.tanh(self.out(self.ups(self.seed(z, labels))))
+
+    def latent_map(self) -> Tensor:
+        """See `Seed.latent_map`."""
+        return self.seed.latent_map()
 
 
 class Discriminator(nn.Module):

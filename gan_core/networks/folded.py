@@ -26,12 +26,16 @@ class FoldedGenerator(nn.Module):
         n = doublings(model.size // FOLD)
         widths = [model.g_width * 2**k for k in reversed(range(n + 1))]  # 32 px: 4w, 2w, w
         self.seed = Seed(model, widths[0])
-        self.ups = nn.Sequential(*(up(a, b) for a, b in zip(widths, widths[1:])))
+        self.ups = nn.Sequential(*(up(a, b, model.g_norm) for a, b in zip(widths, widths[1:])))
         self.out = nn.Conv2d(widths[-1], model.channels * FOLD**2, 3, padding=1)
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         folded = self.out(self.ups(self.seed(z, labels)))  # (N, 4C, size/2, size/2)
         return torch.tanh(F.pixel_shuffle(folded, FOLD))  # (N, C, size, size)
+
+    def latent_map(self) -> Tensor:
+        """See `Seed.latent_map`."""
+        return self.seed.latent_map()
 
 
 class FoldedDiscriminator(nn.Module):

@@ -1,5 +1,6 @@
 """A run is a directory: its layout, its one writer, and readers that need no torch."""
 
+from gan_core.runs.branch import branch
 from gan_core.runs.layout import SCHEMA, RunPaths, create_run, find_run
 from gan_core.runs.reader import ACTIVE, STATES, Status, list_runs, read_lines, read_settings, read_status
 from gan_core.runs.thin import thin
@@ -7,5 +8,5 @@ from gan_core.runs.writer import RunWriter
 
 __all__ = [
     "ACTIVE", "SCHEMA", "STATES", "RunPaths", "RunWriter", "Status",
-    "create_run", "find_run", "list_runs", "read_lines", "read_settings", "read_status", "thin",
+    "branch", "create_run", "find_run", "list_runs", "read_lines", "read_settings", "read_status", "thin",
 ]  # fmt: skip

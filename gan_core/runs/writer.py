@@ -15,9 +15,10 @@ from typing import Any
 from gan_core import files
 from gan_core.errors import RunError
 from gan_core.runs import control, process, reader
+from gan_core.runs.branch import kept_checkpoints
 from gan_core.runs.layout import SCHEMA, RunPaths
 
-KEPT_CHECKPOINTS = 2
+KEPT_CHECKPOINTS = 4
 RESERVE_BYTES = 65_536  # given back when the disk is full, so that the reason can still be written
 
 
@@ -101,7 +102,7 @@ class RunWriter:
     def checkpoint(self, step: int, fill: Callable[[Path], None]) -> None:
         """Let `fill` write a checkpoint into an empty directory; it gets its name only when complete.
 
-        The newest two stay.
+        The first and the newest stay, and two between them.
         """
         path = self.run.checkpoint(step)
         with self._writing():
@@ -109,7 +110,8 @@ class RunWriter:
                 scratch.mkdir()
                 fill(scratch)
                 _discard(path)
-            for old in reader.checkpoint_steps(self.run)[:-KEPT_CHECKPOINTS]:
+            steps = reader.checkpoint_steps(self.run)
+            for old in set(steps) - kept_checkpoints(steps, KEPT_CHECKPOINTS):
                 _discard(self.run.checkpoint(old))
 
     def command(self) -> str:

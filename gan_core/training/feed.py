@@ -47,12 +47,12 @@ class Feed:
         return Batch(to_unit(pixels), labels)
 
     def _rows(self, position: int, count: int) -> Tensor:
-        total = len(self.images)
-        epoch, offset = divmod(position, total)
-        rows = self._permutation(epoch)[offset : offset + count]
-        if len(rows) < count:
-            rows = torch.cat([rows, self._rows((epoch + 1) * total, count - len(rows))])
-        return rows
+        parts: list[Tensor] = []
+        while count > 0:
+            epoch, offset = divmod(position, len(self.images))
+            parts.append(self._permutation(epoch)[offset : offset + count])
+            position, count = position + len(parts[-1]), count - len(parts[-1])
+        return torch.cat(parts)
 
     def _permutation(self, epoch: int) -> Tensor:
         if epoch != self._epoch:

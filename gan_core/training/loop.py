@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gan_core.config import TrainConfig
 from gan_core.errors import GanError, TrainingDiverged
 from gan_core.runs import RunPaths, RunWriter
+from gan_core.runs.reader import checkpoint_steps
 from gan_core.training.record import first_unsound, measure
 from gan_core.training.session import Session, open_session
 from gan_core.training.state import follow, set_rates
@@ -42,11 +43,15 @@ def train(config: TrainConfig, run: RunPaths, *, resume: bool = False) -> Iterat
     end = {"state": "stopped"}
     try:
         session = open_session(config, writer, resume)
-        try:
-            yield from _steps(session)
-        except (GeneratorExit, KeyboardInterrupt):  # whoever drives the run has had enough
-            session.close()
-            raise
+        while True:
+            try:
+                yield from _steps(session)
+                break
+            except (GeneratorExit, KeyboardInterrupt):  # whoever drives the run has had enough
+                session.close()
+                raise
+            except TrainingDiverged as error:
+                session = _again(session, error)
         end = {"state": "finished" if session.progress >= 1 else "stopped"}
         session.close()
     except GanError as error:
@@ -57,6 +62,20 @@ def train(config: TrainConfig, run: RunPaths, *, resume: bool = False) -> Iterat
         raise
     finally:
         writer.update(**end)
+
+
+def _again(diverged: Session, error: TrainingDiverged) -> Session:
+    """Back to the last good checkpoint with half the step sizes, as often as the setting allows.
+
+    Raises:
+        TrainingDiverged: it has gone back often enough.
+    """
+    config, writer = diverged.config, diverged.writer
+    if config.retries == 0:
+        raise error
+    config = replace(config, lr_g=config.lr_g / 2, lr_d=config.lr_d / 2, retries=config.retries - 1)
+    writer.log(f"It diverged; once more with step sizes {config.lr_g:g} (G) and {config.lr_d:g} (D).")
+    return open_session(config, writer, resume=bool(checkpoint_steps(writer.run)))
 
 
 def _steps(session: Session) -> Iterator[StepRecord]:

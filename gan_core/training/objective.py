@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from gan_core.augment import AUGMENTS, InstanceNoise
 from gan_core.config import TrainConfig
-from gan_core.losses import LOSSES, GanLoss, flipped, smoothed
+from gan_core.losses import LOSSES, MISTAKES, GanLoss, flipped, smoothed
 from gan_core.penalties import PENALTIES
 from gan_core.training.step import Objective, PenaltyTerm, no_penalty
 
@@ -64,7 +64,7 @@ def objective_of(config: TrainConfig) -> tuple[Objective, Fade]:
 
 def game_of(config: TrainConfig) -> GanLoss:
     """The row of `LOSSES` with smoothed and flipped targets where they are asked for."""
-    game = LOSSES[config.loss]
+    game = (LOSSES | MISTAKES)[config.loss]
     if config.real_target < 1:
         game = smoothed(game, config.real_target)
     if config.flips:

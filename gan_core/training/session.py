@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from gan_core.checkpoints import export_generator
-from gan_core.config import ModelConfig, TrainConfig
+from gan_core.config import BUDGET, ModelConfig, TrainConfig
 from gan_core.data import DATASETS, Pictures, load
 from gan_core.errors import RunError
 from gan_core.runs import RunPaths, RunWriter
@@ -93,10 +93,11 @@ class Session:
 
 def open_session(config: TrainConfig, writer: RunWriter, resume: bool) -> Session:
     """Read the pictures, build or restore the state, show the first grid, measure the machine."""
-    writer.update(state="running", message="")
+    budget = {name: getattr(config, name) for name in sorted(BUDGET)}
+    writer.update(state="running", message="", budget=budget)
     keep_memory()
     model = model_config(config)
-    pictures = load(config.dataset, size=config.size, root=config.data_root)
+    pictures = chosen(config)
     gallery = Gallery(model, config.seed)
     folder = _newest_checkpoint(writer.run) if resume else None
     if folder is None:
@@ -121,6 +122,17 @@ def open_session(config: TrainConfig, writer: RunWriter, resume: bool) -> Sessio
                     gallery, times, Stopwatch(state.seconds), (state.images, state.seconds))  # fmt: skip
 
 
+def chosen(config: TrainConfig) -> Pictures:
+    """The pictures to learn from: all of the data set, or as many of its first ones as asked for.
+
+    Raises:
+        DataError: they cannot be had.
+    """
+    every = load(config.dataset, size=config.size, root=config.data_root)
+    few = config.pictures
+    return every if few is None else replace(every, images=every.images[:few], labels=every.labels[:few])
+
+
 def model_config(config: TrainConfig) -> ModelConfig:
     """The shape of the networks that `config` asks for, with channels and classes from its data set."""
     source = DATASETS[config.dataset]
@@ -129,7 +141,7 @@ def model_config(config: TrainConfig) -> ModelConfig:
         classes=len(source.classes) if config.conditional else 0,
         latent=config.latent, g_width=config.g_width, d_width=config.d_width,
         conditioning=config.conditioning, noise=config.noise, d_norm=config.d_norm,
-        d_dropout=config.d_dropout,
+        g_norm=config.g_norm, d_dropout=config.d_dropout,
     )  # fmt: skip
 
 

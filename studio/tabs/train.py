@@ -61,6 +61,8 @@ class Widgets:
     explore: gr.Button
     watch: gr.Button
     command: gr.Textbox
+    changed: gr.HTML
+    restore: gr.Button
     form: forms.Form
     own: gr.BrowserState
 
@@ -119,6 +121,8 @@ def _lay_out(config: TrainConfig, preset: str, root: str) -> dict[str, Any]:
         parts["pause"] = gr.Button(t("train.pause"), interactive=False, elem_id="train-pause", min_width=90)
         parts["stop"] = gr.Button(t("train.stop"), interactive=False, elem_id="train-stop", min_width=90)
     with gr.Accordion(t("train.settings"), open=False, elem_id="train-settings"):
+        parts["changed"] = _plain("", "train-changed")
+        parts["restore"] = gr.Button(t("train.restore"), visible=False, size="sm", elem_id="train-restore")
         parts["form"] = forms.build_form(config, skip=("dataset", "seconds"))
     with gr.Accordion(t("train.command"), open=False, elem_id="train-command"):
         parts["command"] = gr.Textbox(
@@ -159,7 +163,8 @@ def _wire_form(services: Services, w: Widgets, speeds: Speeds) -> None:
             problem = escape(sentence(str(error), tongue))
             yield {w.hint: f'<p class="train-problem" role="alert">{problem}</p>'}
             return
-        shown = {w.command: forms.command_line(preset, config)}
+        shown = w.form.fit(config) | _difference(w, preset, config, tongue)
+        shown[w.command] = forms.command_line(preset, config)
         speed = speeds.known(config)
         if speed is None and not services.jobs.queue():
             yield shown | {w.hint: _hint(preset, pick("train.expect.timing", tongue), tongue)}
@@ -171,12 +176,14 @@ def _wire_form(services: Services, w: Widgets, speeds: Speeds) -> None:
 
     outputs = {*chosen, w.look, w.download, *w.form.fields.values()}
     w.dataset.input(guarded(pick_dataset), {w.dataset, w.preset}, outputs, queue=False, **PRIVATE)
+    w.restore.click(guarded(pick_preset), {w.dataset, w.preset}, outputs, queue=False, **PRIVATE)
     w.preset.input(guarded(pick_preset), {w.dataset, w.preset}, outputs, queue=False, **PRIVATE)
     w.budget.change(lambda s: gr.update(visible=s == CUSTOM), w.budget, w.seconds, queue=False, **PRIVATE)
     sync = gr.Button(visible="hidden", elem_id="train-describe")
     gr.on(
         [sync.click, *(widget.change for widget in everything)], guarded(describe), everything,
-        [w.hint, w.command], trigger_mode="always_last", concurrency_limit=16, **PRIVATE,
+        [w.hint, w.command, w.changed, w.restore, *w.form.dependents.values()],
+        trigger_mode="always_last", concurrency_limit=16, **PRIVATE,
     )  # fmt: skip
 
 
@@ -253,6 +260,15 @@ def _plain(html: str, elem_id: str) -> gr.HTML:
 def _look(dataset: str, root: str) -> str:
     here = "yes" if available(dataset, root) else "no"
     return f'<data-look name="{escape(dataset)}" here="{here}"></data-look>'
+
+
+def _difference(w: Widgets, preset: str, config: TrainConfig, tongue: str) -> dict[Component, Any]:
+    """What differs from the recipe, in words, and the button that puts it back."""
+    names = forms.changed(preset, config)
+    labels = ("、" if tongue == "zh" else ", ").join(pick(f"knobs.{name}.label", tongue) for name in names)
+    sentence = pick("train.changed", tongue, names=labels) if names else ""
+    shown = f"<p>{escape(sentence)}</p>" if names else ""
+    return {w.changed: shown, w.restore: gr.update(visible=bool(names))}
 
 
 def _hint(preset: str, outlook: str, tongue: str) -> str:

@@ -25,7 +25,7 @@ def test_every_table_has_rows_a_word_for_one_and_summaries():
 
 def test_choices_come_from_the_table_or_the_setting():
     assert choices("dataset") == tuple(tables()["datasets"])
-    assert choices("size") == (16, 32, 64, 128)
+    assert choices("size") == (16, 28, 32, 64, 128)
     assert choices("batch") == ()
 
 
@@ -33,7 +33,8 @@ def test_choices_come_from_the_table_or_the_setting():
 def test_every_row_is_accepted_and_a_slip_is_answered(name):
     table = tables()[knobs()[name].table]
     for row in table:
-        assert check(config(**{name: row})).steps == 1
+        size = {"size": table[row].sizes[0]} if name == "network" else {}
+        assert check(config(**{name: row}, **size)).steps == 1
         slip = row[:-1] + row[-1] * 2
         with pytest.raises(ConfigError, match=f"did you mean '{row}'"):
             check(config(**{name: slip}))

@@ -13,8 +13,9 @@ SHAPES = [(name, size) for name, row in NETWORKS.items() for size in row.sizes]
 
 
 def model(**changes):
-    base = {"network": "dcgan", "size": 32, "channels": 1, "classes": 0, "latent": 8, "g_width": 4,
-            "d_width": 4, "conditioning": "class-logits"}  # fmt: skip
+    sizes = NETWORKS[changes.get("network", "dcgan")].sizes
+    base = {"network": "dcgan", "size": 32 if 32 in sizes else sizes[0], "channels": 1, "classes": 0,
+            "latent": 8, "g_width": 4, "d_width": 4, "conditioning": "class-logits"}  # fmt: skip
     return ModelConfig(**{**base, **changes})
 
 
@@ -46,7 +47,8 @@ def test_the_label_reaches_both(name):
         z = torch.randn(1, 8)
         zero, one = torch.tensor([0]), torch.tensor([1])
         assert not torch.equal(G(z, zero), G(z, one))
-        picture = torch.rand(1, 1, 32, 32)
+        size = model(network=name).size
+        picture = torch.rand(1, 1, size, size)
         assert not torch.equal(D(picture, zero).realness, D(picture, one).realness)
 
 

@@ -24,6 +24,15 @@ def test_no_preset_says_what_the_defaults_say(name):
     assert not [key for key, value in said.items() if getattr(plain, key) == value]
 
 
+def test_a_failing_preset_names_its_cure_and_differs_from_it():
+    failing = {name: row for name, row in PRESETS.items() if row.cure}
+    assert {name for name in PRESETS if name.startswith("fail-")} == failing.keys()
+    for name, row in failing.items():
+        assert PRESETS[row.cure].cure == "" and row.summary.startswith("Fails: ")
+        assert 1 <= len(set(row.settings.items()) - set(PRESETS[row.cure].settings.items())) <= 6
+        assert settings(name, {}).seconds <= 30
+
+
 def test_a_budget_given_replaces_the_preset_s():
     config = settings("digits", {"steps": 20})
     assert (config.steps, config.seconds, config.images) == (20, None, None)

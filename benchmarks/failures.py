@@ -1,0 +1,174 @@
+"""Does each preset that fails on purpose fail as it says? By a number, beside its twin, seed by seed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from benchmarks.table import Row
+from gan_core.data import load
+from gan_core.metrics.frechet import frechet_distance
+from gan_core.metrics.judge import Judge
+from gan_core.presets import PRESETS
+from gan_core.runs import read_lines, read_settings, read_status
+from gan_core.runs.layout import RunPaths
+from gan_core.runs.reader import sample_steps
+from gan_core.sampling import Sampler
+
+COUNT = 1000  # pictures looked at
+SIDE = 32
+ENDLESS = 1e9  # stands for "without end"
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run that has ended, however it did, and pictures from its generator."""
+
+    run: RunPaths
+    lines: list[dict[str, float]]
+    made: np.ndarray  # (COUNT, pixels) in [0, 1]
+    state: str
+
+    def late(self, name: str) -> np.ndarray:
+        """A curve over the last quarter of the run."""
+        return np.array([line[name] for line in self.lines[-max(1, len(self.lines) // 4) :]])
+
+
+@lru_cache(maxsize=2)
+def real(split: str) -> np.ndarray:
+    """Drawn digits, (COUNT, pixels) in [0, 1]: "train" or others."""
+    pictures = load("glyphs", size=32).images
+    chosen = pictures[:COUNT] if split == "train" else pictures[-COUNT:]
+    return chosen.reshape(COUNT, -1) / 255.0
+
+
+def spread(pictures: np.ndarray) -> float:
+    """Mean distance between two of the pictures."""
+    points = torch.from_numpy(pictures[:500].astype(np.float32))
+    return float(torch.pdist(points).mean())
+
+
+def diversity(one: Finished) -> float:
+    """How far made pictures lie apart, over the same of real ones: 1 is as varied."""
+    return spread(one.made) / spread(real("test"))
+
+
+def certainty(one: Finished) -> float:
+    """How often D is right, late in the run: 1 is always."""
+    return float((one.late("accuracy/real") + one.late("accuracy/fake")).mean() / 2)
+
+
+def loudness(one: Finished) -> float:
+    """The largest loss of D late in the run; without end when numbers ran out."""
+    if one.state == "failed":
+        return ENDLESS
+    return float(np.abs(one.late("loss/D")).max())
+
+
+def restlessness(one: Finished) -> float:
+    """How far the same picture moves between two grids late in the run, over the spread of real pictures."""
+    steps = sample_steps(one.run)[-6:]
+    grids = [np.asarray(Image.open(one.run.sample(step)), dtype=np.float32) / 255 for step in steps]
+    cells = [g.reshape(8, SIDE, -1, SIDE).transpose(0, 2, 1, 3).reshape(-1, SIDE * SIDE) for g in grids]
+    moves = [np.linalg.norm(b - a, axis=1).mean() for a, b in zip(cells, cells[1:])]
+    return float(np.mean(moves) / spread(real("test")))
+
+
+def novelty(one: Finished) -> float:
+    """Distance of made pictures to the nearest of the training pictures, over that of other real ones."""
+    _, config = read_settings(one.run)
+    known = torch.from_numpy(real("train")[: config.pictures or COUNT].astype(np.float32))
+
+    def nearest(pictures: np.ndarray) -> float:
+        return float(torch.cdist(torch.from_numpy(pictures.astype(np.float32)), known).amin(1).mean())
+
+    return nearest(one.made) / nearest(real("test"))
+
+
+def distance(one: Finished) -> float:
+    """Fréchet distance to drawn digits on the features of the shipped MNIST judge."""
+    judge = Judge.load("mnist")
+    made, _ = judge(np.round(one.made * 255).astype(np.uint8).reshape(-1, 1, SIDE, SIDE))
+    wanted, _ = judge(np.round(real("test") * 255).astype(np.uint8).reshape(-1, 1, SIDE, SIDE))
+    return frechet_distance(made, wanted)
+
+
+@dataclass(frozen=True)
+class Sign:
+    """The number by which a failure shows: where it lies when the run fails."""
+
+    measure: Callable[[Finished], float]
+    above: float = -np.inf
+    below: float = np.inf
+
+    def shows(self, value: float) -> bool:
+        """Whether this is the failure."""
+        return self.above < value < self.below
+
+    def limit(self) -> str:
+        """Where the failure lies, in words."""
+        return f"> {self.above:g}" if self.above > -np.inf else f"< {self.below:g}"
+
+
+SIGNS: dict[str, Sign] = {
+    "fail-d-wins": Sign(certainty, above=0.99),
+    "fail-collapse": Sign(diversity, below=0.5),
+    "fail-divergence": Sign(loudness, above=1000),
+    "fail-oscillation": Sign(restlessness, above=0.4),
+    "fail-unconstrained": Sign(loudness, above=100),
+    "fail-zero-init": Sign(diversity, below=0.01),
+    "fail-no-norm": Sign(diversity, below=0.3),
+    "fail-memorise": Sign(novelty, below=0.7),
+    "fail-wrong-label": Sign(distance, above=20),
+    "fail-double-sigmoid": Sign(distance, above=20),
+    "fail-wrong-sign": Sign(distance, above=20),
+}
+
+
+def measured(preset: str, seed: int, names: Sequence[str]) -> dict[str, float]:
+    """Train one preset by the command line; the numbers of the failures `names`."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "gan_core", "train", "--preset", preset, f"--seed={seed}"]
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        subprocess.run([*command, "--runs", folder, "--quiet"], check=False, **quiet)
+        (path,) = Path(folder).iterdir()
+        run = RunPaths(path)
+        made = np.zeros((COUNT, SIDE * SIDE))
+        if run.generator.exists():
+            made = Sampler.load(run.path).sample(COUNT, 1)[0].reshape(COUNT, -1) / 255.0
+        one = Finished(run, read_lines(run.metrics)[0], made, read_status(run).state)
+        return {name: SIGNS[name].measure(one) for name in names}
+
+
+def failures(seeds: int, say: Callable[[str], None], only: str = "") -> list[Row]:
+    """A row for each failing preset: its number for each seed, and that of its cure."""
+    names = [name for name in SIGNS if only in name]
+    cures = {PRESETS[name].cure for name in names}
+    healthy = {
+        (cure, seed): measured(cure, seed, [name for name in names if PRESETS[name].cure == cure])
+        for cure in cures for seed in range(seeds)
+    }  # fmt: skip
+    rows = []
+    for name in names:
+        sign, cure = SIGNS[name], PRESETS[name].cure
+        sick = [measured(name, seed, [name])[name] for seed in range(seeds)]
+        well = [healthy[cure, seed][name] for seed in range(seeds)]
+        shown = sum(map(sign.shows, sick))
+        false = sum(map(sign.shows, well))
+        say(f"{name}: {_listed(sick)} (fails in {shown} of {seeds}); {cure}: {_listed(well)} ({false})")
+        rows.append(Row(f"{name}: {sign.measure.__name__}", sign.limit(),
+                        f"{_listed(sick)}, {shown} of {seeds}; the cure: {_listed(well)}"))  # fmt: skip
+    return rows
+
+
+def _listed(values: Sequence[float]) -> str:
+    return " ".join("without end" if value >= ENDLESS else f"{value:.3g}" for value in values)

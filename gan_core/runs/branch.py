@@ -1,0 +1,82 @@
+"""A new run from a checkpoint of another, and a new budget for a run that goes on."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from gan_core import files
+from gan_core.config import BUDGET, TrainConfig, difference, from_mapping, to_mapping
+from gan_core.errors import RunError
+from gan_core.runs.layout import SCHEMA, RunPaths, create_run, find_run
+from gan_core.runs.reader import checkpoint_steps
+
+
+def rewrite_settings(run: RunPaths, config: TrainConfig, preset: str, **more: Any) -> None:
+    """Replace the settings of a run that nobody trains; `more` is kept beside them.
+
+    Raises:
+        RunError: when it cannot be written.
+    """
+    try:
+        files.write_json(
+            run.config, {"schema": SCHEMA, "preset": preset, "settings": to_mapping(config), **more}
+        )
+    except OSError as error:
+        raise RunError(f"Run {run.id} cannot be written: {error.strerror or error}.") from error
+
+
+def branch(parent: RunPaths, step: int, old: TrainConfig, new: TrainConfig, preset: str) -> RunPaths:
+    """A run beside `parent` that begins at its checkpoint of `step`, with the settings `new`.
+
+    Its config.json names the parent, the step and what differs from the parent's settings `old`.
+
+    Raises:
+        RunError: the parent has no checkpoint of that step, or the new run cannot be written.
+    """
+    steps = checkpoint_steps(parent)
+    if step not in steps:
+        listed = ", ".join(map(str, steps)) or "none"
+        raise RunError(f"Run {parent.id} has no checkpoint of step {step}; there are: {listed}.")
+    changed = {name: list(pair) for name, pair in difference(old, new).items()}
+    run = create_run(parent.path.parent, new, preset, state="stopped")
+    try:
+        with files.replacing(run.checkpoint(step)) as scratch:
+            shutil.copytree(parent.checkpoint(step), scratch)
+    except OSError as error:
+        raise RunError(f"Run {run.id} cannot be written: {error.strerror or error}.") from error
+    rewrite_settings(run, new, preset, parent={"run": parent.id, "step": step, "changed": changed})
+    return run
+
+
+def kept_checkpoints(steps: Sequence[int], most: int) -> set[int]:
+    """Which of `steps` (ascending) stay when at most `most` may: the first, the last, and between them
+    those that leave the most even gaps on a doubling scale. A branch has its own copy and needs none here.
+    """
+    kept = list(steps)
+    while len(kept) > max(2, most):
+        # drop the one whose neighbours are nearest in ratio: what is long ago is kept ever more sparsely
+        ratios = [kept[i + 1] / max(kept[i - 1], 1) for i in range(1, len(kept) - 1)]
+        kept.pop(1 + ratios.index(min(ratios)))
+    return set(kept)
+
+
+def settings_between(values: Mapping[str, Any], config: TrainConfig) -> TrainConfig:
+    """`config` with `values` put in; a budget among them replaces all of the old one.
+
+    Raises:
+        ConfigError: an unknown setting, or a value out of range.
+    """
+    cleared = dict.fromkeys(BUDGET) if any(values.get(name) is not None for name in BUDGET) else {}
+    return from_mapping({**to_mapping(config), **cleared, **values})
+
+
+def run_at(path: Path) -> RunPaths:
+    """The run in this directory.
+
+    Raises:
+        RunError: there is none.
+    """
+    return find_run(path.resolve().parent, path.resolve().name)

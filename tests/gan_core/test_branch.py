@@ -1,0 +1,175 @@
+"""Branches, new budgets, the checkpoints that stay, a kill in the midst, and second tries."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from gan_core.cli import main
+from gan_core.config import from_mapping
+from gan_core.errors import RunError, TrainingDiverged
+from gan_core.runs import branch, create_run, read_lines, read_settings, read_status
+from gan_core.runs.branch import kept_checkpoints
+from gan_core.runs.control import send
+from gan_core.runs.layout import RunPaths
+from gan_core.runs.reader import checkpoint_steps
+from gan_core.sampling import Sampler
+from gan_core.training import train
+
+ROOT = Path(__file__).resolve().parents[2]
+SMALL = {"dataset": "glyphs", "size": 16, "g_width": 4, "d_width": 4, "latent": 8, "batch": 16,
+         "log_every": 5, "precision": "fp32", "memory_format": "contiguous", "threads": 1}  # fmt: skip
+HARD = {"penalty": "r1", "penalty_every": 4, "d_norm": "none", "augment": "translation-cutout",
+        "d_dropout": 0.2, "instance_noise": 0.1, "flips": 0.1, "optimiser": "rmsprop"}  # fmt: skip
+
+
+def config(**changes):
+    return from_mapping({**SMALL, **changes})
+
+
+def weights(run):
+    return Sampler.load(run.path).generator.state_dict()
+
+
+def same(one, two):
+    return all(torch.equal(one[name], two[name]) for name in one)
+
+
+def stopped_at(step, settings, root):
+    run = create_run(root, settings)
+    for record in train(settings, run):
+        if record.step == step:
+            send(run, "stop")
+    return run
+
+
+def flags(settings):
+    return [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
+
+
+@pytest.mark.parametrize("changes", [HARD, {**HARD, "conditional": False, "optimiser": "sgd", "beta1": 0.0}])
+def test_chance_goes_on_where_it_was(tmp_path, changes):
+    """Dropout, augmentation, flips, noise and a lazy penalty all draw random numbers."""
+    settings = config(steps=24, **changes)
+    whole = create_run(tmp_path, settings)
+    list(train(settings, whole))
+    halves = stopped_at(11, settings, tmp_path)
+    send(halves, "run")
+    torch.manual_seed(999)  # another process has drawn other numbers
+    list(train(settings, halves, resume=True))
+    assert same(weights(whole), weights(halves))
+
+
+def test_a_run_killed_at_any_moment_goes_on_as_if_it_never_was(tmp_path):
+    """kill -9 in a child process, then `resume` from the command line: the same weights, bit for bit."""
+    settings = {**SMALL, **HARD, "steps": 150, "checkpoint_seconds": 1.0}
+    whole = create_run(tmp_path / "whole", from_mapping(settings))
+    list(train(from_mapping(settings), whole))
+    command = [sys.executable, "-m", "gan_core", "train", "--preset", "glyphs", "--quiet", *flags(settings),
+               "--steps", "100000", "--runs", str(tmp_path / "killed")]  # fmt: skip
+    child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        while not (found := list((tmp_path / "killed").glob("2*/checkpoints/step-*"))):
+            assert child.poll() is None, child.communicate()
+            time.sleep(0.02)
+    finally:
+        child.send_signal(signal.SIGKILL) if hasattr(signal, "SIGKILL") else child.kill()
+        child.wait()
+    run = RunPaths(found[0].parent.parent)
+    reached = checkpoint_steps(run)[-1]
+    program = [sys.executable, "-m", "gan_core"]
+    resumed = [*program, "resume", str(run.path), "--steps", str(reached + 40), "--quiet"]
+    said = subprocess.run(resumed, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
+    assert said.splitlines()[-1] == str(run.path.resolve())
+    # step sizes depend on the budget: the run that is never interrupted has the same two budgets
+    again = create_run(tmp_path / "again", from_mapping({**settings, "steps": 100_000}))
+    for record in train(from_mapping({**settings, "steps": 100_000}), again):
+        if record.step == reached:
+            send(again, "stop")
+    send(again, "run")
+    list(train(from_mapping({**settings, "steps": reached + 40}), again, resume=True))
+    assert same(weights(again), weights(run))
+
+
+def test_resume_to_a_new_budget(tmp_path, capsys):
+    settings = config(steps=10)
+    run = create_run(tmp_path, settings, "glyphs")
+    list(train(settings, run))
+    assert main(["resume", str(run.path), "--steps", "16", "--quiet"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == str(run.path)
+    status = read_status(run)
+    assert (status.state, status.step, status.budget["steps"]) == ("finished", 16, 16)
+    preset, now = read_settings(run)
+    assert (preset, now.steps, now.lr_g) == ("glyphs", 16, settings.lr_g)
+
+
+def test_a_branch_begins_at_the_checkpoint_with_what_was_changed(tmp_path, capsys):
+    parent = stopped_at(8, config(steps=20), tmp_path)
+    before = {path.name: path.read_bytes() for path in parent.path.glob("*.json*")}
+    assert main(["branch", str(parent.path), "--at", "8", "--lr-g", "0.001", "--steps", "12", "--quiet"]) == 0
+    child = RunPaths(Path(capsys.readouterr().out.splitlines()[-1]))
+    assert child.path.parent == parent.path.parent and child.id != parent.id
+    assert read_status(child).step == 12 and read_lines(child.metrics)[0][0]["step"] in (9, 10)
+    about = json.loads(child.config.read_text())
+    assert about["parent"] == {"run": parent.id, "step": 8,
+                               "changed": {"lr_g": [0.008, 0.001], "steps": [20, 12]}}  # fmt: skip
+    assert about["settings"]["lr_g"] == 0.001
+    assert {path.name: path.read_bytes() for path in parent.path.glob("*.json*")} == before
+
+
+def test_a_branch_without_changes_equals_its_parent(tmp_path):
+    settings = config(steps=20)
+    whole = create_run(tmp_path, settings)
+    list(train(settings, whole))
+    parent = stopped_at(8, settings, tmp_path)
+    child = branch(parent, 8, settings, settings, "")
+    list(train(settings, child, resume=True))
+    assert same(weights(whole), weights(child))
+
+
+def test_a_branch_that_cannot_be(tmp_path, capsys):
+    parent = stopped_at(6, config(steps=20), tmp_path)
+    with pytest.raises(RunError, match=r"no checkpoint of step 7; there are: 6\."):
+        branch(parent, 7, config(steps=20), config(steps=20), "")
+    assert main(["branch", str(parent.path), "--at", "6", "--g-width", "8", "--quiet"]) == 2
+    assert "does not fit these settings" in capsys.readouterr().err
+
+
+def test_checkpoints_that_stay_are_the_first_the_last_and_a_doubling_scale_between():
+    steps = []
+    for step in range(10, 1000, 10):
+        steps = sorted(kept_checkpoints([*steps, step], 5))
+        assert steps[0] == 10 and steps[-1] == step and len(steps) <= 5
+    assert 20 <= steps[1] <= 200 < steps[2] < 900
+    assert kept_checkpoints([3], 4) == {3} and kept_checkpoints([], 4) == set()
+    assert kept_checkpoints([1, 2, 3], 1) == {1, 3}, "the first and the last always"
+
+
+def test_after_divergence_it_goes_back_with_half_the_steps_as_often_as_asked(tmp_path, monkeypatch):
+    from gan_core.training import loop
+
+    rates = []
+
+    def sick(session, d, g):
+        rates.append(session.config.lr_g)
+        if len(rates) in (3, 5):
+            return loop._diverged(session, "loss/D")
+        return {}
+
+    monkeypatch.setattr(loop, "_record", sick)
+    settings = config(steps=6, retries=2, log_every=1)
+    run = create_run(tmp_path, settings)
+    list(train(settings, run))
+    assert read_status(run).state == "finished"
+    assert rates[:6] == [0.008] * 3 + [0.004] * 2 + [0.002]
+    assert "once more with step sizes 0.004" in run.log.read_text()
+    rates.clear()
+    once = create_run(tmp_path, config(steps=6, retries=1, log_every=1))
+    with pytest.raises(TrainingDiverged):
+        list(train(config(steps=6, retries=1, log_every=1), once))
+    assert read_status(once).state == "failed" and len(read_lines(once.verdicts)[0]) == 2
