@@ -131,12 +131,14 @@ def _given(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def resume(arguments: argparse.Namespace) -> None:
     """Go on with a run from its newest checkpoint, to a new budget where one is named."""
-    from gan_core.runs import ACTIVE, read_settings, read_status
+    from gan_core.runs import ACTIVE, read_settings
     from gan_core.runs.branch import rewrite_settings, run_at, settings_between
+    from gan_core.runs.reader import is_lost, status_as_written
 
     run = run_at(arguments.run)
-    if (state := read_status(run).state) in ACTIVE:
-        raise RunError(f"Run {run.id} is {state}; stop it before it is resumed here.")
+    status = status_as_written(run)
+    if status.state in ACTIVE and not is_lost(status, patience=0.0):  # a killed one may go on at once
+        raise RunError(f"Run {run.id} is {status.state}; stop it before it is resumed here.")
     preset, config = read_settings(run)
     if given := _given(arguments):
         config = settings_between(given, config)

@@ -74,7 +74,7 @@ PRESETS: dict[str, Preset] = {
     ),
     "fail-d-wins": lesson(
         "Fails: the discriminator wins at once, and the generator is left without a hint.",
-        loss="minimax", lr_g=2e-5, lr_d=8e-3,
+        loss="minimax", lr_g=2e-5, lr_d=6e-3,
     ),
     "fail-collapse": lesson(
         "Fails: the generator finds a few pictures that work and draws only those.",

@@ -52,14 +52,14 @@ def branch(parent: RunPaths, step: int, old: TrainConfig, new: TrainConfig, pres
 
 
 def kept_checkpoints(steps: Sequence[int], most: int) -> set[int]:
-    """Which of `steps` (ascending) stay when at most `most` may: the first, the last, and between them
-    those that leave the most even gaps on a doubling scale. A branch has its own copy and needs none here.
+    """Which of `steps` (ascending) stay when at most `most` may: the first, the last, and between them ever
+    fewer the further back one looks. A branch has its own copy and needs none here.
     """
     kept = list(steps)
     while len(kept) > max(2, most):
-        # drop the one whose neighbours are nearest in ratio: what is long ago is kept ever more sparsely
-        ratios = [kept[i + 1] / max(kept[i - 1], 1) for i in range(1, len(kept) - 1)]
-        kept.pop(1 + ratios.index(min(ratios)))
+        # the gap that would open, beside how long ago it is: the least noticeable one may open
+        gaps = [(kept[i + 1] - kept[i - 1]) / (kept[-1] - kept[i - 1]) for i in range(1, len(kept) - 1)]
+        kept.pop(1 + gaps.index(min(gaps)))
     return set(kept)
 
 

@@ -169,10 +169,8 @@ def _wire_form(services: Services, w: Widgets, speeds: Speeds) -> None:
         if speed is None and not services.jobs.queue():
             yield shown | {w.hint: _hint(preset, pick("train.expect.timing", tongue), tongue)}
             speed = speeds.measure(config)
-        cautions = "".join(
-            f'<p class="train-caution">{escape(sentence(text, tongue))}</p>' for text in warnings(config)
-        )
-        yield shown | {w.hint: _hint(preset, expectation(config, speed, tongue), tongue) + cautions}
+        outlook = _hint(preset, expectation(config, speed, tongue), tongue)
+        yield shown | {w.hint: outlook + _cautions(config, tongue)}
 
     outputs = {*chosen, w.look, w.download, *w.form.fields.values()}
     w.dataset.input(guarded(pick_dataset), {w.dataset, w.preset}, outputs, queue=False, **PRIVATE)
@@ -275,6 +273,10 @@ def _hint(preset: str, outlook: str, tongue: str) -> str:
     key = f"preset.{preset}.summary"
     summary = pick(key, tongue) if key in TABLE else PRESETS[preset].summary
     return f"<p>{escape(summary)} {escape(outlook)}</p>"
+
+
+def _cautions(config: TrainConfig, tongue: str) -> str:
+    return "".join(f'<p class="train-caution">{escape(sentence(s, tongue))}</p>' for s in warnings(config))
 
 
 def _word(key: str, otherwise: str) -> I18nData | str:

@@ -82,11 +82,13 @@ def test_a_sample_is_named_in_the_status(run: RunPaths) -> None:
     assert read_status(run).grid_step == 500
 
 
-def test_the_newest_two_checkpoints_stay(run: RunPaths) -> None:
+def test_the_first_and_the_newest_checkpoint_stay_and_two_between(run: RunPaths) -> None:
     writer = RunWriter(run)
-    for step in (10, 20, 30, 30, 1_000_000):
+    for step in (10, 20, 30, 30, 40, 50, 1_000_000):
         writer.checkpoint(step, lambda path, step=step: path.joinpath("state").write_text(str(step)))  # type: ignore[misc]
-    assert sorted(p.name for p in run.checkpoints.iterdir()) == ["step-000030", "step-1000000"]
+    assert sorted(p.name for p in run.checkpoints.iterdir()) == [
+        "step-000010", "step-000030", "step-000050", "step-1000000"
+    ]
     assert (run.checkpoints / "step-000030" / "state").read_text() == "30"
 
 

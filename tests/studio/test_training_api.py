@@ -54,7 +54,7 @@ def test_settings_become_a_run_with_the_servers_own_data_root(services: Any) -> 
 
 
 def test_pictures_that_are_not_here_are_refused_at_once(services: Any) -> None:
-    with pytest.raises(DataError, match="KMNIST is not on this machine yet"):
+    with pytest.raises(DataError, match="Kuzushiji-MNIST is not on this machine yet"):
         api.start(services, '{"dataset": "kmnist"}')
     assert services.jobs.told == []
 
