@@ -48,8 +48,9 @@ PRESETS: dict[str, Preset] = {
         {"dataset": "fashion-mnist", "seconds": 60.0, "lr_g": 6e-3, "lr_d": 6e-3},
     ),
     "unlabelled": Preset(
-        "Digits without being told which is which: the original game, and a harder one.",
-        {"dataset": "mnist", "conditional": False, "seconds": 60.0},
+        "Digits without being told which is which: as the first GANs had to learn, and harder.",
+        {"dataset": "mnist", "conditional": False, "loss": "hinge", "lr_g": 6e-3, "lr_d": 6e-3,
+         "seconds": 60.0},
     ),
     "textbook": Preset(
         "The DCGAN of the 2016 paper with its own step sizes, at 32 pixels: slow and famous.",
