@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import shutil
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import gradio as gr
 import httpx
 import pytest
 from generators import make_model_run, quiet_services
+from gradio.queueing import Queue
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 from PIL import Image
@@ -17,7 +19,7 @@ from PIL import Image
 import app as entry
 from gan_core.errors import JobError
 from studio import page
-from studio.app import TABS, build_app
+from studio.app import QUEUE_PAUSE, TABS, build_app
 from studio.handlers import answered, guarded
 
 PUBLIC = {"/models", "/generate", "/interpolate", "/start_training", "/run_status", "/stop_training"}
@@ -29,6 +31,12 @@ IDS = ("explore-model", "explore-image", "explore-grid", "interpolate-t", "train
 def only_run(runs: Path) -> str:
     """Id of the first run."""
     return min(path.name for path in runs.iterdir() if not path.name.startswith("."))
+
+
+def test_an_idle_queue_costs_next_to_nothing(tmp_path: Path) -> None:
+    """Gradio's loop sleeps as long as this attribute says; under another name it would spin again."""
+    assert build_app(quiet_services(tmp_path))._queue.sleep_when_free == QUEUE_PAUSE >= 0.02
+    assert "asyncio.sleep(self.sleep_when_free)" in inspect.getsource(Queue.start_processing)
 
 
 def test_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
