@@ -26,7 +26,7 @@ TABS: tuple[tuple[str, str, ModuleType], ...] = (
     ("watch", "shell.watch", watch),
 )
 TITLE = "DCGAN Studio · DCGAN 工作室"
-QUEUE_PAUSE = 0.05  # seconds, as Gradio has on Windows; its 0.001 elsewhere costs 7 % of a core, day and night
+QUEUE_PAUSE = 0.05  # seconds, as Gradio has on Windows; its 0.001 elsewhere costs 7 % of a core
 STALE = (600, 3600)  # every ten minutes, drop the files of API answers that are an hour old
 LOG = logging.getLogger("studio")
 
