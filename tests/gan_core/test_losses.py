@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from gan_core.losses import LOSSES
+from gan_core.losses import LOSSES, MISTAKES
 
 LN2 = math.log(2)
 REST = {"least-squares": 0.5}  # the logit of "I cannot tell"; 0 in the other games
@@ -139,3 +139,23 @@ def test_the_dirac_gan_circles(name):
     eigenvalues = torch.linalg.eigvals(torch.tensor(rows, dtype=torch.float64).T)
     assert eigenvalues.real.abs().max() < 1e-3
     assert sorted(eigenvalues.imag.tolist()) == pytest.approx([-0.5, 0.5], abs=1e-3)
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_the_one_it_is_named_for(name):
+    real, fake = (torch.zeros(4, requires_grad=True) for _ in range(2))
+    game = MISTAKES[name]
+    assert game.d(real, fake).item() == pytest.approx(game.at_rest[0], abs=1e-3)
+    assert game.g(real, fake).item() == pytest.approx(game.at_rest[1], abs=1e-3)
+    d_real, d_fake = torch.autograd.grad(game.d(real, fake), (real, fake))
+    (g_fake,) = torch.autograd.grad(game.g(real, fake), (fake,))
+    assert (d_real < 0).all()
+    assert (d_fake > 0).all() != (name == "mistake-wrong-sign"), "D is rewarded for believing fakes"
+    assert (g_fake < 0).all() != (name == "mistake-wrong-label"), "G is told to look faker"
+
+
+def test_two_sigmoids_leave_d_unsure_for_ever_and_hide_from_g_where_it_is_wrong():
+    game, far = MISTAKES["mistake-double-sigmoid"], torch.tensor([30.0])
+    assert game.d(far, -far).item() == pytest.approx(softplus(-1) + LN2, abs=1e-4), "its best, far from 0"
+    fake = torch.tensor([-12.0], requires_grad=True)
+    assert slope(game.g(fake, fake), fake).abs() < 1e-4
