@@ -85,7 +85,8 @@ def build_form(config: TrainConfig, skip: Collection[str] = ()) -> Form:
 
 
 def widget(name: str, value: Any, visible: bool = True) -> Component:
-    """The widget of one setting: a switch, a choice, a slider for a short range, else a number."""
+    """The widget of one setting: a switch, a choice, a slider for a short range, a number, or a line of text
+    where it may be left empty."""
     about = knobs()[name]
     plain, optional = kind(name)
     words: dict[str, Any] = {
@@ -99,9 +100,9 @@ def widget(name: str, value: Any, visible: bool = True) -> Component:
         return gr.Checkbox(value, **words)
     if offered := choices(name):
         return gr.Dropdown(list(offered), value=value, filterable=False, **words)
-    if plain is str:
-        return gr.Textbox(value, **words)
-    if not optional and about.scale == "linear" and _span(about) <= 20:
+    if plain is str or optional:  # a number field would turn "left empty" into 0
+        return gr.Textbox(None if value is None else str(value), **words)
+    if about.scale == "linear" and _span(about) <= 20:
         return gr.Slider(about.low, about.high, value=value, step=1 if plain is int else 0.001, **words)
     return gr.Number(value, **words)
 

@@ -121,6 +121,27 @@ def test_bad_input_is_said_at_its_place_and_good_input_is_a_command_line(visit: 
     )
 
 
+def test_the_form_shows_what_applies_warns_and_can_be_put_back(visit: Open) -> None:
+    page = visit("/?tab=train", ready=READY)
+    choose(page, "train-dataset", "Drawn digits")
+    page.locator("#train-settings > button").click()
+    for group in ("Data", "Loss", "Stabilisers", "Budget"):
+        page.locator("#train-settings .knobs > button", has_text=group).click()
+    assert page.locator("#knob-steps textarea, #knob-steps input").first.input_value() == ""
+    expect(page.locator("#knob-penalty-weight")).to_be_hidden()
+    choose(page, "knob-loss", "wasserstein")
+    expect(page.locator("#train-hint .train-caution")).to_contain_text("needs a limit", timeout=PATIENT)
+    choose(page, "knob-penalty", "r1-difference")
+    expect(page.locator("#knob-penalty-weight")).to_be_visible(timeout=PATIENT)
+    expect(page.locator("#train-hint .train-caution")).to_have_count(0, timeout=PATIENT)
+    expect(page.locator("#train-hint .train-problem")).to_have_count(0)
+    expect(page.locator("#train-changed")).to_contain_text("Game, Penalty", timeout=PATIENT)
+    page.locator("#train-restore").click()
+    expect(page.locator("#train-changed p")).to_have_count(0, timeout=PATIENT)
+    expect(page.locator("#knob-penalty-weight")).to_be_hidden(timeout=PATIENT)
+    expect(page.locator("#train-restore")).to_be_hidden()
+
+
 @pytest.fixture(scope="session")
 def long_run(runs: Path) -> str:
     """A finished run with many records and one spike."""

@@ -11,6 +11,7 @@ import pytest
 from gan_core import cli, presets
 from gan_core.config import TrainConfig, knobs, to_mapping
 from gan_core.errors import ConfigError
+from studio import forms
 from studio.forms import build_form, command_line, configure, groups, preset_for, shown_knobs
 from studio.words import TABLE
 
@@ -54,7 +55,8 @@ def test_widgets_fit_their_settings() -> None:
         fields = build_form(TrainConfig(seconds=10.0)).fields
     kinds = {name: type(widget).__name__ for name, widget in fields.items()}
     assert kinds["conditional"] == "Checkbox" and kinds["loss"] == kinds["size"] == "Dropdown"
-    assert kinds["lr_g"] == kinds["steps"] == "Number" and kinds["d_steps"] == kinds["ema"] == "Slider"
+    assert kinds["lr_g"] == kinds["seed"] == "Number" and kinds["d_steps"] == kinds["ema"] == "Slider"
+    assert kinds["steps"] == kinds["penalty_weight"] == "Textbox", "a number field cannot be left empty"
     assert (fields["ema"].minimum, fields["ema"].maximum, fields["ema"].value) == (0.0, 0.5, 0.2)
 
 
@@ -105,3 +107,20 @@ def test_a_data_set_proposes_its_recipe_and_keeps_one_that_fits() -> None:
     assert preset_for("fashion-mnist", "digits") == "fashion"
     assert preset_for("mnist", "unlabelled") == "unlabelled"
     assert preset_for("kmnist", "textbook") == "textbook"
+
+
+def test_only_what_applies_is_shown() -> None:
+    plain, held = configure("digits", {}), configure("digits", {"penalty": "r1", "d_norm": "none"})
+    assert not forms.applies("penalty_weight", plain) and forms.applies("penalty_weight", held)
+    assert forms.applies("class_weight", plain) and forms.applies("lr_g", plain)
+    assert not forms.applies("class_weight", configure("unlabelled", {}))
+    with gr.Blocks():
+        form = build_form(plain)
+    assert not form.fields["penalty_every"].visible and form.fields["class_weight"].visible
+    shown = {name: form.fit(held)[widget]["visible"] for name, widget in form.dependents.items()}
+    assert shown["penalty_weight"] and shown["penalty_every"] and "lr_g" not in shown
+
+
+def test_what_was_changed_from_the_recipe() -> None:
+    config = configure("digits", {"lr_g": 0.001, "seconds": 5, "dataset": "glyphs"})
+    assert forms.changed("digits", config) == ["lr_g"], "the budget and the pictures have fields of their own"
