@@ -87,11 +87,11 @@ PRESETS: dict[str, Preset] = {
     ),
     "fail-oscillation": lesson(
         "Fails: both chase each other in circles; pictures keep turning into others and never settle.",
-        beta1=0.9, lr_g=1e-2, lr_d=1e-2, lr_end=1.0, ema=0.0,
+        beta1=0.5, beta2=0.9, lr_g=1e-2, lr_d=1e-2, lr_end=1.0, ema=0.0,
     ),
     "fail-unconstrained": lesson(
         "Fails: the Wasserstein game without a limit on the discriminator's slope runs away.",
-        loss="wasserstein", d_norm="none",
+        loss="wasserstein", lr_d=2e-2,
     ),
     "fail-zero-init": lesson(
         "Fails: all weights start at 0, so all units stay alike and every picture is grey.",
@@ -99,7 +99,7 @@ PRESETS: dict[str, Preset] = {
     ),
     "fail-no-norm": lesson(
         "Fails: small first weights and no norm; the signal dies out on its way through the layers.",
-        g_norm="none", d_norm="none",
+        g_norm="none", d_norm="none", network="dcgan", lr_g=2e-4, lr_d=2e-4,
     ),
     "fail-memorise": lesson(
         "Fails: fifty pictures only; the discriminator knows them by heart and the generator copies them.",
