@@ -77,7 +77,7 @@ MUTANTS = (
     Mutant("the penalty is left out", "training/step.py", "adversarial + naming + penalty", "adversarial + naming", "test_step.py"),
     Mutant("resume: torch's random numbers forgotten", "training/snapshot.py", 'torch.set_rng_state(tensors["torch"])', "pass", "test_branch.py"),
     Mutant("resume: the optimisers forgotten", "training/snapshot.py", "optimizer.load_state_dict(saved)", "pass", "test_training.py"),
-    Mutant("Fréchet: without the mixed term", "metrics/frechet.py", "- 2", "- 0", "test_metrics_formulas.py"),
+    Mutant("Fréchet: without the mixed term", "metrics/frechet.py", "- 2 * cross", "- 0 * cross", "test_metrics_formulas.py"),
     Mutant("class KL the other way round", "metrics/coverage.py", "np.log(", "-np.log(", "test_metrics_formulas.py"),
 )  # fmt: skip
 

@@ -8,7 +8,7 @@ import itertools
 import os
 import platform
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -94,39 +94,39 @@ def choose_machine(
     counts = [config.threads] if config.threads or device != "cpu" else sorted({cores, (cores + 1) // 2})
     if len(candidates) == 1 and len(counts) == 1:
         return candidates[0], f"As asked: {_name(candidates[0])}."
-    timings = _race(candidates, trial)
-    best = min(timings, key=lambda machine: timings[machine])
+    timings: dict[Machine, float] = {}
+    best = _race(candidates, trial, timings)
     if len(counts) > 1:
-        again = _race([replace(best, threads=count or start.threads) for count in counts], trial)
-        best = min(again, key=lambda machine: again[machine])
-        timings |= {machine: min(again[machine], timings.get(machine, again[machine])) for machine in again}
+        best = _race([replace(best, threads=count or start.threads) for count in counts], trial, timings)
     listed = ", ".join(f"{_name(m)} {1000 * s:.1f} ms" for m, s in timings.items())
     return best, f"A step takes: {listed}. Chosen: {_name(best)}."
 
 
 def _race(
-    candidates: Iterable[Machine], trial: Callable[[Machine], Callable[[], object]]
-) -> dict[Machine, float]:
-    """Seconds of the fastest step of each candidate.
+    candidates: Sequence[Machine],
+    trial: Callable[[Machine], Callable[[], object]],
+    timings: dict[Machine, float],
+) -> Machine:
+    """The candidate with the fastest step; the seconds of each go into `timings`.
 
     They take turns, so that a moment in which the machine is busy elsewhere slows all of them alike. The
-    hopeless ones drop out; where time runs short the last candidates are not tried.
+    hopeless ones drop out; where time runs short the first, slower step stands and the last are not tried.
     """
     deadline = time.perf_counter() + PATIENCE / 2
     steps: dict[Machine, Callable[[], object]] = {}
-    timings: dict[Machine, float] = {}
     for machine in candidates:
-        if len(steps) < 2 or time.perf_counter() < deadline:
+        known_slow = timings.get(machine, 0.0) > PATIENCE / 4
+        if not known_slow and (len(steps) < 2 or time.perf_counter() < deadline):
             steps[machine] = trial(machine)
-            _time(steps[machine], machine)  # the first step of a new shape is slower
+            timings.setdefault(machine, _time(steps[machine], machine))
     for _ in range(ROUNDS):
-        for machine, step in steps.items():
-            timings[machine] = min(_time(step, machine), timings.get(machine, float("inf")))
-        best = min(timings.values())
-        steps = {machine: step for machine, step in steps.items() if timings[machine] < SLOWER * best}
-        if len(steps) == 1 or time.perf_counter() > deadline:
+        if time.perf_counter() > deadline:
             break
-    return timings
+        for machine, step in steps.items():
+            timings[machine] = min(_time(step, machine), timings[machine])
+        best = min(timings[machine] for machine in steps)
+        steps = {machine: step for machine, step in steps.items() if timings[machine] < SLOWER * best}
+    return min((m for m in candidates if m in timings), key=lambda machine: timings[machine])
 
 
 def _forms(config: TrainConfig, device: str) -> list[tuple[str, str]]:

@@ -126,8 +126,9 @@ def test_without_norm_a_picture_is_judged_alone_and_with_batch_norm_it_is_not():
         assert torch.allclose(first, second, rtol=1e-4, atol=1e-6) == alone, norm
 
 
-def test_dropout_takes_its_share_in_training_only():
-    _, D = build_pair(dataclasses.replace(MODEL, d_dropout=0.5, d_norm="none"), seed=0)
+@pytest.mark.parametrize("network", ["dcgan", "dcgan-s2d"])
+def test_dropout_takes_its_share_in_training_only(network):
+    _, D = build_pair(dataclasses.replace(MODEL, network=network, d_dropout=0.5, d_norm="none"), seed=0)
     pictures = torch.randn(2, 1, 16, 16)
     assert not torch.equal(D(pictures).realness, D(pictures).realness)
     D.eval()
@@ -252,6 +253,14 @@ def test_translation_moves_whole_pictures_and_leaves_black():
     places = moved.flatten(1).argmax(1)
     reach = {(int(p) // 16 - 8, int(p) % 16 - 8) for p in places}
     assert {y for y, _ in reach} == {x for _, x in reach} == {-2, -1, 0, 1, 2}
+
+
+def test_what_translation_moves_out_does_not_come_in_on_the_other_side():
+    torch.manual_seed(0)
+    framed = torch.full((500, 1, 16, 16), -1.0)
+    framed[:, :, 0], framed[:, :, :, 0] = 1.0, 1.0
+    moved = translation(framed)
+    assert (moved[:, :, -1, 3:] == -1).all() and (moved[:, :, 3:, -1] == -1).all()
 
 
 def test_cutout_covers_a_square_of_half_the_side():
