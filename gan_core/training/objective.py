@@ -54,7 +54,7 @@ def objective_of(config: TrainConfig) -> tuple[Objective, Fade]:
         loss=game_of(config),
         class_weight=config.class_weight,
         penalty=term if every == 1 else no_penalty,
-        lazy_penalty=None if every == 1 else term,
+        lazy_penalty=None if every == 1 or term is no_penalty else term,
         limit=limit_of(config),
         constrain=constraint_of(config),
         **({"augment": Chain(changes)} if changes else {}),

@@ -111,8 +111,8 @@ def open_session(config: TrainConfig, writer: RunWriter, resume: bool) -> Sessio
         choose_device(machine.device)  # it may have begun on another machine
         writer.log(f"Resumed from {folder.name}.")
     machine.use_threads()
+    torch.manual_seed(config.seed)  # of spectral norm, dropout, augmentation and penalties
     state = build_state(config, model, machine)
-    torch.manual_seed(config.seed)  # of dropout, augmentation and penalties
     if folder is not None:
         load_state(state, folder)
     times = timetable(config)

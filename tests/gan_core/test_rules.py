@@ -8,6 +8,7 @@ from gan_core.config import from_mapping
 from gan_core.errors import ConfigError
 from gan_core.presets import PRESETS, settings
 from gan_core.rules import RULES, warnings
+from gan_core.training.objective import objective_of
 
 BROKEN = {
     "real_target": {"real_target": 0.9, "loss": "hinge"},
@@ -50,6 +51,8 @@ def test_a_refused_one_does_not_start_and_a_warned_one_does(capsys):
         check(refused)
     warned = from_mapping({"steps": 1, **BROKEN["loss"]})
     assert check(warned) is warned and "gradient-penalty" in warnings(warned)[0]
+    spaced = objective_of(from_mapping({"steps": 1, **BROKEN["penalty_every"]}))[0]
+    assert spaced.lazy_penalty is None, "nothing to space out is nothing to step along"
 
 
 def test_the_command_line_says_it_before_it_trains(tmp_path, capsys):
