@@ -130,6 +130,7 @@ SIGNS: dict[str, Sign] = {
     "fail-memorise": Sign(novelty, below=0.9),
     "fail-wrong-label": Sign(distance, above=20),
     "fail-double-sigmoid": Sign(distance, above=20),
+    "fail-stale-batch": Sign(distance, above=20),
     "fail-wrong-sign": Sign(distance, above=20),
 }
 

@@ -7,7 +7,8 @@ et al. 2020, arXiv 2006.10738, section 4. Random numbers come from torch's own g
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -19,15 +20,28 @@ BACKGROUND = -1.0  # black: what a shifted picture uncovers
 
 @dataclass(frozen=True, slots=True)
 class Augment:
-    """A row of `AUGMENTS`: what is done, and what it is good for."""
+    """A row of `AUGMENTS` or `REAL_AUGMENTS`: what is done, one change after the other, and what it is good
+    for."""
 
-    function: Callable[[Tensor], Tensor]
+    changes: Sequence[Callable[[Tensor], Tensor]]
     summary: str
+
+    def __call__(self, pictures: Tensor) -> Tensor:
+        """The pictures after all changes."""
+        for change in self.changes:
+            pictures = change(pictures)
+        return pictures
 
 
 def unchanged(pictures: Tensor) -> Tensor:
     """No augmentation."""
     return pictures
+
+
+def by_chance(change: Callable[[Tensor], Tensor], pictures: Tensor, chance: float) -> Tensor:
+    """`change` made to each of the pictures (N, C, H, W) with this chance; the others stay as they are."""
+    chosen = torch.rand(len(pictures), 1, 1, 1, device=pictures.device) < chance
+    return torch.where(chosen, change(pictures), pictures)
 
 
 def translation(pictures: Tensor, share: float = 1 / 8) -> Tensor:
@@ -66,17 +80,39 @@ def color(pictures: Tensor) -> Tensor:
     return mean + (pictures - mean) * chance(0.5, 1.5)
 
 
+def flip(pictures: Tensor) -> Tensor:
+    """Mirror each picture, left for right, with a chance of one half."""
+    return by_chance(lambda every: every.flip(3), pictures, 0.5)
+
+
+def rotation(pictures: Tensor, degrees: float = 15.0) -> Tensor:
+    """Turn each picture about its middle by up to `degrees` either way; black moves in at the corners."""
+    angle = torch.empty(len(pictures), device=pictures.device).uniform_(-degrees, degrees) * math.pi / 180
+    sine, cosine, none = angle.sin(), angle.cos(), torch.zeros_like(angle)
+    turn = torch.stack([cosine, -sine, none, sine, cosine, none], 1).view(-1, 2, 3)  # (N, 2, 3)
+    grid = F.affine_grid(turn, list(pictures.shape), align_corners=False).to(pictures.dtype)
+    return F.grid_sample(pictures - BACKGROUND, grid, align_corners=False) + BACKGROUND
+
+
 AUGMENTS: dict[str, Augment] = {
-    "none": Augment(unchanged, "Pictures as they are: best when there are many."),
-    "translation": Augment(translation, "Shifts: suits digits and all else on black."),
+    "none": Augment((), "Pictures as they are: best when there are many."),
+    "translation": Augment((translation,), "Shifts: suits digits and all else on black."),
     "translation-cutout": Augment(
-        lambda pictures: cutout(translation(pictures)),
+        (translation, cutout),
         "Shifts and covered squares: for a few thousand pictures.",
     ),
     "color-translation-cutout": Augment(
-        lambda pictures: cutout(translation(color(pictures))),
+        (color, translation, cutout),
         "Colours, shifts and covered squares: for a few hundred photographs; not for black backgrounds.",
     ),
+}
+
+REAL_AUGMENTS: dict[str, Augment] = {  # of real pictures only: the generator learns to draw these too
+    "none": Augment((), "Real pictures as they are."),
+    "flip": Augment((flip,), "Mirrored by chance: for faces and things, not for letters and digits."),
+    "shift": Augment((translation,), "Moved by up to an eighth of the side."),
+    "rotation": Augment((rotation,), "Turned by up to 15 degrees."),
+    "shift-rotation": Augment((translation, rotation), "Moved and turned."),
 }
 
 

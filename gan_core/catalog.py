@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from gan_core.augment import AUGMENTS
+from gan_core.augment import AUGMENTS, REAL_AUGMENTS
 from gan_core.config import TrainConfig, knobs
 from gan_core.data import DATASETS
 from gan_core.errors import ConfigError, Problem
@@ -21,7 +21,8 @@ from gan_core.rules import refusals
 
 SINGULAR = {
     "datasets": "data set", "networks": "network", "losses": "loss", "presets": "preset",
-    "penalties": "penalty", "augments": "augmentation", "optimisers": "optimiser", "noises": "noise",
+    "penalties": "penalty", "augments": "augmentation",
+    "real_augments": "augmentation of real pictures", "optimisers": "optimiser", "noises": "noise",
     "initialisations": "initialisation",
 }  # fmt: skip
 
@@ -29,8 +30,8 @@ SINGULAR = {
 def tables() -> dict[str, Mapping[str, Any]]:
     """Every table by the name that a `Knob.table` uses."""
     return {"datasets": DATASETS, "networks": NETWORKS, "losses": LOSSES | MISTAKES, "presets": PRESETS,
-            "penalties": PENALTIES, "augments": AUGMENTS, "optimisers": OPTIMISERS, "noises": NOISES,
-            "initialisations": INITIALISATIONS}  # fmt: skip
+            "penalties": PENALTIES, "augments": AUGMENTS, "real_augments": REAL_AUGMENTS,
+            "optimisers": OPTIMISERS, "noises": NOISES, "initialisations": INITIALISATIONS}  # fmt: skip
 
 
 def choices(setting: str) -> tuple[Any, ...]:

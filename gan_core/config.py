@@ -78,7 +78,10 @@ class TrainConfig:
     loss: str = knob("non-saturating", "The game that the two networks play.", group="Loss", table="losses")
     class_weight: float = knob(0.5, "How much the pictures must look like the class that was asked for.",
                                unless=("conditional", False), group="Loss", low=0.0, high=10.0)  # fmt: skip
-    d_steps: int = knob(1, "Discriminator updates for each generator update.", group="Loss", low=1, high=20)
+    mode_seeking: float = knob(0.0, "How much different noise must give different pictures; 0 is off.",
+                               group="Loss", low=0.0, high=10.0)  # fmt: skip
+    d_steps: int = knob(1, "Discriminator updates in each step.", group="Loss", low=1, high=20)
+    g_steps: int = knob(1, "Generator updates in each step.", group="Loss", low=1, high=20)
 
     penalty: str = knob("none", "What holds the slope of the discriminator in check.",
                         group="Stabilisers", table="penalties")  # fmt: skip
@@ -101,6 +104,13 @@ class TrainConfig:
                                  group="Stabilisers", low=0.0, high=2.0)  # fmt: skip
     augment: str = knob("none", "Changes to real and made pictures before the discriminator sees them.",
                         group="Stabilisers", table="augments")  # fmt: skip
+    ada_target: float = knob(0.0, "Augment only while D is surer than this of real pictures; 0: always.",
+                             unless=("augment", "none"), group="Stabilisers", low=0.0, high=1.0)  # fmt: skip
+    ada_images: int = knob(50_000, "Pictures in which the chance of a change can go from none to all.",
+                           unless=("ada_target", 0.0), group="Stabilisers",
+                           low=100, high=100_000_000)  # fmt: skip
+    real_augment: str = knob("none", "Changes to the real pictures only, as if there were more of them.",
+                             group="Data", table="real_augments")  # fmt: skip
     l1: float = knob(0.0, "Pull of all weights towards 0, the same for each.",
                      group="Stabilisers", low=0.0, high=1.0)  # fmt: skip
     weight_decay: float = knob(0.0, "Pull of all weights towards 0, in proportion to their size.",
@@ -109,6 +119,8 @@ class TrainConfig:
     optimiser: str = knob("adam", "How gradients become steps.", group="Optimiser", table="optimisers")
     batch: int = knob(64, "Pictures looked at in one step: more is steadier and slower.",
                       group="Optimiser", low=2, high=4096, scale="log")  # fmt: skip
+    batch_end: int | None = knob(None, "Let the batch double until it is this large; left empty, it stays.",
+                                 group="Optimiser", low=2, high=65_536)  # fmt: skip
     lr_g: float = knob(8e-3, "Step size of the generator: too small learns slowly, too large never settles.",
                        group="Optimiser", low=1e-6, high=0.1, scale="log")  # fmt: skip
     lr_d: float = knob(8e-3, "Step size of the discriminator.",
@@ -118,7 +130,7 @@ class TrainConfig:
     beta2: float = knob(0.99, "How long Adam remembers the size of past gradients.",
                         group="Optimiser", low=0.0, high=0.99999)  # fmt: skip
     schedule: str = knob("linear", "How the step sizes fall.",
-                         group="Optimiser", choices=("linear", "cosine", "constant"))  # fmt: skip
+                         group="Optimiser", choices=("linear", "cosine", "constant", "dynamic"))  # fmt: skip
     lr_end: float = knob(0.1, "Share of the step size left at the end of the budget; 1 keeps it constant.",
                          unless=("schedule", "constant"), group="Optimiser", low=0.0, high=1.0)  # fmt: skip
     ema: float = knob(0.2, "Smoothing of the generator you see, as a share of all pictures seen; 0 is off.",
@@ -128,7 +140,7 @@ class TrainConfig:
 
     seconds: float | None = knob(None, "Stop after this many seconds of training.",
                                  group="Budget", low=0.1, high=1e7)  # fmt: skip
-    steps: int | None = knob(None, "Stop after this many generator updates.",
+    steps: int | None = knob(None, "Stop after this many steps.",
                              group="Budget", low=1, high=100_000_000)  # fmt: skip
     images: int | None = knob(None, "Stop after this many real pictures were seen.",
                               group="Budget", low=1, high=1_000_000_000_000)  # fmt: skip

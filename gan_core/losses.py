@@ -169,6 +169,11 @@ def wrong_sign_d(real: Tensor, fake: Tensor) -> Tensor:
     return 0.5 * (F.softplus(-real).mean() - F.softplus(fake).mean())
 
 
+def stale_g(real: Tensor, fake: Tensor) -> Tensor:
+    """The right number from D's view of a fake batch cut off from G: it is printed, and no gradient flows."""
+    return F.softplus(-fake.detach()).mean() + 0.0 * fake.sum()
+
+
 MISTAKES: dict[str, GanLoss] = {  # printed in articles and copied from them; each is a lesson, not a game
     "mistake-wrong-label": GanLoss(
         d=non_saturating_d,
@@ -180,7 +185,7 @@ MISTAKES: dict[str, GanLoss] = {  # printed in articles and copied from them; ea
     "mistake-double-sigmoid": GanLoss(
         d=twice_squashed_d,
         g=twice_squashed_g,
-        at_rest=(1.4480, 0.4741),  # both logits 0: softplus(-1/2) + softplus(1/2), softplus(-1/2)
+        at_rest=(1.4482, 0.4741),  # both logits 0: softplus(-1/2) + softplus(1/2), softplus(-1/2)
         paper="-",
         summary="A mistake: a sigmoid before a loss that has its own.",
     ),
@@ -190,5 +195,12 @@ MISTAKES: dict[str, GanLoss] = {  # printed in articles and copied from them; ea
         at_rest=(0.0, 0.6931),
         paper="-",
         summary="A mistake: the two halves of the discriminator's loss are subtracted.",
+    ),
+    "mistake-stale-batch": GanLoss(
+        d=non_saturating_d,
+        g=stale_g,
+        at_rest=(1.3863, 0.6931),
+        paper="-",
+        summary="A mistake: the generator's step uses the fake batch that was cut off for the discriminator.",
     ),
 }

@@ -64,7 +64,9 @@ def r1_by_difference(D: nn.Module, real: Tensor, fake: Tensor, labels: Tensor | 
     One more forward pass in place of a second derivative.
     """
     moved = real + STEP * torch.randn_like(real)
-    difference = D(moved, labels).realness.float() - D(real, labels).realness.float()
+    with torch.random.fork_rng(_devices(real)):  # the same features dropped by chance in both passes
+        there = D(moved, labels).realness.float()
+    difference = there - D(real, labels).realness.float()
     value: Tensor = 0.5 * (difference / STEP).square().mean()
     return value
 
@@ -80,6 +82,11 @@ def dragan(D: nn.Module, real: Tensor, fake: Tensor, labels: Tensor | None) -> T
     """E (||grad D(x + d)|| - 1)^2 around real pictures, d = std(x) / 2 times even noise from 0 to 1."""
     around = real + 0.5 * real.std() * torch.rand_like(real)
     return _away_from_one(slopes(D, around, labels))
+
+
+def _devices(pictures: Tensor) -> list[torch.device]:
+    """The GPU whose chance is at work there, if it is one."""
+    return [pictures.device] if pictures.is_cuda else []
 
 
 def _away_from_one(gradient: Tensor) -> Tensor:

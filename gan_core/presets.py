@@ -113,6 +113,10 @@ PRESETS: dict[str, Preset] = {
         "Fails: the common mistake of a sigmoid before a loss that has its own; learning is slow and weak.",
         loss="mistake-double-sigmoid",
     ),
+    "fail-stale-batch": lesson(
+        "Fails: the common mistake of a fake batch that is cut off from the generator; it never learns.",
+        loss="mistake-stale-batch",
+    ),
     "fail-wrong-sign": lesson(
         "Fails: the common mistake of subtracting the two halves of the discriminator's loss.",
         loss="mistake-wrong-sign",

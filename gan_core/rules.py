@@ -25,7 +25,8 @@ class Rule:
 
 
 def _unconstrained(config: TrainConfig) -> bool:
-    free = config.penalty == "none" and not config.clip_weights and config.d_norm != "spectral"
+    penalised = config.penalty != "none" and config.penalty_weight != 0
+    free = not penalised and not config.clip_weights and config.d_norm != "spectral"
     return config.loss == "wasserstein" and free
 
 
@@ -58,11 +59,25 @@ RULES: tuple[Rule, ...] = (
         "Changing colours spoils pictures on a black ground; translation suits them.",
     ),
     Rule(
+        lambda c: c.ada_target > 0 and c.augment == "none", "ada_target",
+        "There is nothing to make more or less of; choose an augmentation or leave ada_target at 0.",
+    ),
+    Rule(
+        lambda c: c.real_augment != "none", "real_augment",
+        "Changes to the real pictures alone leak: the generator learns to draw them too. The setting augment "
+        "changes real and fake alike and does not leak.",
+    ),
+    Rule(
+        lambda c: c.batch_end is not None and c.batch_end < c.batch, "batch_end",
+        "The batch can only grow: choose a batch_end that is at least the batch.",
+        refused=True,
+    ),
+    Rule(
         lambda c: c.initialisation == "zero", "initialisation",
         "With all weights 0 every unit learns the same: this run is meant to fail.",
     ),
     Rule(
-        lambda c: c.optimiser == "sgd" and max(c.lr_g, c.lr_d) < 0.02, "optimiser",
+        lambda c: c.optimiser == "sgd" and min(c.lr_g, c.lr_d) < 0.02, "optimiser",
         "Plain gradient steps this small hardly move: try step sizes from 0.02 to 0.1.",
     ),
 )  # fmt: skip

@@ -28,7 +28,7 @@ class Mutant:
     tests: str
 
 
-LOSS, PEN, STAB = "test_losses.py", "test_penalties.py", "test_stabilisers.py"
+LOSS, PEN, STAB, MOV = "test_losses.py", "test_penalties.py", "test_stabilisers.py", "test_moving.py"
 MUTANTS = (
     Mutant("non-saturating D: a sign", "losses.py", "F.softplus(-real).mean() + F.softplus(fake)", "F.softplus(real).mean() + F.softplus(fake)", LOSS),
     Mutant("non-saturating G: a sign", "losses.py", "return F.softplus(-fake).mean()", "return F.softplus(fake).mean()", LOSS),
@@ -55,11 +55,26 @@ MUTANTS = (
     Mutant("lazy penalty: betas not adjusted", "training/state.py", "(config.beta1**share, config.beta2**share) if share < 1", "(config.beta1, config.beta2) if share < 1", STAB),
     Mutant("weight clipping: the upper side only", "training/objective.py", "parameter.clamp_(-bound, bound)", "parameter.clamp_(max=bound)", STAB),
     Mutant("clipping by value as by length", "training/objective.py", "nn.utils.clip_grad_value_(learning, value)", "nn.utils.clip_grad_norm_(learning, value)", STAB),
+    Mutant("R1 by difference: two dropout masks", "penalties.py", "with torch.random.fork_rng(_devices(real)):", "if True:", PEN),
+    Mutant("lazy penalty: counted by rounds", "training/loop.py", "if turn % config.penalty_every == 0", "if state.step % config.penalty_every == 0", MOV),
+    Mutant("ADA: the wrong way", "training/moving.py", "sure - self.target)", "self.target - sure)", MOV),
+    Mutant("ADA: four times too fast", "training/moving.py", "OBSERVED * len(d.real) / self.reach", "4 * OBSERVED * len(d.real) / self.reach", MOV),
+    Mutant("ADA: the chance is not kept", "training/moving.py", "self.adaptive.chance, *self.adaptive.signs = numbers", "_, *self.adaptive.signs = numbers", MOV),
+    Mutant("ADA: one chance for the batch", "augment.py", "chosen = torch.rand(len(pictures), 1, 1, 1,", "chosen = torch.rand(1, 1, 1, 1,", MOV),
+    Mutant("dynamic schedule: D speeds up while it wins", "training/moving.py", "0.2 * (self.TARGET - self.right)", "0.2 * (self.right - self.TARGET)", MOV),
+    Mutant("dynamic schedule: not applied", "training/state.py", "lazy_share(config) * d_share", "lazy_share(config)", MOV),
+    Mutant("growing batch: stays", "training/moving.py", "int(config.batch * 2**done)", "config.batch", MOV),
+    Mutant("mode seeking: not turned over", "variety.py", "return 1.0 / ((changed / moved.clamp_min(TINY)).mean() + TINY)", "return (changed / moved.clamp_min(TINY)).mean()", MOV),
+    Mutant("mode seeking: not in G's loss", "training/step.py", "adversarial + naming + sameness", "adversarial + naming", MOV),
+    Mutant("G's steps: all on one batch", "training/loop.py", "if turn > 0:", "if False:", MOV),
+    Mutant("rotation: about a corner", "augment.py", "turn = torch.stack([cosine, -sine, none, sine, cosine, none], 1)", "turn = torch.stack([cosine, -sine, angle, sine, cosine, angle], 1)", MOV),
+    Mutant("real augmentation: fakes too", "training/objective.py", "changes: list[Change] = [*noises,", "changes: list[Change] = [AUGMENTS['translation'], *noises,", MOV),
+    Mutant("stale batch mistake: mended", "losses.py", "F.softplus(-fake.detach()).mean() + 0.0", "F.softplus(-fake).mean() + 0.0", MOV),
     Mutant("L1: the weight in place of its sign", "training/objective.py", "parameter.detach().sign()", "parameter.detach()", STAB),
     Mutant("spectral norm not applied", "networks/dcgan.py", "                spectral_norm(layer)", "                pass", STAB),
     Mutant("batch norm kept without norm", "networks/dcgan.py", 'norm=k > 0 and model.d_norm == "batch"', "norm=k > 0", STAB),
     Mutant("dropout ignored", "networks/dcgan.py", "nn.Dropout(model.d_dropout)", "nn.Dropout(0.0)", "test_branch.py test_stabilisers.py"),
-    Mutant("instance noise does not fade", "training/objective.py", "noise.share = max(0.0, 1.0 - progress)", "noise.share = 1.0", STAB),
+    Mutant("instance noise does not fade", "training/moving.py", "noise.share = max(0.0, 1.0 - progress)", "noise.share = 1.0", STAB),
     Mutant("uniform from 0 to 1", "latent.py", "2 * torch.special.ndtr(normal) - 1", "torch.special.ndtr(normal)", STAB),
     Mutant("Laplacian not of unit size", "latent.py", "(2 * tail).log() / 2**0.5", "(2 * tail).log()", STAB),
     Mutant("truncated at 2", "latent.py", "return numbers.clamp(-1, 1)", "return normal.clamp(-2, 2)", STAB),

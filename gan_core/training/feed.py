@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from gan_core.augment import unchanged
 from gan_core.images import to_unit
 
 
@@ -25,26 +27,27 @@ class Feed:
 
     images: uint8 (N, C, H, W), may be a memory map; labels: (N,) or None. On a GPU all of it is moved there
     once. Position p is the p-th picture ever drawn: a run resumed at the same position goes on in the same
-    order.
+    order. `change` is made to each batch, (N, C, H, W) in [-1, 1].
     """
 
     def __init__(
-        self, images: np.ndarray, labels: np.ndarray | None, *, batch: int, seed: int, device: str,
+        self, images: np.ndarray, labels: np.ndarray | None, *, seed: int, device: str,
         layout: torch.memory_format = torch.contiguous_format,
+        change: Callable[[Tensor], Tensor] = unchanged,
     ) -> None:  # fmt: skip
         with warnings.catch_warnings():  # torch warns that a read-only map is not writable; we never write
             warnings.simplefilter("ignore")
             self.images = torch.from_numpy(images).to(device)
         self.labels = None if labels is None else torch.from_numpy(np.array(labels)).to(device)
-        self.batch, self.seed, self.layout = batch, seed, layout
+        self.seed, self.layout, self.change = seed, layout, change
         self._epoch, self._order = -1, torch.empty(0, dtype=torch.int64)
 
-    def draw(self, position: int) -> Batch:
-        """The batch that starts at `position`."""
-        rows = self._rows(position, self.batch).to(self.images.device)
+    def draw(self, position: int, count: int) -> Batch:
+        """The batch of `count` that starts at `position`."""
+        rows = self._rows(position, count).to(self.images.device)
         pixels = self.images[rows].to(memory_format=self.layout)
         labels = None if self.labels is None else self.labels[rows]
-        return Batch(to_unit(pixels), labels)
+        return Batch(self.change(to_unit(pixels)), labels)
 
     def _rows(self, position: int, count: int) -> Tensor:
         parts: list[Tensor] = []

@@ -20,7 +20,7 @@ POLL = 0.1  # seconds between two looks at the orders while paused
 
 @dataclass(frozen=True, slots=True)
 class StepRecord:
-    """One generator update: its number, real pictures seen, seconds trained, a point of the curves if due."""
+    """One round of updates: its number, real pictures seen, seconds trained, a point of the curves if due."""
 
     step: int
     images: int
@@ -29,7 +29,7 @@ class StepRecord:
 
 
 def train(config: TrainConfig, run: RunPaths, *, resume: bool = False) -> Iterator[StepRecord]:
-    """Train as `config` says and write everything into `run`; yields after every generator update.
+    """Train as `config` says and write everything into `run`; yields after every round of updates.
 
     Orders in control.json (pause, stop) are followed between two steps. With `resume` it goes on from the
     newest checkpoint. Whatever happens, the run is left readable and its status says how it ended; closing
@@ -79,21 +79,12 @@ def _again(diverged: Session, error: TrainingDiverged) -> Session:
 
 
 def _steps(session: Session) -> Iterator[StepRecord]:
-    """The loop itself: k D-steps, one G-step, EMA, and what is due."""
+    """The loop itself: one round after the other, and what is due after each."""
     config, state = session.config, session.state
     while session.progress < 1 and _follow_orders(session):
-        set_rates(state, config, session.progress)
-        session.fade(session.progress)
-        for _ in range(config.d_steps):
-            batch = session.feed.draw(state.images)
-            fake = draw_fake(state, batch.labels, config.batch)
-            d = d_step(state, batch, fake, session.objective)
-            state.images += config.batch
-        if state.step % config.penalty_every == 0:
-            lazy_step(state, batch, fake, session.objective)
-        g = g_step(state, batch, fake, session.objective)
-        half_life = min(config.ema * state.images, config.ema_images)
-        follow(state.ema, state.G, half_life, config.batch * config.d_steps)
+        set_rates(state, config, session.progress, session.moving.d_share)
+        session.moving.begin(session.progress)
+        d, g = _round(session, session.batch)
 
         state.step += 1
         state.seconds = session.watch.seconds
@@ -102,6 +93,26 @@ def _steps(session: Session) -> Iterator[StepRecord]:
         if session.times.checkpoints.due(state.seconds):
             session.save()
         yield StepRecord(state.step, state.images, state.seconds, metrics)
+
+
+def _round(session: Session, count: int) -> tuple[Outcome, Outcome]:
+    """D's steps, G's steps and the EMA, on `count` pictures each."""
+    config, state, objective = session.config, session.state, session.objective
+    before = state.images
+    for turn in range(state.step * config.d_steps, (state.step + 1) * config.d_steps):
+        batch = session.feed.draw(state.images, count)
+        fake = draw_fake(state, batch.labels, count)
+        d = d_step(state, batch, fake, objective)
+        session.moving.react(d)
+        state.images += count
+        if turn % config.penalty_every == 0:
+            lazy_step(state, batch, fake, objective)
+    for turn in range(config.g_steps):
+        if turn > 0:  # the first one learns from the pictures that D has just seen
+            fake = draw_fake(state, batch.labels, count)
+        g = g_step(state, batch, fake, objective)
+    follow(state.ema, state.G, min(config.ema * state.images, config.ema_images), state.images - before)
+    return d, g
 
 
 def _follow_orders(session: Session) -> bool:
@@ -138,6 +149,7 @@ def _record(session: Session, d: Outcome, g: Outcome) -> dict[str, float]:
         "speed/images per second": session.speed(),
         "rate/G": state.g_optimizer.param_groups[0]["lr"],
         "rate/D": state.d_optimizer.param_groups[0]["lr"],
+        **session.moving.curves(),
     }
     writer.record({"step": state.step, "images": state.images, "seconds": round(state.seconds, 3), **values})
     return values

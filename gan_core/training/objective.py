@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,9 @@ from gan_core.augment import AUGMENTS, InstanceNoise
 from gan_core.config import TrainConfig
 from gan_core.losses import LOSSES, MISTAKES, GanLoss, flipped, smoothed
 from gan_core.penalties import PENALTIES
-from gan_core.training.step import Objective, PenaltyTerm, no_penalty
+from gan_core.penalties import none as no_penalty
+from gan_core.training.moving import Adaptive, Balance, Moving
+from gan_core.training.step import Objective, PenaltyTerm
 
 Change = Callable[[Tensor], Tensor]
 
@@ -30,36 +32,28 @@ class Chain:
         return pictures
 
 
-@dataclass(frozen=True, slots=True)
-class Fade:
-    """Lets instance noise fall to nothing over the budget."""
-
-    noises: Sequence[InstanceNoise] = field(default_factory=tuple)
-
-    def __call__(self, progress: float) -> None:
-        """Set each noise to what is left of it at this share of the budget."""
-        for noise in self.noises:
-            noise.share = max(0.0, 1.0 - progress)
-
-
-def objective_of(config: TrainConfig) -> tuple[Objective, Fade]:
-    """What `config` asks both networks to minimise, and what of it changes as the run goes on."""
+def objective_of(config: TrainConfig) -> tuple[Objective, Moving]:
+    """What `config` asks both networks to minimise, and what of it moves as the run goes on."""
     noises = [InstanceNoise(config.instance_noise)] if config.instance_noise else []
-    changes: list[Change] = [*noises]
-    if config.augment != "none":
-        changes.append(AUGMENTS[config.augment].function)
+    augment = AUGMENTS[config.augment]
+    adaptive = None
+    if config.ada_target > 0 and augment.changes:
+        adaptive = Adaptive(augment.changes, config.ada_target, config.ada_images)
+    changes: list[Change] = [*noises, *([adaptive] if adaptive else augment.changes)]
     every = config.penalty_every
     term = penalty_of(config)
     objective = Objective(
         loss=game_of(config),
         class_weight=config.class_weight,
+        variety=config.mode_seeking,
         penalty=term if every == 1 else no_penalty,
         lazy_penalty=None if every == 1 or term is no_penalty else term,
         limit=limit_of(config),
         constrain=constraint_of(config),
         **({"augment": Chain(changes)} if changes else {}),
     )
-    return objective, Fade(noises)
+    balance = Balance() if config.schedule == "dynamic" else None
+    return objective, Moving(noises, adaptive, balance)
 
 
 def game_of(config: TrainConfig) -> GanLoss:

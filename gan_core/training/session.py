@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from gan_core.augment import REAL_AUGMENTS
 from gan_core.checkpoints import export_generator
 from gan_core.config import BUDGET, ModelConfig, TrainConfig
 from gan_core.data import DATASETS, Pictures, load
@@ -17,7 +18,8 @@ from gan_core.runs import RunPaths, RunWriter
 from gan_core.runs.reader import checkpoint_steps
 from gan_core.training.feed import Feed
 from gan_core.training.machine import Machine, choose_device, choose_machine, keep_memory
-from gan_core.training.objective import Fade, objective_of
+from gan_core.training.moving import Moving, batch_at
+from gan_core.training.objective import objective_of
 from gan_core.training.record import Gallery
 from gan_core.training.snapshot import load_state, read_counters, save_state
 from gan_core.training.state import State, build_state, follow
@@ -35,7 +37,7 @@ class Session:
     feed: Feed
     state: State
     objective: Objective
-    fade: Fade
+    moving: Moving
     gallery: Gallery
     times: Timetable
     watch: Stopwatch
@@ -46,6 +48,11 @@ class Session:
         """Share of the budget used, 0 to 1 and beyond."""
         state = self.state
         return progress(self.config, state.step, state.images, state.seconds)
+
+    @property
+    def batch(self) -> int:
+        """Pictures in the next step."""
+        return batch_at(self.config, self.progress)
 
     def speed(self) -> float:
         """Images a second since this was last asked."""
@@ -81,7 +88,8 @@ class Session:
         """Write a checkpoint of the whole state; one that diverged leaves the last good one."""
         if not self.state.sound():
             return
-        self.writer.checkpoint(self.state.step, lambda folder: save_state(self.state, folder))
+        state, numbers = self.state, self.moving.numbers()
+        self.writer.checkpoint(state.step, lambda folder: save_state(state, folder, numbers))
 
     def close(self) -> None:
         """The last grid, generator, checkpoint and figures."""
@@ -113,12 +121,13 @@ def open_session(config: TrainConfig, writer: RunWriter, resume: bool) -> Sessio
     machine.use_threads()
     torch.manual_seed(config.seed)  # of spectral norm, dropout, augmentation and penalties
     state = build_state(config, model, machine)
+    objective, moving = objective_of(config)
     if folder is not None:
-        load_state(state, folder)
+        moving.restore(load_state(state, folder))
     times = timetable(config)
     times.sample_due(0, state.seconds)
     times.checkpoints.last = state.seconds
-    return Session(config, model, writer, _feed(config, pictures, machine), state, *objective_of(config),
+    return Session(config, model, writer, _feed(config, pictures, machine), state, objective, moving,
                     gallery, times, Stopwatch(state.seconds), (state.images, state.seconds))  # fmt: skip
 
 
@@ -152,10 +161,10 @@ def trial(config: TrainConfig, machine: Machine) -> Callable[[], object]:
     random = np.random.default_rng(0)
     pixels = random.integers(0, 256, (config.batch, model.channels, model.size, model.size), dtype=np.uint8)
     labels = np.arange(config.batch) % model.classes if model.classes else None
-    feed = Feed(pixels, labels, batch=config.batch, seed=0, device=machine.device, layout=machine.layout)
+    feed = Feed(pixels, labels, seed=0, device=machine.device, layout=machine.layout)
 
     def step() -> None:
-        batch = feed.draw(0)
+        batch = feed.draw(0, config.batch)
         for _ in range(config.d_steps):
             fake = draw_fake(state, batch.labels, config.batch)
             d_step(state, batch, fake, objective)
@@ -174,8 +183,8 @@ def warm_up() -> None:
 
 def _feed(config: TrainConfig, pictures: Pictures, machine: Machine) -> Feed:
     labels = pictures.labels if config.conditional else None
-    return Feed(pictures.images, labels, batch=config.batch, seed=config.seed, device=machine.device,
-                layout=machine.layout)  # fmt: skip
+    return Feed(pictures.images, labels, seed=config.seed, device=machine.device, layout=machine.layout,
+                change=REAL_AUGMENTS[config.real_augment])  # fmt: skip
 
 
 def _newest_checkpoint(run: RunPaths) -> Path:

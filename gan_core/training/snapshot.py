@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,12 @@ FILE = "state.safetensors"
 FORMAT = "gan_core.state"
 
 
-def save_state(state: State, folder: Path) -> None:
-    """Write both networks, the EMA, both optimisers, the noise generator and the counters into `folder`."""
+def save_state(state: State, folder: Path, moving: Mapping[str, Sequence[float]]) -> None:
+    """Write both networks, the EMA, both optimisers, all random generators, the counters and what training
+    itself moves into `folder`."""
     tensors: dict[str, Tensor] = {"noise": state.noise.get_state(), "torch": torch.get_rng_state()}
+    if state.machine.device == "cuda":
+        tensors["cuda"] = torch.cuda.get_rng_state()
     for name, net in _networks(state).items():
         tensors |= {f"{name}.{key}": value for key, value in net.state_dict().items()}
     for name, optimizer in _optimizers(state).items():
@@ -30,12 +34,14 @@ def save_state(state: State, folder: Path) -> None:
     counters = {
         "step": state.step, "images": state.images, "seconds": state.seconds,
         "machine": [machine.device, machine.precision, machine.memory_format, machine.threads],
+        "optimisers": {name: _kind(optimizer) for name, optimizer in _optimizers(state).items()},
+        "moving": {name: list(numbers) for name, numbers in moving.items()},
     }  # fmt: skip
     save_tensors(folder / FILE, tensors, {"format": FORMAT, "counters": json.dumps(counters)})
 
 
 def read_counters(folder: Path) -> dict[str, Any]:
-    """Step, images, seconds and machine of a saved state.
+    """Step, images, seconds, machine, kinds of optimiser and moving numbers of a saved state.
 
     Raises:
         WeightsError: the file is damaged or not a saved state.
@@ -43,13 +49,15 @@ def read_counters(folder: Path) -> dict[str, Any]:
     header = read_header(folder / FILE)
     if header.get("format") != FORMAT:
         raise WeightsError(f"{folder.name} holds no training state.")
-    counters: dict[str, Any] = json.loads(header["counters"])
+    counters: dict[str, Any] = {"optimisers": {}, "moving": {}} | json.loads(header["counters"])
     counters["machine"] = Machine(*counters["machine"])
     return counters
 
 
-def load_state(state: State, folder: Path) -> None:
-    """Put what `save_state` wrote into a state built from the same settings.
+def load_state(state: State, folder: Path) -> dict[str, list[float]]:
+    """Put what `save_state` wrote into a state built from the same settings; gives what training moved.
+
+    The moments of another optimiser mean nothing to this one, which then begins afresh.
 
     Raises:
         WeightsError: the file is damaged or belongs to other networks.
@@ -59,14 +67,25 @@ def load_state(state: State, folder: Path) -> None:
         for name, net in _networks(state).items():
             net.load_state_dict(_below(tensors, name))
         for name, optimizer in _optimizers(state).items():
-            saved = optimizer.state_dict()
-            saved["state"] = _moments(_below(tensors, name))
-            optimizer.load_state_dict(saved)
+            if counters["optimisers"].get(name, _kind(optimizer)) == _kind(optimizer):
+                saved = optimizer.state_dict()
+                saved["state"] = _moments(_below(tensors, name))
+                optimizer.load_state_dict(saved)
         state.noise.set_state(tensors["noise"])
         torch.set_rng_state(tensors["torch"])
+        if "cuda" in tensors and state.machine.device == "cuda":
+            torch.cuda.set_rng_state(tensors["cuda"])
     except (KeyError, RuntimeError, ValueError) as error:
         raise WeightsError(f"The checkpoint {folder.name} does not fit these settings.") from error
     state.step, state.images, state.seconds = (counters[key] for key in ("step", "images", "seconds"))
+    moving: dict[str, list[float]] = counters["moving"]
+    return moving
+
+
+def _kind(optimizer: torch.optim.Optimizer) -> str:
+    """By what its moments are told: SGD's differ with and without momentum."""
+    momentum = optimizer.param_groups[0].get("momentum", 0) > 0
+    return type(optimizer).__name__ + (" with momentum" if momentum else "")
 
 
 def _networks(state: State) -> dict[str, torch.nn.Module]:

@@ -30,7 +30,7 @@ class State:
     latent: int
     shape: Callable[[Tensor], Tensor]  # from normal numbers to those of the run's noise
     machine: Machine
-    step: int = 0  # generator updates done
+    step: int = 0  # rounds done: `d_steps` of D, `g_steps` of G
     images: int = 0  # real pictures seen
     seconds: float = 0.0  # spent training
 
@@ -63,13 +63,15 @@ SCHEDULES: dict[str, Callable[[float, float], float]] = {  # (progress 0 to 1, l
     "linear": lambda progress, last: 1.0 - (1.0 - last) * progress,
     "cosine": lambda progress, last: last + (1.0 - last) * (1.0 + math.cos(math.pi * progress)) / 2,
     "constant": lambda progress, last: 1.0,
+    "dynamic": lambda progress, last: 1.0 - (1.0 - last) * progress,  # and D's less while it wins: `Balance`
 }
 
 
-def set_rates(state: State, config: TrainConfig, progress: float) -> None:
-    """Step sizes fall to `lr_end` of themselves at the end of the budget, as the schedule says."""
+def set_rates(state: State, config: TrainConfig, progress: float, d_share: float = 1.0) -> None:
+    """Step sizes fall to `lr_end` of themselves at the end of the budget, as the schedule says; D's is
+    `d_share` of that."""
     share = SCHEDULES[config.schedule](min(1.0, progress), config.lr_end)
-    d_rate = config.lr_d * lazy_share(config)
+    d_rate = config.lr_d * lazy_share(config) * d_share
     for optimizer, rate in ((state.g_optimizer, config.lr_g), (state.d_optimizer, d_rate)):
         for group in optimizer.param_groups:
             group["lr"] = rate * share

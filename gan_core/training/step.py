@@ -13,15 +13,12 @@ from torch import Tensor, nn
 from gan_core.augment import unchanged
 from gan_core.losses import GanLoss
 from gan_core.networks import Judgement
+from gan_core.penalties import none as no_penalty
 from gan_core.training.feed import Batch
 from gan_core.training.state import State
+from gan_core.variety import mode_seeking
 
 PenaltyTerm = Callable[[nn.Module, Tensor, Tensor, Tensor | None], Tensor]
-
-
-def no_penalty(D: nn.Module, real: Tensor, fake: Tensor, labels: Tensor | None) -> Tensor:
-    """No penalty on the discriminator."""
-    return real.new_zeros(())
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +27,13 @@ class Objective:
 
     `augment` changes real and fake pictures alike before D sees them; `penalty` is added to D's loss, or
     `lazy_penalty` now and then in a step of its own; `class_weight` weighs the cross-entropy of the labels
-    that D names. `limit` changes gradients before a step, `constrain` D's weights after its own.
+    that D names, `variety` what keeps G's pictures apart. `limit` changes gradients before a step,
+    `constrain` D's weights after its own.
     """
 
     loss: GanLoss
     class_weight: float = 0.0
+    variety: float = 0.0
     augment: Callable[[Tensor], Tensor] = unchanged
     penalty: PenaltyTerm = no_penalty
     lazy_penalty: PenaltyTerm | None = None
@@ -46,6 +45,16 @@ class Objective:
         if judgement.classes is None or labels is None or self.class_weight == 0:
             return 0.0
         return self.class_weight * F.cross_entropy(judgement.classes.float(), labels)
+
+    def sameness(self, state: State, labels: Tensor | None, count: int) -> Tensor | float:
+        """How alike G draws two fresh halves of a batch that share their labels, weighted."""
+        if self.variety == 0:
+            return 0.0
+        half = count // 2
+        shared = None if labels is None else labels[:half].repeat(2)
+        (z, other_z) = both = state.draw_z(2 * half).view(2, half, -1)
+        (pictures, other_pictures) = state.G(both.flatten(0, 1), shared).float().chunk(2)
+        return self.variety * mode_seeking(z, other_z, pictures, other_pictures)
 
 
 class Outcome(NamedTuple):
@@ -105,7 +114,8 @@ def g_step(state: State, batch: Batch, fake: Tensor, objective: Objective) -> Ou
                 real_logits = state.D(objective.augment(batch.images), batch.labels).realness.float()
         adversarial = objective.loss.g(real_logits, fake_logits)
         naming = objective.naming(on_fake, batch.labels)
-    descend(state.G, state.g_optimizer, adversarial + naming, objective)
+        sameness = objective.sameness(state, batch.labels, len(fake))
+    descend(state.G, state.g_optimizer, adversarial + naming + sameness, objective)
     state.D.requires_grad_(True)
     return Outcome(adversarial.detach(), real_logits, fake_logits.detach())
 

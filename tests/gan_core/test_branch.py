@@ -12,6 +12,7 @@ import torch
 from gan_core.cli import main
 from gan_core.config import from_mapping
 from gan_core.errors import RunError, TrainingDiverged
+from gan_core.optimisers import OPTIMISERS
 from gan_core.runs import branch, create_run, read_lines, read_settings, read_status
 from gan_core.runs.branch import kept_checkpoints
 from gan_core.runs.control import send
@@ -24,7 +25,9 @@ ROOT = Path(__file__).resolve().parents[2]
 SMALL = {"dataset": "glyphs", "size": 16, "g_width": 4, "d_width": 4, "latent": 8, "batch": 16,
          "log_every": 5, "precision": "fp32", "memory_format": "contiguous", "threads": 1}  # fmt: skip
 HARD = {"penalty": "r1", "penalty_every": 4, "d_norm": "none", "augment": "translation-cutout",
-        "d_dropout": 0.2, "instance_noise": 0.1, "flips": 0.1, "optimiser": "rmsprop"}  # fmt: skip
+        "d_dropout": 0.2, "instance_noise": 0.1, "flips": 0.1, "optimiser": "rmsprop",
+        "ada_target": 0.3, "ada_images": 400, "schedule": "dynamic", "real_augment": "shift-rotation",
+        "mode_seeking": 0.1, "g_steps": 2, "batch_end": 32}  # fmt: skip
 
 
 def config(**changes):
@@ -129,6 +132,15 @@ def test_a_branch_without_changes_equals_its_parent(tmp_path):
     child = branch(parent, 8, settings, settings, "")
     list(train(settings, child, resume=True))
     assert same(weights(whole), weights(child))
+
+
+@pytest.mark.parametrize("optimiser", OPTIMISERS)
+def test_a_branch_with_another_optimiser_begins_its_moments_afresh(tmp_path, optimiser):
+    old = config(steps=20, optimiser="sgd" if optimiser == "adam" else "adam")
+    parent = stopped_at(3, old, tmp_path)
+    new = config(steps=6, optimiser=optimiser, beta1=0.5)
+    child = branch(parent, 3, old, new, "")
+    assert list(train(new, child, resume=True))[-1].step == 6
 
 
 def test_a_branch_that_cannot_be(tmp_path, capsys):

@@ -5,8 +5,13 @@ import torch
 from torch import nn
 
 from gan_core import penalties
+from gan_core.losses import LOSSES
 from gan_core.networks import Judgement
 from gan_core.penalties import PENALTIES
+from gan_core.training.feed import Batch
+from gan_core.training.machine import Machine
+from gan_core.training.state import State
+from gan_core.training.step import Objective, d_step, draw_fake, g_step
 
 
 class Linear(nn.Module):
@@ -38,7 +43,7 @@ def slope(length):
     return w * length / w.norm()
 
 
-SQUARED = length = 3.0
+length = 3.0
 CLOSED = {
     "none": 0.0,
     "r1": length**2 / 2,
@@ -110,16 +115,53 @@ def test_slopes_take_short_numbers_and_leave_pictures_alone(pictures):
     assert not real.requires_grad
 
 
-def test_r1_damps_the_dirac_gan():
-    """D(x) = psi x, data at 0, G at theta: with R1 of weight gamma the eigenvalues are
-    (-gamma +- sqrt(gamma^2 - 1)) / 2. Source: Mescheder et al. 2018, arXiv 1801.04406, lemma 2.3 and 4.1."""
-    for gamma in (0.5, 1.0, 2.0):
-        # d theta = psi / 2, d psi = -theta / 2 - gamma psi, with R1 = psi^2 / 2
-        D = Linear(torch.tensor([0.3]))
-        term = gamma * PENALTIES["r1"].function(D, torch.zeros(4, 1, 1, 1), torch.zeros(4, 1, 1, 1), None)
-        term.backward()
-        damping = D.w.grad.item() / 0.3
-        matrix = torch.tensor([[0.0, 0.5], [-0.5, -damping]], dtype=torch.float64)
-        expected = (-gamma + (complex(gamma**2 - 1)) ** 0.5) / 2
-        found = torch.linalg.eigvals(matrix)
-        assert min(abs(value - expected) for value in found.tolist()) < 1e-3
+class Point(nn.Module):
+    """A generator that draws the one number theta, whatever z."""
+
+    def __init__(self, theta):
+        super().__init__()
+        self.theta = nn.Parameter(torch.tensor(theta))
+
+    def forward(self, z, labels):
+        return self.theta.expand(len(z), 1, 1, 1)
+
+
+def dirac(gamma, rate, steps):
+    """Where theta and psi are after `steps` real updates from (.1, 0)."""
+    G, D = Point(0.1), Linear(torch.tensor([0.0]))
+    sgd = [torch.optim.SGD(net.parameters(), lr=rate) for net in (G, D)]
+    state = State(G, D, G, *sgd, torch.Generator(), 1, lambda z: z, Machine())
+    term = (lambda *seen: gamma * PENALTIES["r1"].function(*seen)) if gamma else PENALTIES["none"].function
+    objective = Objective(LOSSES["non-saturating"], penalty=term)
+    for _ in range(steps):
+        batch = Batch(torch.zeros(4, 1, 1, 1), None)
+        fake = draw_fake(state, None, 4)
+        d_step(state, batch, fake, objective)
+        g_step(state, batch, fake, objective)
+    return torch.stack([G.theta.detach(), D.w.detach()[0]]).double()
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 1.0, 2.0])
+def test_the_dirac_gan_circles_and_r1_draws_it_to_the_middle(gamma):
+    """D(x) = psi x, data at 0, G at theta: near (0, 0) theta' = psi / 2 and psi' = -theta / 2 - gamma psi,
+    whose eigenvalues are (-gamma +- sqrt(gamma^2 - 1)) / 2. Source: Mescheder et al. 2018, arXiv 1801.04406,
+    lemma 2.3 and 4.1."""
+    flow = torch.tensor([[0.0, 0.5], [-0.5, -gamma]], dtype=torch.float64)
+    rate, steps = 0.02, 400
+    expected = torch.matrix_exp(flow * rate * steps) @ torch.tensor([0.1, 0.0], dtype=torch.float64)
+    found = dirac(gamma, rate, steps)
+    assert torch.allclose(found, expected, atol=0.003)
+    assert (found.norm() > 0.09) == (gamma == 0)
+
+
+def test_a_difference_compares_the_same_dropped_features(pictures):
+    """With two masks the difference would be that of two discriminators, however near the pictures."""
+
+    class Dropping(Linear):
+        def forward(self, pictures, labels):
+            return super().forward(nn.functional.dropout(pictures, 0.5), labels)
+
+    torch.manual_seed(0)
+    real = torch.ones(2000, 1, 4, 4)
+    value = PENALTIES["r1-difference"].function(Dropping(slope(length)), real, real, None)
+    assert value.item() == pytest.approx(length**2, rel=0.2), "kept features count double: 1/2 * 4 * 1/2"

@@ -16,8 +16,11 @@ BROKEN = {
     "penalty": {"penalty": "r1"},
     "penalty_every": {"penalty_every": 4},
     "augment": {"augment": "color-translation-cutout"},
+    "ada_target": {"ada_target": 0.6},
+    "real_augment": {"real_augment": "shift"},
+    "batch_end": {"batch": 64, "batch_end": 32},
     "initialisation": {"initialisation": "zero"},
-    "optimiser": {"optimiser": "sgd"},
+    "optimiser": {"optimiser": "sgd", "lr_g": 0.05},
 }
 MENDED = {
     "real_target": {"real_target": 0.9, "loss": "minimax"},
@@ -25,8 +28,11 @@ MENDED = {
     "penalty": {"penalty": "r1", "d_norm": "none"},
     "penalty_every": {"penalty_every": 4, "penalty": "r1-difference"},
     "augment": {"augment": "color-translation-cutout", "dataset": "cifar10"},
+    "ada_target": {"ada_target": 0.6, "augment": "translation"},
+    "real_augment": {"real_augment": "none"},
+    "batch_end": {"batch": 64, "batch_end": 64},
     "initialisation": {"initialisation": "xavier"},
-    "optimiser": {"optimiser": "sgd", "lr_g": 0.05},
+    "optimiser": {"optimiser": "sgd", "lr_g": 0.05, "lr_d": 0.05},
 }
 
 

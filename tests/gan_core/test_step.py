@@ -189,18 +189,18 @@ def test_measure_by_hand(state):
 def test_feed_draws_every_picture_once_an_epoch_and_depends_on_position_only():
     images = np.arange(10, dtype=np.uint8).reshape(10, 1, 1, 1)
     labels = np.arange(10)
-    feed = Feed(images, labels, batch=4, seed=3, device="cpu")
+    feed = Feed(images, labels, seed=3, device="cpu")
     positions = range(0, 40, 4)
-    batches = [feed.draw(p) for p in positions]
+    batches = [feed.draw(p, 4) for p in positions]
     drawn = torch.cat([b.labels for b in batches]).view(4, 10)
     assert all(sorted(epoch.tolist()) == list(range(10)) for epoch in drawn)
     assert drawn[0].tolist() != drawn[1].tolist()
     for batch in batches:
         assert torch.allclose((batch.images.flatten() + 1) * 127.5, batch.labels.float(), atol=1e-4)
-    fresh = Feed(images, labels, batch=4, seed=3, device="cpu")
-    assert torch.equal(fresh.draw(28).labels, batches[7].labels)
-    other = Feed(images, labels, batch=10, seed=4, device="cpu")
-    assert other.draw(0).labels.tolist() != drawn[0].tolist()
+    fresh = Feed(images, labels, seed=3, device="cpu")
+    assert torch.equal(fresh.draw(28, 4).labels, batches[7].labels)
+    other = Feed(images, labels, seed=4, device="cpu")
+    assert other.draw(0, 10).labels.tolist() != drawn[0].tolist()
 
 
 def test_unconditional_steps():

@@ -1,0 +1,126 @@
+"""What training itself moves as a run goes on: noise that fades, and two thermostats that watch D.
+
+A thermostat's numbers belong to the state of the run: `numbers` gives them for a checkpoint, `restore` takes
+them back.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from gan_core.augment import InstanceNoise, by_chance
+from gan_core.config import TrainConfig
+from gan_core.training.step import Outcome
+
+OBSERVED = 4  # D-steps that ADA looks at before it moves, as in its paper
+
+
+@dataclass(slots=True)
+class Adaptive:
+    """Adaptive augmentation: each change is made with a `chance` that rises while D is too sure of real
+    pictures and falls while it is not.
+
+    Too sure: the mean sign of D's logits on real pictures lies above `target`. The chance can go from 0 to 1
+    within `reach` pictures. Source: Karras et al. 2020, arXiv 2006.06676, section 3.
+    """
+
+    changes: Sequence[Callable[[Tensor], Tensor]]
+    target: float
+    reach: int
+    chance: float = 0.0
+    signs: list[float] = field(default_factory=list)
+
+    def __call__(self, pictures: Tensor) -> Tensor:
+        """The pictures, each change made to a `chance` of them."""
+        for change in self.changes:
+            pictures = by_chance(change, pictures, self.chance)
+        return pictures
+
+    def react(self, d: Outcome) -> None:
+        """Look at one D-step; move at each fourth."""
+        self.signs.append(d.real.sign().mean().item())
+        if len(self.signs) == OBSERVED:
+            sure = sum(self.signs) / OBSERVED
+            moved = math.copysign(OBSERVED * len(d.real) / self.reach, sure - self.target)
+            self.chance = min(1.0, max(0.0, self.chance + moved))
+            self.signs.clear()
+
+
+@dataclass(slots=True)
+class Balance:
+    """The "dynamic" schedule: D's step size sinks while D tells real from fake too easily, and comes back.
+
+    Easily: in more than `TARGET` of all pairs the real picture has the higher logit. Compared by pairs, it
+    means the same in every game.
+    """
+
+    TARGET = 0.85
+    LEAST = 0.02  # of D's step size is always left
+    share: float = 1.0
+    right: float = 0.5  # share of pairs, smoothed over about ten steps
+
+    def react(self, d: Outcome) -> None:
+        """Look at one D-step."""
+        self.right += 0.1 * ((d.real > d.fake).float().mean().item() - self.right)
+        self.share = min(1.0, max(self.LEAST, self.share * math.exp(0.2 * (self.TARGET - self.right))))
+
+
+@dataclass(frozen=True, slots=True)
+class Moving:
+    """All of it in one run; whatever is off is not there."""
+
+    noises: Sequence[InstanceNoise] = ()
+    adaptive: Adaptive | None = None
+    balance: Balance | None = None
+
+    @property
+    def d_share(self) -> float:
+        """What is left of D's step size, 0 to 1."""
+        return self.balance.share if self.balance else 1.0
+
+    def begin(self, progress: float) -> None:
+        """Let instance noise fall to what is left of it at this share of the budget."""
+        for noise in self.noises:
+            noise.share = max(0.0, 1.0 - progress)
+
+    def react(self, d: Outcome) -> None:
+        """Let the thermostats look at one D-step."""
+        if self.adaptive:
+            self.adaptive.react(d)
+        if self.balance:
+            self.balance.react(d)
+
+    def numbers(self) -> dict[str, list[float]]:
+        """What a checkpoint keeps of it."""
+        ada, balance = self.adaptive, self.balance
+        kept = {"adaptive": [ada.chance, *ada.signs]} if ada else {}
+        return kept | ({"balance": [balance.share, balance.right]} if balance else {})
+
+    def restore(self, numbers: Mapping[str, Sequence[float]]) -> None:
+        """Take `numbers` back; what they lack begins afresh."""
+        if self.adaptive and "adaptive" in numbers:
+            self.adaptive.chance, *self.adaptive.signs = numbers["adaptive"]
+        if self.balance and "balance" in numbers:
+            self.balance.share, self.balance.right = numbers["balance"]
+
+    def curves(self) -> dict[str, float]:
+        """What it adds to a point of the curves."""
+        ada = {"augment/chance": self.adaptive.chance} if self.adaptive else {}
+        return ada | ({"balance/D's share": self.balance.share} if self.balance else {})
+
+
+def batch_at(config: TrainConfig, progress: float) -> int:
+    """Pictures in one step at this share of the budget: `batch`, doubled at even distances up to `batch_end`.
+
+    A batch that grows calms the end of a run as a falling step size does. Source: Smith et al. 2018, arXiv
+    1711.00489.
+    """
+    if config.batch_end is None:
+        return config.batch
+    doublings = int(math.log2(config.batch_end / config.batch) + 1e-9)
+    done = int(max(0.0, min(progress, 0.999999)) * (doublings + 1))
+    return int(config.batch * 2**done)
