@@ -51,6 +51,8 @@ class TrainConfig:
                      group="Data", choices=(16, 28, 32, 64, 128))  # fmt: skip
     pictures: int | None = knob(None, "Learn from this many pictures only; left empty, from all.",
                                 group="Data", low=1, high=100_000_000)  # fmt: skip
+    real_augment: str = knob("none", "Changes to the real pictures only, as if there were more of them.",
+                             group="Data", table="real_augments")  # fmt: skip
 
     network: str = knob("dcgan-s2d", "The pair of networks that play against each other.",
                         group="Networks", table="networks")  # fmt: skip
@@ -109,12 +111,10 @@ class TrainConfig:
     ada_images: int = knob(50_000, "Pictures in which the chance of a change can go from none to all.",
                            unless=("ada_target", 0.0), group="Stabilisers",
                            low=100, high=100_000_000)  # fmt: skip
-    real_augment: str = knob("none", "Changes to the real pictures only, as if there were more of them.",
-                             group="Data", table="real_augments")  # fmt: skip
     l1: float = knob(0.0, "Pull of all weights towards 0, the same for each.",
-                     group="Stabilisers", low=0.0, high=1.0)  # fmt: skip
+                     group="Stabilisers", low=0.0, high=1.0, scale="log")  # fmt: skip
     weight_decay: float = knob(0.0, "Pull of all weights towards 0, in proportion to their size.",
-                               group="Stabilisers", low=0.0, high=1.0)  # fmt: skip
+                               group="Stabilisers", low=0.0, high=1.0, scale="log")  # fmt: skip
 
     optimiser: str = knob("adam", "How gradients become steps.", group="Optimiser", table="optimisers")
     batch: int = knob(64, "Pictures looked at in one step: more is steadier and slower.",

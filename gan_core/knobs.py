@@ -19,7 +19,7 @@ class Knob:
     low: float | None = None
     high: float | None = None
     choices: tuple[Any, ...] = ()
-    scale: str = "linear"  # "log" for step sizes
+    scale: str = "linear"  # "log" for what is chosen by powers of ten
     table: str = ""  # name of the table in gan_core.catalog whose keys are the choices
     unless: tuple[str, Any] | None = None  # (setting, value) with which this one means nothing
     local: bool = False  # about this machine: never taken from a visitor, never part of a recipe

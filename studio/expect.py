@@ -19,6 +19,7 @@ from gan_core.config import TrainConfig, to_mapping
 from gan_core.errors import GanError
 from gan_core.runs.layout import RunPaths
 from gan_core.runs.reader import list_runs, read_settings
+from studio.live import STAGES
 from studio.words import pick
 
 PATIENCE = 30.0  # seconds a trial may take, import of torch included
@@ -36,15 +37,14 @@ from gan_core.training.speed import measure_speed
 print(measure_speed(from_mapping(json.load(sys.stdin))))
 """
 
-# From this many steps of 64 pictures on, what to expect; the words are `train.expect.<name>`.
-OUTCOMES = ((0, "blobs"), (70, "shapes"), (300, "readable"), (650, "good"), (1800, "fine"))
 
 Key = tuple[Any, ...]
 
 
 def outcome(steps: float, batch: int) -> str:
-    """The name of what a person sees after `steps` steps of `batch` pictures."""
-    return [name for least, name in OUTCOMES if steps * batch / 64 >= least][-1]
+    """The name of what a person sees after `steps` steps of `batch` pictures, `train.expect.<name>`."""
+    seen = [name for least, name in STAGES[1:] if steps * batch / 64 >= least]
+    return seen[-1] if seen else STAGES[1][1]
 
 
 def expectation(config: TrainConfig, speed: float | None, tongue: str) -> str:

@@ -103,7 +103,8 @@ def widget(name: str, value: Any, visible: bool = True) -> Component:
     if plain is str or optional:  # a number field would turn "left empty" into 0
         return gr.Textbox(None if value is None else str(value), **words)
     if about.scale == "linear" and _span(about) <= 20:
-        return gr.Slider(about.low, about.high, value=value, step=1 if plain is int else 0.001, **words)
+        fine = 0.00001 if _span(about) <= 1 else 0.001  # beta2 may be .9999
+        return gr.Slider(about.low, about.high, value=value, step=1 if plain is int else fine, **words)
     return gr.Number(value, **words)
 
 

@@ -45,8 +45,8 @@ RECHECK = 2.0  # a live run's status is read again after this even if its file i
 SHOW = 15.0  # the first seconds of training, when pages ask four times a second
 KEPT = 64  # readers kept in memory; the one not asked for longest goes first
 
-# From this step on (counted in batches of 64), what a person typically sees; words in watch.json.
-STAGES = ((0, "noise"), (20, "blobs"), (100, "shapes"), (350, "readable"), (700, "good"), (2000, "fine"))
+# From this step on (counted in batches of 64), what a person typically sees of digits; words in watch.json.
+STAGES = ((0, "noise"), (20, "blobs"), (60, "shapes"), (120, "readable"), (300, "good"), (1000, "fine"))
 
 
 class Body:

@@ -145,11 +145,11 @@ def test_several_g_steps_draw_fresh_pictures_each_time(tmp_path, monkeypatch):
 
 def test_a_lazy_penalty_is_due_by_d_steps(tmp_path, monkeypatch):
     taken = []
-    monkeypatch.setattr("gan_core.training.loop.lazy_step", lambda *_: taken.append(1))
+    monkeypatch.setattr("gan_core.training.loop.lazy_step", lambda state, *_: taken.append(state.images // 8))
     settings = from_mapping({**TINY, "d_norm": "none", "penalty": "r1", "penalty_every": 4, "d_steps": 3,
                              "steps": 8})  # fmt: skip
     list(train(settings, create_run(tmp_path, settings)))
-    assert len(taken) == 24 // 4
+    assert taken == [1, 5, 9, 13, 17, 21], "after every fourth of D's 24 steps, from the first on"
 
 
 def test_adaptive_augmentation_is_on_the_curves_of_a_run(tmp_path):

@@ -20,7 +20,8 @@ from gan_core.errors import ConfigError, DataError
 from gan_core.presets import PRESETS, settings
 from gan_core.runs import control
 from studio import expect, look, own_run
-from studio.expect import OUTCOMES, Speeds, expectation
+from studio.expect import Speeds, expectation
+from studio.live import STAGES
 from studio.look import Looks, first_choice
 from studio.tabs import train
 from studio.words import TABLE
@@ -130,7 +131,7 @@ def test_a_sentence_says_how_far_the_budget_goes() -> None:
     assert "About 50 steps" in expectation(settings("digits", {"steps": 50}), None, "en")
     assert "About 30 steps" in expectation(settings("digits", {"images": 64 * 30}), None, "en")
     assert expectation(ten, None, "en") == TABLE["train.expect.unknown"][0]
-    assert all(f"train.expect.{name}" in TABLE for _, name in OUTCOMES)
+    assert all(f"train.expect.{name}" in TABLE for _, name in STAGES[1:])
 
 
 def test_the_speed_is_known_from_an_earlier_run_with_the_same_work(tmp_path: Path) -> None:
