@@ -121,7 +121,7 @@ class Sign:
 
 SIGNS: dict[str, Sign] = {
     "fail-d-wins": Sign(certainty, above=0.99),
-    "fail-collapse": Sign(diversity, below=0.5),
+    "fail-collapse": Sign(diversity, below=0.4),
     "fail-divergence": Sign(loudness, above=1000),
     "fail-oscillation": Sign(restlessness, above=0.2),
     "fail-unconstrained": Sign(loudness, above=10),

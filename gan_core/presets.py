@@ -78,8 +78,8 @@ PRESETS: dict[str, Preset] = {
         loss="minimax", lr_g=2e-5, lr_d=6e-3,
     ),
     "fail-collapse": lesson(
-        "Fails: the generator finds a few pictures that work and draws only those.",
-        lr_g=2e-2, lr_d=5e-4, beta1=0.5,
+        "Fails: the generator takes ten steps for each of the discriminator's, and ends with one picture only.",
+        g_steps=10, lr_g=2e-3, lr_d=2e-3, d_norm="none",
     ),
     "fail-divergence": lesson(
         "Fails: steps a hundred times too large; the losses grow without end.",
