@@ -110,14 +110,21 @@ def _natural(text: str, low: int = 0) -> int:
 
 def train(arguments: argparse.Namespace) -> None:
     """Train a new run."""
-    from gan_core import catalog, presets, rules
+    from gan_core import catalog, presets
     from gan_core.runs import create_run
 
     config = catalog.check(presets.settings(arguments.preset, _given(arguments)))
-    for sentence in rules.warnings(config):
-        print(f"Note: {sentence}", file=sys.stderr)
+    _warn(config)
     run = create_run(arguments.runs, config, arguments.preset)
     _drive(config, run.path, resume=False, quiet=arguments.quiet)
+
+
+def _warn(config: TrainConfig) -> None:
+    """Say what does not go together, though it can run."""
+    from gan_core import rules
+
+    for sentence in rules.warnings(config):
+        print(f"Note: {sentence}", file=sys.stderr)
 
 
 def _given(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -139,10 +146,10 @@ def resume(arguments: argparse.Namespace) -> None:
     status = status_as_written(run)
     if status.state in ACTIVE and not is_lost(status, patience=0.0):  # a killed one may go on at once
         raise RunError(f"Run {run.id} is {status.state}; stop it before it is resumed here.")
-    preset, config = read_settings(run)
+    _, config = read_settings(run)
     if given := _given(arguments):
         config = settings_between(given, config)
-        rewrite_settings(run, config, preset)
+        rewrite_settings(run, config)
     _drive(config, run.path, resume=True, quiet=arguments.quiet)
 
 
@@ -156,6 +163,7 @@ def branch(arguments: argparse.Namespace) -> None:
     parent = run_at(arguments.run)
     preset, old = read_settings(parent)
     new = catalog.check(settings_between(_given(arguments), old))
+    _warn(new)
     run = begin(parent, arguments.at, old, new, preset)
     _drive(new, run.path, resume=True, quiet=arguments.quiet)
 

@@ -100,14 +100,15 @@ def open_session(config: TrainConfig, writer: RunWriter, resume: bool) -> Sessio
     pictures = chosen(config)
     gallery = Gallery(model, config.seed)
     folder = _newest_checkpoint(writer.run) if resume else None
+    if not writer.run.real.exists():
+        writer.real(gallery.real(pictures.images, pictures.labels))
     if folder is None:
         # The first grid is on the page while the machine is still being measured.
-        writer.real(gallery.real(pictures.images, pictures.labels))
         writer.sample(0, gallery.paint(build_state(config, model, Machine())))
         machine, reason = choose_machine(config, lambda candidate: trial(config, candidate))
         writer.log(reason)
     else:
-        machine = read_counters(folder)["machine"]
+        machine = read_counters(folder)["machine"].fixed(config)
         choose_device(machine.device)  # it may have begun on another machine
         writer.log(f"Resumed from {folder.name}.")
     machine.use_threads()

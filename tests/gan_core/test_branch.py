@@ -19,6 +19,8 @@ from gan_core.runs.layout import RunPaths
 from gan_core.runs.reader import checkpoint_steps
 from gan_core.sampling import Sampler
 from gan_core.training import train
+from gan_core.training.machine import Machine
+from gan_core.training.snapshot import read_counters
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = {"dataset": "glyphs", "size": 16, "g_width": 4, "d_width": 4, "latent": 8, "batch": 16,
@@ -67,8 +69,6 @@ def test_chance_goes_on_where_it_was(tmp_path, changes):
 def test_a_run_killed_at_any_moment_goes_on_as_if_it_never_was(tmp_path):
     """kill -9 in a child process, then `resume` from the command line: the same weights, bit for bit."""
     settings = {**SMALL, **HARD, "steps": 150, "checkpoint_seconds": 1.0}
-    whole = create_run(tmp_path / "whole", from_mapping(settings))
-    list(train(from_mapping(settings), whole))
     command = [sys.executable, "-m", "gan_core", "train", "--preset", "glyphs", "--quiet", *flags(settings),
                "--steps", "100000", "--runs", str(tmp_path / "killed")]  # fmt: skip
     child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -107,6 +107,17 @@ def test_resume_to_a_new_budget(tmp_path, capsys):
     assert (preset, now.steps, now.lr_g) == ("glyphs", 16, settings.lr_g)
 
 
+def test_a_new_budget_leaves_the_parent_named(tmp_path, capsys):
+    parent = stopped_at(6, config(steps=20), tmp_path)
+    child = branch(parent, 6, config(steps=20), config(steps=8), "glyphs")
+    before = json.loads(child.config.read_text())
+    list(train(config(steps=8), child, resume=True))
+    assert main(["resume", str(child.path), "--steps", "9", "--quiet"]) == 0
+    after = json.loads(child.config.read_text())
+    assert after["parent"] == before["parent"] == {"run": parent.id, "step": 6, "changed": {"steps": [20, 8]}}
+    assert after["settings"] == before["settings"] | {"steps": 9} and after["preset"] == "glyphs"
+
+
 def test_a_branch_begins_at_the_checkpoint_with_what_was_changed(tmp_path, capsys):
     parent = stopped_at(8, config(steps=20), tmp_path)
     before = {path.name: path.read_bytes() for path in parent.path.glob("*.json*")}
@@ -119,6 +130,24 @@ def test_a_branch_begins_at_the_checkpoint_with_what_was_changed(tmp_path, capsy
                                "changed": {"lr_g": [0.008, 0.001], "steps": [20, 12]}}  # fmt: skip
     assert about["settings"]["lr_g"] == 0.001
     assert {path.name: path.read_bytes() for path in parent.path.glob("*.json*")} == before
+    assert child.real.read_bytes() == parent.real.read_bytes()
+
+
+def test_a_branch_computes_as_its_own_settings_say(tmp_path, capsys):
+    """What the new settings fix replaces what the checkpoint's machine was; the rest is taken over."""
+    parent = stopped_at(6, config(steps=20), tmp_path)
+    flags = ["--precision", "bf16", "--threads", "2", "--memory-format", "auto", "--steps", "8", "--quiet"]
+    assert main(["branch", str(parent.path), "--at", "6", *flags]) == 0
+    child = RunPaths(Path(capsys.readouterr().out.splitlines()[-1]))
+    assert read_counters(parent.checkpoint(6))["machine"] == Machine("cpu", "fp32", "contiguous", 1)
+    assert read_counters(child.checkpoint(8))["machine"] == Machine("cpu", "bf16", "contiguous", 2)
+
+
+def test_a_branch_is_warned_of_what_does_not_go_together(tmp_path, capsys):
+    parent = stopped_at(6, config(steps=20), tmp_path)
+    changes = ["--loss", "wasserstein", "--steps", "7", "--quiet"]
+    assert main(["branch", str(parent.path), "--at", "6", *changes]) == 0
+    assert capsys.readouterr().err.startswith("Note: The Wasserstein game needs a limit")
 
 
 def test_a_branch_without_changes_equals_its_parent(tmp_path):
