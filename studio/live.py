@@ -28,6 +28,7 @@ from starlette.routing import Route
 from gan_core.catalog import tables
 from gan_core.errors import GanError, RunError
 from gan_core.runs.layout import RunPaths, find_run
+from gan_core.runs.lineage import inherited
 from gan_core.runs.reader import (
     ACTIVE,
     Status,
@@ -127,6 +128,8 @@ class Reader:
             self.reads += 1
             if path.stat().st_size < self._offset:
                 self._offset, self._columns = 0, Columns()
+            if not self._offset:
+                self._columns.add(inherited(self.run))  # a branch's curves begin where its parents' do
             records, self._offset = read_lines(path, self._offset)
             self._columns.add(records)
         left = self._columns.records != self._columns.drawn

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,18 +50,6 @@ def branch(parent: RunPaths, step: int, old: TrainConfig, new: TrainConfig, pres
     except OSError as error:
         raise RunError(f"Run {run.id} cannot be written: {error.strerror or error}.") from error
     return run
-
-
-def kept_checkpoints(steps: Sequence[int], most: int) -> set[int]:
-    """Which of `steps` (ascending) stay when at most `most` may: the first, the last, and between them ever
-    fewer the further back one looks. A branch has its own copy and needs none here.
-    """
-    kept = list(steps)
-    while len(kept) > max(2, most):
-        # the gap that would open, beside how long ago it is: the least noticeable one may open
-        gaps = [(kept[i + 1] - kept[i - 1]) / (kept[-1] - kept[i - 1]) for i in range(1, len(kept) - 1)]
-        kept.pop(1 + gaps.index(min(gaps)))
-    return set(kept)
 
 
 def settings_between(values: Mapping[str, Any], config: TrainConfig) -> TrainConfig:

@@ -173,6 +173,12 @@ def checkpoint_steps(run: RunPaths) -> list[int]:
     return _steps(run.checkpoints, "")
 
 
+def best_steps(run: RunPaths) -> list[int]:
+    """Steps whose score was the best so far, in order: the last of them is the best of all."""
+    scores, _ = read_lines(run.scores)
+    return [score["step"] for score in scores if score.get("best") and isinstance(score.get("step"), int)]
+
+
 def last_checkpoint(run: RunPaths) -> str:
     """A sentence that names the last good checkpoint."""
     steps = checkpoint_steps(run)

@@ -101,7 +101,7 @@ def _steps(session: Session) -> Iterator[StepRecord]:
         state.seconds = session.watch.seconds
         metrics = _record(session, d, g) if session.times.record_due(state.step) else None
         _show(session)
-        if session.times.checkpoints.due(state.seconds):
+        if session.times.checkpoint_due(state.step, state.seconds):
             session.save()
         yield StepRecord(state.step, state.images, state.seconds, metrics)
 

@@ -81,7 +81,8 @@ class Session:
         """Write a checkpoint of the whole state; one that diverged leaves the last good one."""
         if not self.state.sound():
             return
-        self.writer.checkpoint(self.state.step, lambda folder: save_state(self.state, folder))
+        state = self.state
+        self.writer.checkpoint(state.step, lambda folder: save_state(state, folder), self.config.disk_mb)
 
     def close(self) -> None:
         """The last grid, generator, checkpoint and figures."""

@@ -13,7 +13,6 @@ from gan_core.cli import main
 from gan_core.config import from_mapping
 from gan_core.errors import RunError, TrainingDiverged
 from gan_core.runs import branch, create_run, read_lines, read_settings, read_status
-from gan_core.runs.branch import kept_checkpoints
 from gan_core.runs.control import send
 from gan_core.runs.layout import RunPaths
 from gan_core.runs.reader import checkpoint_steps
@@ -47,6 +46,24 @@ def stopped_at(step, settings, root):
         if record.step == step:
             send(run, "stop")
     return run
+
+
+def sick_at(monkeypatch, steps):
+    """Diverge once at each of `steps`; every (step, step size of G) as it was recorded."""
+    from gan_core.training import loop
+
+    seen, left = [], set(steps)
+
+    def sick(session, d, g):
+        step = session.state.step
+        seen.append((step, session.config.lr_g))
+        if step in left:
+            left.remove(step)
+            return loop._diverged(session, "loss/D")
+        return {}
+
+    monkeypatch.setattr(loop, "_record", sick)
+    return seen
 
 
 def flags(settings):
@@ -168,38 +185,50 @@ def test_a_branch_that_cannot_be(tmp_path, capsys):
     assert "does not fit these settings" in capsys.readouterr().err
 
 
-def test_checkpoints_that_stay_are_the_first_the_last_and_ever_fewer_further_back():
-    steps = []
-    for step in range(10, 1001, 10):
-        steps = sorted(kept_checkpoints([*steps, step], 5))
-        assert steps[0] == 10 and steps[-1] == step and len(steps) == min(5, step // 10)
-        assert step < 20 or steps[-2] == step - 10, "the last but one is always there, should the last be bad"
-    ages = [1000 - step for step in steps[1:]]
-    assert ages[0] > 1.5 * ages[1] > 2 * ages[2]
-    assert kept_checkpoints([3], 4) == {3} and kept_checkpoints([], 4) == set()
-    assert kept_checkpoints([1, 2, 3], 1) == {1, 3}, "the first and the last always"
-
-
 def test_after_divergence_it_goes_back_with_half_the_steps_as_often_as_asked(tmp_path, monkeypatch):
-    from gan_core.training import loop
-
-    rates = []
-
-    def sick(session, d, g):
-        rates.append(session.config.lr_g)
-        if len(rates) in (3, 5):
-            return loop._diverged(session, "loss/D")
-        return {}
-
-    monkeypatch.setattr(loop, "_record", sick)
-    settings = config(steps=6, retries=2, log_every=1)
+    seen = sick_at(monkeypatch, {4, 7})
+    settings = config(steps=9, retries=2, log_every=1, checkpoint_steps=3)
     run = create_run(tmp_path, settings)
     list(train(settings, run))
     assert read_status(run).state == "finished"
-    assert rates[:6] == [0.008] * 3 + [0.004] * 2 + [0.002]
+    first = [(step, 0.008) for step in (1, 2, 3, 4)]  # nothing to go back to before step 3
+    second = [(step, 0.004) for step in (4, 5, 6, 7)]  # from step 3 on, and then from step 6 on
+    assert seen == [*first, *second, (7, 0.002), (8, 0.002), (9, 0.002)]
     assert "once more with step sizes 0.004" in run.log.read_text()
-    rates.clear()
-    once = create_run(tmp_path, config(steps=6, retries=1, log_every=1))
+    assert run.log.read_text().count("Resumed from step-00000") == 2
+    _, now = read_settings(run)
+    assert (now.lr_g, now.lr_d, now.retries) == (0.002, 0.002, 0)
+
+
+def test_it_goes_back_to_the_very_weights_of_the_checkpoint(tmp_path, monkeypatch):
+    """As after a branch from the same checkpoint with half the step sizes."""
+    sick_at(monkeypatch, {4})
+    settings = config(steps=6, retries=1, log_every=1, checkpoint_steps=3)
+    run = create_run(tmp_path, settings)
+    list(train(settings, run))
+    halved = config(steps=6, lr_g=0.004, lr_d=0.004, checkpoint_steps=3)
+    child = branch(run, 3, settings, halved, "")
+    list(train(halved, child, resume=True))
+    assert same(weights(run), weights(child))
+
+
+def test_without_a_checkpoint_it_begins_anew_and_no_more_often_than_asked(tmp_path, monkeypatch):
+    seen = sick_at(monkeypatch, {2, 3})
+    settings = config(steps=6, retries=1, log_every=1, checkpoint_steps=5)
+    once = create_run(tmp_path, settings)
     with pytest.raises(TrainingDiverged):
-        list(train(config(steps=6, retries=1, log_every=1), once))
+        list(train(settings, once))
+    assert [step for step, _ in seen] == [1, 2, 1, 2, 3]
     assert read_status(once).state == "failed" and len(read_lines(once.verdicts)[0]) == 2
+
+
+def test_second_tries_are_remembered_after_stop_and_resume(tmp_path, monkeypatch, capsys):
+    seen = sick_at(monkeypatch, {4, 8})
+    settings = config(steps=20, retries=1, log_every=1, checkpoint_steps=3)
+    run = create_run(tmp_path, settings)
+    for record in train(settings, run):
+        if record.step == 6:
+            send(run, "stop")
+    assert main(["resume", str(run.path), "--quiet"]) == 2, "no try is left for step 8"
+    assert "Training diverged at step 8" in capsys.readouterr().err
+    assert seen[-2:] == [(7, 0.004), (8, 0.004)]

@@ -13,7 +13,8 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from synthetic import make_run, metrics
 
-from gan_core.runs.layout import RunPaths
+from gan_core.runs.layout import RunPaths, create_run
+from gan_core.runs.reader import read_settings
 from gan_core.runs.writer import RunWriter, amend_status
 from studio import live
 from studio.live import FRESH, Live, Reader, pace, say
@@ -85,6 +86,16 @@ def test_metrics_are_read_on_from_where_the_last_look_ended(run: RunPaths, monke
     time.sleep(FRESH * 1.5)
     reader.answer(0, True)
     assert offsets == [0, size]
+
+
+def test_a_branch_s_curves_begin_where_its_parent_s_do(run: RunPaths) -> None:
+    _, config = read_settings(run)
+    child = create_run(run.path.parent, config, state="stopped", parent={"run": run.id, "step": 100})
+    RunWriter(child).record(metrics(110) | {"loss/D": 7.0})
+    (loss, *_) = ask(client(run.path.parent), child).json()["charts"]
+    own = dict(zip(loss["curves"][0]["x"], loss["curves"][0]["y"]))
+    assert max(own) == 110 and own[110] == 7.0
+    assert {10, 50, 100} <= own.keys(), "the parent's part, up to where the branch begins"
 
 
 def test_a_torn_line_is_left_until_it_is_whole(tmp_path: Path) -> None:
