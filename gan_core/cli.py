@@ -67,11 +67,13 @@ def _parser() -> argparse.ArgumentParser:
     sample_parser.add_argument("--n", type=_positive, default=64)
     sample_parser.add_argument("--seed", type=_natural, default=0)
     sample_parser.add_argument("--label", type=_natural)
+    sample_parser.add_argument("--best", action="store_true", help="of a run, the best by score")
     sample_parser.add_argument("--out", type=Path, required=True, help="a .png grid or an .npz of arrays")
     score_parser = add("score", score, "Judge the pictures of a weights file or a run.")
     score_parser.add_argument("source", type=Path)
     score_parser.add_argument("--n", type=_positive, default=10_000)
     score_parser.add_argument("--seed", type=_natural, default=1)
+    score_parser.add_argument("--best", action="store_true", help="of a run, the best by score")
     score_parser.add_argument("--dataset", help="judge against this one instead of the one trained on")
     score_parser.add_argument("--data-root", default="")
     runs_parser = add("runs", runs, "List the runs in a folder.")
@@ -221,7 +223,7 @@ def sample(arguments: argparse.Namespace) -> None:
     out: Path = arguments.out
     if out.suffix not in (".png", ".npz"):
         raise ConfigError.single("out", str(out), f"{out} must end in .png (a grid) or .npz (arrays).")
-    sampler = Sampler.load(arguments.source)
+    sampler = Sampler.load(arguments.source, arguments.best)
     sampler.check_label(arguments.label)
     images, labels = sampler.sample(arguments.n, arguments.seed, arguments.label)
     try:
@@ -243,7 +245,7 @@ def score(arguments: argparse.Namespace) -> None:
     from gan_core.scoring import score_generator
 
     values = score_generator(
-        Sampler.load(arguments.source), count=arguments.n, seed=arguments.seed,
+        Sampler.load(arguments.source, arguments.best), count=arguments.n, seed=arguments.seed,
         dataset=arguments.dataset or "", root=arguments.data_root,
     )  # fmt: skip
     for name, value in values.items():

@@ -142,6 +142,8 @@ class TrainConfig:
                                         group="Record", low=1, high=100_000_000)  # fmt: skip
     disk_mb: float = knob(500.0, "Megabytes that a run's safe copies may fill; older ones are thinned out.",
                           group="Record", low=1.0, high=1e7, local=True)  # fmt: skip
+    score_seconds: float = knob(60.0, "Seconds between two scores: the best generator is kept; 0: none.",
+                                group="Record", low=0.0, high=86_400.0)  # fmt: skip
     retries: int = knob(0, "After divergence: how often to go back to a checkpoint with half the steps.",
                         group="Record", low=0, high=2)  # fmt: skip
 

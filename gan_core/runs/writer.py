@@ -95,10 +95,10 @@ class RunWriter:
         with self._writing():
             files.write_bytes(self.run.real, data)
 
-    def generator(self, fill: Callable[[Path], None]) -> None:
-        """Let `fill` write the generator, atomically, to the path it is given."""
+    def generator(self, fill: Callable[[Path], None], best: bool = False) -> None:
+        """Let `fill` write the generator, atomically, to the path it is given; the `best` has its own."""
         with self._writing():
-            fill(self.run.generator)
+            fill(self.run.best if best else self.run.generator)
 
     def checkpoint(self, step: int, fill: Callable[[Path], None], megabytes: float = 500.0) -> None:
         """Let `fill` write a checkpoint into an empty directory; it gets its name only when complete.

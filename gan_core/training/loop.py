@@ -103,6 +103,8 @@ def _steps(session: Session) -> Iterator[StepRecord]:
         _show(session)
         if session.times.checkpoint_due(state.step, state.seconds):
             session.save()
+        if session.progress < 1 and session.referee.due(state.seconds):
+            session.score()
         yield StepRecord(state.step, state.images, state.seconds, metrics)
 
 
