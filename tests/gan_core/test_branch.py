@@ -1,9 +1,6 @@
-"""Branches, new budgets, the checkpoints that stay, a kill in the midst, and second tries."""
+"""Branches, new budgets, and second tries after divergence. A kill in the midst: test_resume.py."""
 
 import json
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -15,13 +12,11 @@ from gan_core.errors import RunError, TrainingDiverged
 from gan_core.runs import branch, create_run, read_lines, read_settings, read_status
 from gan_core.runs.control import send
 from gan_core.runs.layout import RunPaths
-from gan_core.runs.reader import checkpoint_steps
 from gan_core.sampling import Sampler
 from gan_core.training import train
 from gan_core.training.machine import Machine
 from gan_core.training.snapshot import read_counters
 
-ROOT = Path(__file__).resolve().parents[2]
 SMALL = {"dataset": "glyphs", "size": 16, "g_width": 4, "d_width": 4, "latent": 8, "batch": 16,
          "log_every": 5, "precision": "fp32", "memory_format": "contiguous", "threads": 1}  # fmt: skip
 HARD = {"penalty": "r1", "penalty_every": 4, "d_norm": "none", "augment": "translation-cutout",
@@ -66,10 +61,6 @@ def sick_at(monkeypatch, steps):
     return seen
 
 
-def flags(settings):
-    return [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
-
-
 @pytest.mark.parametrize("changes", [HARD, {**HARD, "conditional": False, "optimiser": "sgd", "beta1": 0.0}])
 def test_chance_goes_on_where_it_was(tmp_path, changes):
     """Dropout, augmentation, flips, noise and a lazy penalty all draw random numbers."""
@@ -81,35 +72,6 @@ def test_chance_goes_on_where_it_was(tmp_path, changes):
     torch.manual_seed(999)  # another process has drawn other numbers
     list(train(settings, halves, resume=True))
     assert same(weights(whole), weights(halves))
-
-
-def test_a_run_killed_at_any_moment_goes_on_as_if_it_never_was(tmp_path):
-    """kill -9 in a child process, then `resume` from the command line: the same weights, bit for bit."""
-    settings = {**SMALL, **HARD, "steps": 150, "checkpoint_seconds": 1.0}
-    command = [sys.executable, "-m", "gan_core", "train", "--preset", "glyphs", "--quiet", *flags(settings),
-               "--steps", "100000", "--runs", str(tmp_path / "killed")]  # fmt: skip
-    child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    try:
-        while not (found := list((tmp_path / "killed").glob("2*/checkpoints/step-*"))):
-            assert child.poll() is None, child.communicate()
-            time.sleep(0.02)
-    finally:
-        child.kill()
-        child.communicate()
-    run = RunPaths(found[0].parent.parent)
-    reached = checkpoint_steps(run)[-1]
-    program = [sys.executable, "-m", "gan_core"]
-    resumed = [*program, "resume", str(run.path), "--steps", str(reached + 40), "--quiet"]
-    said = subprocess.run(resumed, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
-    assert said.splitlines()[-1] == str(run.path.resolve())
-    # step sizes depend on the budget: the run that is never interrupted has the same two budgets
-    again = create_run(tmp_path / "again", from_mapping({**settings, "steps": 100_000}))
-    for record in train(from_mapping({**settings, "steps": 100_000}), again):
-        if record.step == reached:
-            send(again, "stop")
-    send(again, "run")
-    list(train(from_mapping({**settings, "steps": reached + 40}), again, resume=True))
-    assert same(weights(again), weights(run))
 
 
 def test_resume_to_a_new_budget(tmp_path, capsys):
@@ -165,16 +127,6 @@ def test_a_branch_is_warned_of_what_does_not_go_together(tmp_path, capsys):
     changes = ["--loss", "wasserstein", "--steps", "7", "--quiet"]
     assert main(["branch", str(parent.path), "--at", "6", *changes]) == 0
     assert capsys.readouterr().err.startswith("Note: The Wasserstein game needs a limit")
-
-
-def test_a_branch_without_changes_equals_its_parent(tmp_path):
-    settings = config(steps=20)
-    whole = create_run(tmp_path, settings)
-    list(train(settings, whole))
-    parent = stopped_at(8, settings, tmp_path)
-    child = branch(parent, 8, settings, settings, "")
-    list(train(settings, child, resume=True))
-    assert same(weights(whole), weights(child))
 
 
 def test_a_branch_that_cannot_be(tmp_path, capsys):
