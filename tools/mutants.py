@@ -76,6 +76,7 @@ MUTANTS = (
     Mutant("D not frozen while G learns", "training/step.py", "state.D.requires_grad_(False)", "state.D.requires_grad_(True)", "test_step.py"),
     Mutant("the penalty is left out", "training/step.py", "adversarial + naming + penalty", "adversarial + naming", "test_step.py"),
     Mutant("resume: torch's random numbers forgotten", "training/snapshot.py", 'torch.set_rng_state(tensors["torch"])', "pass", "test_branch.py"),
+    Mutant("resume: moments in another memory layout", "training/snapshot.py", "            _lay_out(optimizer)\n", "", "test_resume.py"),
     Mutant("resume: the optimisers forgotten", "training/snapshot.py", "optimizer.load_state_dict(saved)", "pass", "test_training.py"),
     Mutant("resume: second tries used up are forgotten", "training/loop.py", "    rewrite_settings(writer.run, config)  #", "    #", "test_branch.py"),
     Mutant("resume: a new budget drops the parent", "runs/branch.py", "read_config(run) | {", "{\"schema\": 1, \"preset\": \"\"} | {", "test_branch.py"),

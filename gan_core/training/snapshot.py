@@ -62,11 +62,20 @@ def load_state(state: State, folder: Path) -> None:
             saved = optimizer.state_dict()
             saved["state"] = _moments(_below(tensors, name))
             optimizer.load_state_dict(saved)
+            _lay_out(optimizer)
         state.noise.set_state(tensors["noise"])
         torch.set_rng_state(tensors["torch"])
     except (KeyError, RuntimeError, ValueError) as error:
         raise WeightsError(f"The checkpoint {folder.name} does not fit these settings.") from error
     state.step, state.images, state.seconds = (counters[key] for key in ("step", "images", "seconds"))
+
+
+def _lay_out(optimizer: torch.optim.Optimizer) -> None:
+    """Give each moment the memory layout of its weight: in another one sums are rounded in another order."""
+    for weight, moments in optimizer.state.items():
+        for name, moment in moments.items():
+            if torch.is_tensor(moment) and moment.shape == weight.shape:
+                moments[name] = torch.empty_like(weight, requires_grad=False).copy_(moment)
 
 
 def _networks(state: State) -> dict[str, torch.nn.Module]:

@@ -34,11 +34,12 @@ CASES = {
     "plain": {"conditional": False},
     "conditional, lazy R1, spectral norm, dropout, EMA": {
         "penalty": "r1", "penalty_every": 4, "d_norm": "spectral", "d_dropout": 0.2, "ema": 0.2,
+        "memory_format": "channels_last",
     },
     "instance noise, augmentation, flips, two D steps": {
         "instance_noise": 0.2, "augment": "translation-cutout", "flips": 0.1, "d_steps": 2,
         "schedule": "cosine", "optimiser": "rmsprop", "conditioning": "projection",
-        "lr_g": 1e-3, "lr_d": 1e-3,
+        "lr_g": 1e-3, "lr_d": 1e-3, "precision": "bf16", "memory_format": "channels_last",
     },
 }  # fmt: skip
 
