@@ -67,11 +67,13 @@ def _parser() -> argparse.ArgumentParser:
     sample_parser.add_argument("--n", type=_positive, default=64)
     sample_parser.add_argument("--seed", type=_natural, default=0)
     sample_parser.add_argument("--label", type=_natural)
+    sample_parser.add_argument("--best", action="store_true", help="of a run, the best by score")
     sample_parser.add_argument("--out", type=Path, required=True, help="a .png grid or an .npz of arrays")
     score_parser = add("score", score, "Judge the pictures of a weights file or a run.")
     score_parser.add_argument("source", type=Path)
     score_parser.add_argument("--n", type=_positive, default=10_000)
     score_parser.add_argument("--seed", type=_natural, default=1)
+    score_parser.add_argument("--best", action="store_true", help="of a run, the best by score")
     score_parser.add_argument("--dataset", help="judge against this one instead of the one trained on")
     score_parser.add_argument("--data-root", default="")
     runs_parser = add("runs", runs, "List the runs in a folder.")
@@ -110,14 +112,21 @@ def _natural(text: str, low: int = 0) -> int:
 
 def train(arguments: argparse.Namespace) -> None:
     """Train a new run."""
-    from gan_core import catalog, presets, rules
+    from gan_core import catalog, presets
     from gan_core.runs import create_run
 
     config = catalog.check(presets.settings(arguments.preset, _given(arguments)))
-    for sentence in rules.warnings(config):
-        print(f"Note: {sentence}", file=sys.stderr)
+    _warn(config)
     run = create_run(arguments.runs, config, arguments.preset)
     _drive(config, run.path, resume=False, quiet=arguments.quiet)
+
+
+def _warn(config: TrainConfig) -> None:
+    """Say what does not go together, though it can run."""
+    from gan_core import rules
+
+    for sentence in rules.warnings(config):
+        print(f"Note: {sentence}", file=sys.stderr)
 
 
 def _given(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -139,10 +148,10 @@ def resume(arguments: argparse.Namespace) -> None:
     status = status_as_written(run)
     if status.state in ACTIVE and not is_lost(status, patience=0.0):  # a killed one may go on at once
         raise RunError(f"Run {run.id} is {status.state}; stop it before it is resumed here.")
-    preset, config = read_settings(run)
+    _, config = read_settings(run)
     if given := _given(arguments):
         config = settings_between(given, config)
-        rewrite_settings(run, config, preset)
+        rewrite_settings(run, config)
     _drive(config, run.path, resume=True, quiet=arguments.quiet)
 
 
@@ -156,6 +165,7 @@ def branch(arguments: argparse.Namespace) -> None:
     parent = run_at(arguments.run)
     preset, old = read_settings(parent)
     new = catalog.check(settings_between(_given(arguments), old))
+    _warn(new)
     run = begin(parent, arguments.at, old, new, preset)
     _drive(new, run.path, resume=True, quiet=arguments.quiet)
 
@@ -213,7 +223,7 @@ def sample(arguments: argparse.Namespace) -> None:
     out: Path = arguments.out
     if out.suffix not in (".png", ".npz"):
         raise ConfigError.single("out", str(out), f"{out} must end in .png (a grid) or .npz (arrays).")
-    sampler = Sampler.load(arguments.source)
+    sampler = Sampler.load(arguments.source, arguments.best)
     sampler.check_label(arguments.label)
     images, labels = sampler.sample(arguments.n, arguments.seed, arguments.label)
     try:
@@ -235,7 +245,7 @@ def score(arguments: argparse.Namespace) -> None:
     from gan_core.scoring import score_generator
 
     values = score_generator(
-        Sampler.load(arguments.source), count=arguments.n, seed=arguments.seed,
+        Sampler.load(arguments.source, arguments.best), count=arguments.n, seed=arguments.seed,
         dataset=arguments.dataset or "", root=arguments.data_root,
     )  # fmt: skip
     for name, value in values.items():

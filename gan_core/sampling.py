@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from gan_core.checkpoints import load_generator
 from gan_core.config import ModelConfig
-from gan_core.errors import ConfigError
+from gan_core.errors import ConfigError, WeightsError
 from gan_core.images import to_bytes
 from gan_core.latent import sample_latents
 
@@ -30,14 +30,18 @@ class Sampler:
         self._lock = threading.Lock()
 
     @classmethod
-    def load(cls, path: Path | str) -> Sampler:
-        """From a .safetensors file, or the newest generator of a run directory.
+    def load(cls, path: Path | str, best: bool = False) -> Sampler:
+        """From a .safetensors file, or the newest generator of a run directory, or the `best` of it.
 
         Raises:
             WeightsError: nothing there, or nothing that can be used.
         """
         path = Path(path)
-        return cls(*load_generator(path / "generator.safetensors" if path.is_dir() else path))
+        if best and not (path / "best.safetensors").is_file():
+            raise WeightsError(f"{path.name} keeps no best generator: no score was taken (score_seconds).")
+        if path.is_dir():
+            path = path / ("best.safetensors" if best else "generator.safetensors")
+        return cls(*load_generator(path))
 
     @property
     def class_names(self) -> list[str]:

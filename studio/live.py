@@ -28,6 +28,7 @@ from starlette.routing import Route
 from gan_core.catalog import tables
 from gan_core.errors import GanError, RunError
 from gan_core.runs.layout import RunPaths, find_run
+from gan_core.runs.lineage import inherited
 from gan_core.runs.reader import (
     ACTIVE,
     Status,
@@ -69,7 +70,7 @@ class Reader:
         self._queue = queue
         self._lock = threading.Lock()
         self._columns = Columns()
-        self._offset = 0
+        self._offsets = {run.metrics: 0, run.scores: 0}
         self._seen: dict[Path, tuple[int, int]] = {}
         self._checked = self._status_read = -1e9
         self._status: Status | None = None
@@ -122,13 +123,15 @@ class Reader:
 
     def _read_metrics(self, final: bool) -> bool:
         """Take in what was appended; whether the charts were drawn anew."""
-        path = self.run.metrics
-        if self._changed(path):
+        if self._changed(self.run.metrics):
             self.reads += 1
-            if path.stat().st_size < self._offset:
-                self._offset, self._columns = 0, Columns()
-            records, self._offset = read_lines(path, self._offset)
-            self._columns.add(records)
+            if self.run.metrics.stat().st_size < self._offsets[self.run.metrics]:
+                self._offsets, self._columns = dict.fromkeys(self._offsets, 0), Columns()
+            if not self._offsets[self.run.metrics]:
+                self._columns.add(inherited(self.run))  # a branch's curves begin where its parents' do
+            self._take_in(self.run.metrics)
+        if self._changed(self.run.scores):
+            self._take_in(self.run.scores)
         left = self._columns.records != self._columns.drawn
         if not left or not (final or self._columns.worth_drawing()):
             return False
@@ -136,6 +139,10 @@ class Reader:
             self._lines = resting_lines(self.run)
         self._charts = self._columns.charts(self._lines)
         return True
+
+    def _take_in(self, path: Path) -> None:
+        records, self._offsets[path] = read_lines(path, self._offsets[path])
+        self._columns.add(records)
 
     def _changed(self, path: Path) -> bool:
         try:

@@ -35,7 +35,7 @@ LAYERS = (
     "__main__",
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names.split()}
-NO_TORCH = ("errors", "knobs", "config", "presets", "runs.reader")
+NO_TORCH = ("errors", "knobs", "config", "presets", "runs.reader", "runs.lineage")
 DOWNWARD_WITHIN_A_LEVEL = {("checkpoints", "metrics")}  # judges are weights too
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)

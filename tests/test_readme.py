@@ -58,7 +58,7 @@ def test_the_lines_of_python_run_and_save_a_picture(tmp_path, monkeypatch):
 
 def test_blocks_that_are_not_run_are_python_all_the_same():
     for block in blocks("python no-run"):
-        rows = re.sub(r'^"(\w+)": (.*?\)),$', r'_ = {"\1": \2}', block, flags=re.MULTILINE | re.DOTALL)
+        rows = re.sub(r'^"([\w-]+)": (.*?),\n(?=\n|\Z)', r'_ = {"\1": \2}\n', block, flags=re.M | re.S)
         compile(rows, "README.md", "exec")
 
 

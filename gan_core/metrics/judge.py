@@ -90,12 +90,13 @@ class Judge:
         """
         self.shape = shape
         self.info = info
-        self._network = JudgeNetwork(shape).eval().requires_grad_(False)
+        with torch.device("meta"):  # no first weights are drawn: a run that trains keeps its random numbers
+            self._network = JudgeNetwork(shape).eval()
         try:
-            self._network.load_state_dict(tensors)
+            self._network.load_state_dict(tensors, assign=True)
         except RuntimeError as error:
             raise WeightsError(f"These weights do not fit a judge of {shape}: {error}") from None
-        self._network.to(memory_format=torch.channels_last)
+        self._network.requires_grad_(False).to(memory_format=torch.channels_last)
         digest = hashlib.sha256()
         for name in sorted(tensors):
             digest.update(tensors[name].contiguous().numpy().tobytes())
@@ -111,6 +112,22 @@ class Judge:
         if dataset not in judges(folder):
             raise WeightsError(f"There is no judge for {dataset!r}{did_you_mean(dataset, judges(folder))}")
         return _load(_path(dataset, folder))
+
+    @staticmethod
+    def untrained(channels: int) -> Judge:
+        """A judge that has learned nothing, for data sets that have none: its features only, always the same.
+
+        Weights as in He et al. 2015, arXiv 1502.01852, eq. 10, so that no layer drowns another.
+        """
+        chance = torch.Generator().manual_seed(0)
+        shape = JudgeShape(channels, classes=2)
+        with torch.random.fork_rng(devices=[]):
+            network = JudgeNetwork(shape)
+        for layer in network.modules():
+            if isinstance(layer, (nn.Conv2d, nn.Linear)):
+                nn.init.kaiming_normal_(layer.weight, generator=chance)
+        nn.init.zeros_(network.classes.bias)
+        return Judge(shape, {"trained": False}, network.state_dict())
 
     def __call__(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Features float64 (N, 128) and probabilities float64 (N, K) of `images`, uint8 (N, C, H, W).

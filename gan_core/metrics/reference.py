@@ -32,8 +32,8 @@ def observe_real(dataset: str, root: str = "") -> tuple[Observed, Observed]:
     train = load(dataset, size=SIDE, split="train", root=root)
     chosen = np.sort(np.random.default_rng(0).permutation(len(train.labels))[:SAMPLE])
     return (
-        _observe(judge, test.images, test.labels),
-        _observe(judge, train.images[chosen], train.labels[chosen]),
+        observe(judge, test.images, test.labels),
+        observe(judge, train.images[chosen], train.labels[chosen]),
     )
 
 
@@ -43,7 +43,7 @@ def real_labels(dataset: str, count: int, root: str = "") -> np.ndarray:
     return np.resize(np.random.default_rng(0).permutation(labels), count)
 
 
-def _observe(judge: Judge, images: np.ndarray, labels: np.ndarray) -> Observed:
+def observe(judge: Judge, images: np.ndarray, labels: np.ndarray) -> Observed:
     """The judge's words on real pictures, from disk where they have been written down before."""
     name = hashlib.sha256(judge.fingerprint.encode() + np.ascontiguousarray(images).tobytes()).hexdigest()
     path = cache_folder() / f"judged-{name[:24]}.safetensors"

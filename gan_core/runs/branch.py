@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from gan_core import files
 from gan_core.config import BUDGET, TrainConfig, difference, from_mapping, to_mapping
 from gan_core.errors import RunError
-from gan_core.runs.layout import SCHEMA, RunPaths, create_run, find_run
-from gan_core.runs.reader import checkpoint_steps
+from gan_core.runs.layout import RunPaths, create_run, find_run
+from gan_core.runs.reader import checkpoint_steps, read_config
 
 
-def rewrite_settings(run: RunPaths, config: TrainConfig, preset: str, **more: Any) -> None:
-    """Replace the settings of a run that nobody trains; `more` is kept beside them.
+def rewrite_settings(run: RunPaths, config: TrainConfig) -> None:
+    """Replace the settings of a run; all else that its config.json says (preset, parent) stays.
+
+    Only for whoever trains the run, or while nobody does.
 
     Raises:
-        RunError: when it cannot be written.
+        RunError: when it cannot be read or written.
     """
     try:
-        files.write_json(
-            run.config, {"schema": SCHEMA, "preset": preset, "settings": to_mapping(config), **more}
-        )
+        files.write_json(run.config, read_config(run) | {"settings": to_mapping(config)})
     except OSError as error:
         raise RunError(f"Run {run.id} cannot be written: {error.strerror or error}.") from error
 
@@ -41,26 +41,15 @@ def branch(parent: RunPaths, step: int, old: TrainConfig, new: TrainConfig, pres
         listed = ", ".join(map(str, steps)) or "none"
         raise RunError(f"Run {parent.id} has no checkpoint of step {step}; there are: {listed}.")
     changed = {name: list(pair) for name, pair in difference(old, new).items()}
-    run = create_run(parent.path.parent, new, preset, state="stopped")
+    descent = {"run": parent.id, "step": step, "changed": changed}
+    # named before the copy begins: from here on the parent keeps that checkpoint
+    run = create_run(parent.path.parent, new, preset, state="stopped", parent=descent)
     try:
         with files.replacing(run.checkpoint(step)) as scratch:
             shutil.copytree(parent.checkpoint(step), scratch)
     except OSError as error:
         raise RunError(f"Run {run.id} cannot be written: {error.strerror or error}.") from error
-    rewrite_settings(run, new, preset, parent={"run": parent.id, "step": step, "changed": changed})
     return run
-
-
-def kept_checkpoints(steps: Sequence[int], most: int) -> set[int]:
-    """Which of `steps` (ascending) stay when at most `most` may: the first, the last, and between them ever
-    fewer the further back one looks. A branch has its own copy and needs none here.
-    """
-    kept = list(steps)
-    while len(kept) > max(2, most):
-        # the gap that would open, beside how long ago it is: the least noticeable one may open
-        gaps = [(kept[i + 1] - kept[i - 1]) / (kept[-1] - kept[i - 1]) for i in range(1, len(kept) - 1)]
-        kept.pop(1 + gaps.index(min(gaps)))
-    return set(kept)
 
 
 def settings_between(values: Mapping[str, Any], config: TrainConfig) -> TrainConfig:

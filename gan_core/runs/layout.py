@@ -1,14 +1,15 @@
 """Where everything of a run lies on disk.
 
     20261121-015900-mnist-digits-3f9a/
-    ├── config.json           the settings, written once
+    ├── config.json           preset and settings; of a branch also its parent
     ├── status.json           how far it is; replaced whole, about twice a second
     ├── control.json          what it was asked to do: run, pause, wait, stop
     ├── metrics.jsonl         one line a record      scores.jsonl, verdicts.jsonl likewise
     ├── log.txt               what happened, for people
     ├── samples/              step-000500.webp ..., real.webp
-    ├── checkpoints/          step-000500/ ..., the newest two
-    └── generator.safetensors
+    ├── checkpoints/          step-000500/ ..., the first, the last, and between them what the disk allows
+    ├── generator.safetensors the smoothed generator as it is now
+    └── best.safetensors      as it was when its score was best
 
 The directory is the only interface between training, the command line and the studio.
 """
@@ -20,8 +21,10 @@ import os
 import re
 import secrets
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from gan_core import files
 from gan_core.config import TrainConfig, to_mapping
@@ -99,6 +102,11 @@ class RunPaths:
         """The smoothed generator, ready to draw."""
         return self.path / "generator.safetensors"
 
+    @property
+    def best(self) -> Path:
+        """The smoothed generator as it was when its score was best; only where scores were taken."""
+        return self.path / "best.safetensors"
+
     def sample(self, step: int) -> Path:
         """The sample grid of `step`."""
         return self.samples / f"step-{step:06d}.webp"
@@ -108,10 +116,14 @@ class RunPaths:
         return self.checkpoints / f"step-{step:06d}"
 
 
-def create_run(root: Path, config: TrainConfig, preset: str = "", *, state: str = "running") -> RunPaths:
+def create_run(
+    root: Path, config: TrainConfig, preset: str = "", *, state: str = "running",
+    parent: Mapping[str, Any] | None = None,
+) -> RunPaths:  # fmt: skip
     """Make a run directory under `root`, complete at the moment it appears.
 
-    `state` is "running" when this process goes on to train, "queued" when another will.
+    `state` is "running" when this process goes on to train, "queued" when another will. `parent` says of a
+    branch where it begins: "run", "step" and what is "changed".
 
     Raises:
         RunError: when it cannot be written.
@@ -124,8 +136,8 @@ def create_run(root: Path, config: TrainConfig, preset: str = "", *, state: str 
             made = RunPaths(scratch)
             for folder in (scratch, made.samples, made.checkpoints):
                 folder.mkdir()
-            settings = {"schema": SCHEMA, "preset": preset, "settings": to_mapping(config)}
-            files.write_json(made.config, settings)
+            about = {"schema": SCHEMA, "preset": preset, "settings": to_mapping(config)}
+            files.write_json(made.config, about | ({"parent": dict(parent)} if parent else {}))
             files.write_json(made.status, _first_status(config, preset, state, now))
     except OSError as error:
         raise RunError(f"No run can be made in {root}: {error.strerror or error}.") from error

@@ -121,7 +121,7 @@ def read_settings(run: RunPaths) -> tuple[str, TrainConfig]:
     Raises:
         RunError: when config.json is missing, damaged or from a newer version.
     """
-    data = _load(run, run.config)
+    data = read_config(run)
     preset, settings = data.get("preset", ""), data.get("settings")
     if not isinstance(preset, str) or not isinstance(settings, dict):
         raise RunError(f"Run {run.id} is damaged: config.json holds no settings.")
@@ -129,6 +129,15 @@ def read_settings(run: RunPaths) -> tuple[str, TrainConfig]:
         return preset, from_mapping(settings)
     except ConfigError as error:
         raise RunError(f"The settings of run {run.id} cannot be used. {error}") from error
+
+
+def read_config(run: RunPaths) -> dict[str, Any]:
+    """All that config.json says: schema, preset, settings, of a branch also its parent.
+
+    Raises:
+        RunError: when it is missing, damaged or from a newer version.
+    """
+    return _load(run, run.config)
 
 
 def read_lines(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
@@ -162,6 +171,12 @@ def sample_path(run: RunPaths, step: int) -> Path:
 def checkpoint_steps(run: RunPaths) -> list[int]:
     """Steps that have a whole checkpoint, in order."""
     return _steps(run.checkpoints, "")
+
+
+def best_steps(run: RunPaths) -> list[int]:
+    """Steps whose score was the best so far, in order: the last of them is the best of all."""
+    scores, _ = read_lines(run.scores)
+    return [score["step"] for score in scores if score.get("best") and isinstance(score.get("step"), int)]
 
 
 def last_checkpoint(run: RunPaths) -> str:

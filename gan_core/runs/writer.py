@@ -15,10 +15,10 @@ from typing import Any
 from gan_core import files
 from gan_core.errors import RunError
 from gan_core.runs import control, process, reader
-from gan_core.runs.branch import kept_checkpoints
+from gan_core.runs.keep import MEGABYTE, checkpoint_sizes, kept_checkpoints
 from gan_core.runs.layout import SCHEMA, RunPaths
+from gan_core.runs.lineage import Branches
 
-KEPT_CHECKPOINTS = 4
 RESERVE_BYTES = 65_536  # given back when the disk is full, so that the reason can still be written
 
 
@@ -44,6 +44,7 @@ class RunWriter:
         self._signature = process.signature(os.getpid())
         self._order = control.Order()
         self._order_mark: tuple[int, ...] = ()
+        self._branches = Branches(run)
         self._reserve = run.path / ".reserve"
         _sweep(run)
         with self._writing():
@@ -94,15 +95,16 @@ class RunWriter:
         with self._writing():
             files.write_bytes(self.run.real, data)
 
-    def generator(self, fill: Callable[[Path], None]) -> None:
-        """Let `fill` write the generator, atomically, to the path it is given."""
+    def generator(self, fill: Callable[[Path], None], best: bool = False) -> None:
+        """Let `fill` write the generator, atomically, to the path it is given; the `best` has its own."""
         with self._writing():
-            fill(self.run.generator)
+            fill(self.run.best if best else self.run.generator)
 
-    def checkpoint(self, step: int, fill: Callable[[Path], None]) -> None:
+    def checkpoint(self, step: int, fill: Callable[[Path], None], megabytes: float = 500.0) -> None:
         """Let `fill` write a checkpoint into an empty directory; it gets its name only when complete.
 
-        The first and the newest stay, and two between them.
+        All together fill `megabytes` at most: older ones are thinned out, but never the first, the last, the
+        best or one that another run branched off.
         """
         path = self.run.checkpoint(step)
         with self._writing():
@@ -110,8 +112,9 @@ class RunWriter:
                 scratch.mkdir()
                 fill(scratch)
                 _discard(path)
-            steps = reader.checkpoint_steps(self.run)
-            for old in set(steps) - kept_checkpoints(steps, KEPT_CHECKPOINTS):
+            sizes = checkpoint_sizes(self.run)
+            guarded = self._branches.steps() | set(reader.best_steps(self.run)[-1:])
+            for old in sizes.keys() - kept_checkpoints(sizes, megabytes * MEGABYTE, guarded):
                 _discard(self.run.checkpoint(old))
 
     def command(self) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from gan_core.config import TrainConfig
 from gan_core.errors import GanError, TrainingDiverged
 from gan_core.runs import RunPaths, RunWriter
+from gan_core.runs.branch import rewrite_settings
 from gan_core.runs.reader import checkpoint_steps
 from gan_core.training.record import first_unsound, measure
 from gan_core.training.session import Session, open_session
@@ -74,6 +75,7 @@ def _again(diverged: Session, error: TrainingDiverged) -> Session:
     if config.retries == 0:
         raise error
     config = replace(config, lr_g=config.lr_g / 2, lr_d=config.lr_d / 2, retries=config.retries - 1)
+    rewrite_settings(writer.run, config)  # stopped and resumed, it goes on with what is left
     writer.log(f"It diverged; once more with step sizes {config.lr_g:g} (G) and {config.lr_d:g} (D).")
     return open_session(config, writer, resume=bool(checkpoint_steps(writer.run)))
 
@@ -90,8 +92,10 @@ def _steps(session: Session) -> Iterator[StepRecord]:
         state.seconds = session.watch.seconds
         metrics = _record(session, d, g) if session.times.record_due(state.step) else None
         _show(session)
-        if session.times.checkpoints.due(state.seconds):
+        if session.times.checkpoint_due(state.step, state.seconds):
             session.save()
+        if session.progress < 1 and session.referee.due(state.seconds):
+            session.score()
         yield StepRecord(state.step, state.images, state.seconds, metrics)
 
 

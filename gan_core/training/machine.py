@@ -47,6 +47,17 @@ class Machine:
         """torch's own name of the memory layout."""
         return torch.channels_last if self.memory_format == "channels_last" else torch.contiguous_format
 
+    def fixed(self, config: TrainConfig) -> Machine:
+        """This machine with what `config` fixes in place of its own; what it leaves open stays.
+
+        For a checkpoint that goes on under other settings.
+        """
+        asked = {
+            "device": config.device, "precision": config.precision,
+            "memory_format": config.memory_format, "threads": config.threads,
+        }  # fmt: skip
+        return replace(self, **{name: value for name, value in asked.items() if value not in ("auto", 0)})  # type: ignore[arg-type]
+
     def use_threads(self) -> None:
         """Let torch use this many processor threads from now on."""
         torch.set_num_threads(self.threads)

@@ -21,6 +21,7 @@ from gan_core.training.machine import Machine, choose_device, choose_machine, ke
 from gan_core.training.moving import Moving, batch_at
 from gan_core.training.objective import objective_of
 from gan_core.training.record import Gallery
+from gan_core.training.referee import Referee
 from gan_core.training.snapshot import load_state, read_counters, save_state
 from gan_core.training.state import State, build_state, follow
 from gan_core.training.step import Objective, d_step, draw_fake, g_step, lazy_step
@@ -41,6 +42,7 @@ class Session:
     gallery: Gallery
     times: Timetable
     watch: Stopwatch
+    referee: Referee
     marked: tuple[int, float] = (0, 0.0)  # images and seconds at the last look at the speed
 
     @property
@@ -72,8 +74,8 @@ class Session:
         """Write the sample grid of this step."""
         self.writer.sample(self.state.step, self.gallery.paint(self.state))
 
-    def export(self) -> None:
-        """Write the smoothed generator, for whoever explores it, unless it diverged."""
+    def export(self, best: bool = False) -> None:
+        """Write the smoothed generator, for whoever explores it, unless it diverged; or as the `best`."""
         if not self.state.sound():
             return
         state, config, source = self.state, self.config, DATASETS[self.config.dataset]
@@ -82,20 +84,34 @@ class Session:
             "step": state.step, "images": state.images, "seconds": round(state.seconds, 1),
             "seed": config.seed, "run": self.writer.run.id, "licence": source.licence,
         }  # fmt: skip
-        self.writer.generator(lambda path: export_generator(path, state.ema, self.model, info))
+        self.writer.generator(lambda path: export_generator(path, state.ema, self.model, info), best)
+
+    def score(self) -> None:
+        """Measure how good the generator is; the best so far is kept, and the whole state it came from."""
+        row = self.referee.measure(self.state) if self.state.sound() else None
+        if row is None:
+            return
+        if row["best"]:  # the row comes last: what it calls the best is there
+            self.save()
+            self.export(best=True)
+        self.writer.score(row)
 
     def save(self) -> None:
         """Write a checkpoint of the whole state; one that diverged leaves the last good one."""
         if not self.state.sound():
             return
         state, numbers = self.state, self.moving.numbers()
-        self.writer.checkpoint(state.step, lambda folder: save_state(state, folder, numbers))
+        self.writer.checkpoint(
+            state.step, lambda folder: save_state(state, folder, numbers), self.config.disk_mb
+        )
 
     def close(self) -> None:
-        """The last grid, generator, checkpoint and figures."""
+        """The last grid, generator, checkpoint and figures; of a finished run that has scores, one more."""
         self.paint()
         self.export()
         self.save()
+        if self.referee.begun and self.progress >= 1:
+            self.score()
         self.report()
 
 
@@ -108,14 +124,15 @@ def open_session(config: TrainConfig, writer: RunWriter, resume: bool) -> Sessio
     pictures = chosen(config)
     gallery = Gallery(model, config.seed)
     folder = _newest_checkpoint(writer.run) if resume else None
+    if not writer.run.real.exists():
+        writer.real(gallery.real(pictures.images, pictures.labels))
     if folder is None:
         # The first grid is on the page while the machine is still being measured.
-        writer.real(gallery.real(pictures.images, pictures.labels))
         writer.sample(0, gallery.paint(build_state(config, model, Machine())))
         machine, reason = choose_machine(config, lambda candidate: trial(config, candidate))
         writer.log(reason)
     else:
-        machine = read_counters(folder)["machine"]
+        machine = read_counters(folder)["machine"].fixed(config)
         choose_device(machine.device)  # it may have begun on another machine
         writer.log(f"Resumed from {folder.name}.")
     machine.use_threads()
@@ -128,7 +145,8 @@ def open_session(config: TrainConfig, writer: RunWriter, resume: bool) -> Sessio
     times.sample_due(0, state.seconds)
     times.checkpoints.last = state.seconds
     return Session(config, model, writer, _feed(config, pictures, machine), state, objective, moving,
-                    gallery, times, Stopwatch(state.seconds), (state.images, state.seconds))  # fmt: skip
+                    gallery, times, Stopwatch(state.seconds), Referee(config, writer, state.seconds),
+                    (state.images, state.seconds))  # fmt: skip
 
 
 def chosen(config: TrainConfig) -> Pictures:

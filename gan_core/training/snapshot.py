@@ -71,6 +71,7 @@ def load_state(state: State, folder: Path) -> dict[str, list[float]]:
                 saved = optimizer.state_dict()
                 saved["state"] = _moments(_below(tensors, name))
                 optimizer.load_state_dict(saved)
+                _lay_out(optimizer)
         state.noise.set_state(tensors["noise"])
         torch.set_rng_state(tensors["torch"])
         if "cuda" in tensors and state.machine.device == "cuda":
@@ -86,6 +87,14 @@ def _kind(optimizer: torch.optim.Optimizer) -> str:
     """By what its moments are told: SGD's differ with and without momentum."""
     momentum = optimizer.param_groups[0].get("momentum", 0) > 0
     return type(optimizer).__name__ + (" with momentum" if momentum else "")
+
+
+def _lay_out(optimizer: torch.optim.Optimizer) -> None:
+    """Give each moment the memory layout of its weight: in another one sums are rounded in another order."""
+    for weight, moments in optimizer.state.items():
+        for name, moment in moments.items():
+            if torch.is_tensor(moment) and moment.shape == weight.shape:
+                moments[name] = torch.empty_like(weight, requires_grad=False).copy_(moment)
 
 
 def _networks(state: State) -> dict[str, torch.nn.Module]:

@@ -73,6 +73,11 @@ class Timetable:
             return True
         return self.samples.due(seconds)
 
+    def checkpoint_due(self, step: int, seconds: float) -> bool:
+        """A safe copy of the state: every `checkpoint_steps` where they are given, else by time."""
+        every = self.config.checkpoint_steps
+        return self.checkpoints.due(seconds) if every is None else step % every == 0
+
     def record_due(self, step: int) -> bool:
         """A point of the curves: each of the first ten steps, then every `log_every`."""
         return step <= 10 or step % self.config.log_every == 0

@@ -1,9 +1,6 @@
-"""Branches, new budgets, the checkpoints that stay, a kill in the midst, and second tries."""
+"""Branches, new budgets, and second tries after divergence. A kill in the midst: test_resume.py."""
 
 import json
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -14,14 +11,13 @@ from gan_core.config import from_mapping
 from gan_core.errors import RunError, TrainingDiverged
 from gan_core.optimisers import OPTIMISERS
 from gan_core.runs import branch, create_run, read_lines, read_settings, read_status
-from gan_core.runs.branch import kept_checkpoints
 from gan_core.runs.control import send
 from gan_core.runs.layout import RunPaths
-from gan_core.runs.reader import checkpoint_steps
 from gan_core.sampling import Sampler
 from gan_core.training import train
+from gan_core.training.machine import Machine
+from gan_core.training.snapshot import read_counters
 
-ROOT = Path(__file__).resolve().parents[2]
 SMALL = {"dataset": "glyphs", "size": 16, "g_width": 4, "d_width": 4, "latent": 8, "batch": 16,
          "log_every": 5, "precision": "fp32", "memory_format": "contiguous", "threads": 1}  # fmt: skip
 HARD = {"penalty": "r1", "penalty_every": 4, "d_norm": "none", "augment": "translation-cutout",
@@ -50,8 +46,22 @@ def stopped_at(step, settings, root):
     return run
 
 
-def flags(settings):
-    return [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
+def sick_at(monkeypatch, steps):
+    """Diverge once at each of `steps`; every (step, step size of G) as it was recorded."""
+    from gan_core.training import loop
+
+    seen, left = [], set(steps)
+
+    def sick(session, d, g):
+        step = session.state.step
+        seen.append((step, session.config.lr_g))
+        if step in left:
+            left.remove(step)
+            return loop._diverged(session, "loss/D")
+        return {}
+
+    monkeypatch.setattr(loop, "_record", sick)
+    return seen
 
 
 @pytest.mark.parametrize("changes", [HARD, {**HARD, "conditional": False, "optimiser": "sgd", "beta1": 0.0}])
@@ -67,37 +77,6 @@ def test_chance_goes_on_where_it_was(tmp_path, changes):
     assert same(weights(whole), weights(halves))
 
 
-def test_a_run_killed_at_any_moment_goes_on_as_if_it_never_was(tmp_path):
-    """kill -9 in a child process, then `resume` from the command line: the same weights, bit for bit."""
-    settings = {**SMALL, **HARD, "steps": 150, "checkpoint_seconds": 1.0}
-    whole = create_run(tmp_path / "whole", from_mapping(settings))
-    list(train(from_mapping(settings), whole))
-    command = [sys.executable, "-m", "gan_core", "train", "--preset", "glyphs", "--quiet", *flags(settings),
-               "--steps", "100000", "--runs", str(tmp_path / "killed")]  # fmt: skip
-    child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    try:
-        while not (found := list((tmp_path / "killed").glob("2*/checkpoints/step-*"))):
-            assert child.poll() is None, child.communicate()
-            time.sleep(0.02)
-    finally:
-        child.kill()
-        child.communicate()
-    run = RunPaths(found[0].parent.parent)
-    reached = checkpoint_steps(run)[-1]
-    program = [sys.executable, "-m", "gan_core"]
-    resumed = [*program, "resume", str(run.path), "--steps", str(reached + 40), "--quiet"]
-    said = subprocess.run(resumed, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
-    assert said.splitlines()[-1] == str(run.path.resolve())
-    # step sizes depend on the budget: the run that is never interrupted has the same two budgets
-    again = create_run(tmp_path / "again", from_mapping({**settings, "steps": 100_000}))
-    for record in train(from_mapping({**settings, "steps": 100_000}), again):
-        if record.step == reached:
-            send(again, "stop")
-    send(again, "run")
-    list(train(from_mapping({**settings, "steps": reached + 40}), again, resume=True))
-    assert same(weights(again), weights(run))
-
-
 def test_resume_to_a_new_budget(tmp_path, capsys):
     settings = config(steps=10)
     run = create_run(tmp_path, settings, "glyphs")
@@ -108,6 +87,17 @@ def test_resume_to_a_new_budget(tmp_path, capsys):
     assert (status.state, status.step, status.budget["steps"]) == ("finished", 16, 16)
     preset, now = read_settings(run)
     assert (preset, now.steps, now.lr_g) == ("glyphs", 16, settings.lr_g)
+
+
+def test_a_new_budget_leaves_the_parent_named(tmp_path, capsys):
+    parent = stopped_at(6, config(steps=20), tmp_path)
+    child = branch(parent, 6, config(steps=20), config(steps=8), "glyphs")
+    before = json.loads(child.config.read_text())
+    list(train(config(steps=8), child, resume=True))
+    assert main(["resume", str(child.path), "--steps", "9", "--quiet"]) == 0
+    after = json.loads(child.config.read_text())
+    assert after["parent"] == before["parent"] == {"run": parent.id, "step": 6, "changed": {"steps": [20, 8]}}
+    assert after["settings"] == before["settings"] | {"steps": 9} and after["preset"] == "glyphs"
 
 
 def test_a_branch_begins_at_the_checkpoint_with_what_was_changed(tmp_path, capsys):
@@ -122,16 +112,24 @@ def test_a_branch_begins_at_the_checkpoint_with_what_was_changed(tmp_path, capsy
                                "changed": {"lr_g": [0.008, 0.001], "steps": [20, 12]}}  # fmt: skip
     assert about["settings"]["lr_g"] == 0.001
     assert {path.name: path.read_bytes() for path in parent.path.glob("*.json*")} == before
+    assert child.real.read_bytes() == parent.real.read_bytes()
 
 
-def test_a_branch_without_changes_equals_its_parent(tmp_path):
-    settings = config(steps=20)
-    whole = create_run(tmp_path, settings)
-    list(train(settings, whole))
-    parent = stopped_at(8, settings, tmp_path)
-    child = branch(parent, 8, settings, settings, "")
-    list(train(settings, child, resume=True))
-    assert same(weights(whole), weights(child))
+def test_a_branch_computes_as_its_own_settings_say(tmp_path, capsys):
+    """What the new settings fix replaces what the checkpoint's machine was; the rest is taken over."""
+    parent = stopped_at(6, config(steps=20), tmp_path)
+    flags = ["--precision", "bf16", "--threads", "2", "--memory-format", "auto", "--steps", "8", "--quiet"]
+    assert main(["branch", str(parent.path), "--at", "6", *flags]) == 0
+    child = RunPaths(Path(capsys.readouterr().out.splitlines()[-1]))
+    assert read_counters(parent.checkpoint(6))["machine"] == Machine("cpu", "fp32", "contiguous", 1)
+    assert read_counters(child.checkpoint(8))["machine"] == Machine("cpu", "bf16", "contiguous", 2)
+
+
+def test_a_branch_is_warned_of_what_does_not_go_together(tmp_path, capsys):
+    parent = stopped_at(6, config(steps=20), tmp_path)
+    changes = ["--loss", "wasserstein", "--steps", "7", "--quiet"]
+    assert main(["branch", str(parent.path), "--at", "6", *changes]) == 0
+    assert capsys.readouterr().err.startswith("Note: The Wasserstein game needs a limit")
 
 
 @pytest.mark.parametrize("optimiser", OPTIMISERS)
@@ -151,38 +149,50 @@ def test_a_branch_that_cannot_be(tmp_path, capsys):
     assert "does not fit these settings" in capsys.readouterr().err
 
 
-def test_checkpoints_that_stay_are_the_first_the_last_and_ever_fewer_further_back():
-    steps = []
-    for step in range(10, 1001, 10):
-        steps = sorted(kept_checkpoints([*steps, step], 5))
-        assert steps[0] == 10 and steps[-1] == step and len(steps) == min(5, step // 10)
-        assert step < 20 or steps[-2] == step - 10, "the last but one is always there, should the last be bad"
-    ages = [1000 - step for step in steps[1:]]
-    assert ages[0] > 1.5 * ages[1] > 2 * ages[2]
-    assert kept_checkpoints([3], 4) == {3} and kept_checkpoints([], 4) == set()
-    assert kept_checkpoints([1, 2, 3], 1) == {1, 3}, "the first and the last always"
-
-
 def test_after_divergence_it_goes_back_with_half_the_steps_as_often_as_asked(tmp_path, monkeypatch):
-    from gan_core.training import loop
-
-    rates = []
-
-    def sick(session, d, g):
-        rates.append(session.config.lr_g)
-        if len(rates) in (3, 5):
-            return loop._diverged(session, "loss/D")
-        return {}
-
-    monkeypatch.setattr(loop, "_record", sick)
-    settings = config(steps=6, retries=2, log_every=1)
+    seen = sick_at(monkeypatch, {4, 7})
+    settings = config(steps=9, retries=2, log_every=1, checkpoint_steps=3)
     run = create_run(tmp_path, settings)
     list(train(settings, run))
     assert read_status(run).state == "finished"
-    assert rates[:6] == [0.008] * 3 + [0.004] * 2 + [0.002]
+    first = [(step, 0.008) for step in (1, 2, 3, 4)]  # nothing to go back to before step 3
+    second = [(step, 0.004) for step in (4, 5, 6, 7)]  # from step 3 on, and then from step 6 on
+    assert seen == [*first, *second, (7, 0.002), (8, 0.002), (9, 0.002)]
     assert "once more with step sizes 0.004" in run.log.read_text()
-    rates.clear()
-    once = create_run(tmp_path, config(steps=6, retries=1, log_every=1))
+    assert run.log.read_text().count("Resumed from step-00000") == 2
+    _, now = read_settings(run)
+    assert (now.lr_g, now.lr_d, now.retries) == (0.002, 0.002, 0)
+
+
+def test_it_goes_back_to_the_very_weights_of_the_checkpoint(tmp_path, monkeypatch):
+    """As after a branch from the same checkpoint with half the step sizes."""
+    sick_at(monkeypatch, {4})
+    settings = config(steps=6, retries=1, log_every=1, checkpoint_steps=3)
+    run = create_run(tmp_path, settings)
+    list(train(settings, run))
+    halved = config(steps=6, lr_g=0.004, lr_d=0.004, checkpoint_steps=3)
+    child = branch(run, 3, settings, halved, "")
+    list(train(halved, child, resume=True))
+    assert same(weights(run), weights(child))
+
+
+def test_without_a_checkpoint_it_begins_anew_and_no_more_often_than_asked(tmp_path, monkeypatch):
+    seen = sick_at(monkeypatch, {2, 3})
+    settings = config(steps=6, retries=1, log_every=1, checkpoint_steps=5)
+    once = create_run(tmp_path, settings)
     with pytest.raises(TrainingDiverged):
-        list(train(config(steps=6, retries=1, log_every=1), once))
+        list(train(settings, once))
+    assert [step for step, _ in seen] == [1, 2, 1, 2, 3]
     assert read_status(once).state == "failed" and len(read_lines(once.verdicts)[0]) == 2
+
+
+def test_second_tries_are_remembered_after_stop_and_resume(tmp_path, monkeypatch, capsys):
+    seen = sick_at(monkeypatch, {4, 8})
+    settings = config(steps=20, retries=1, log_every=1, checkpoint_steps=3)
+    run = create_run(tmp_path, settings)
+    for record in train(settings, run):
+        if record.step == 6:
+            send(run, "stop")
+    assert main(["resume", str(run.path), "--quiet"]) == 2, "no try is left for step 8"
+    assert "Training diverged at step 8" in capsys.readouterr().err
+    assert seen[-2:] == [(7, 0.004), (8, 0.004)]

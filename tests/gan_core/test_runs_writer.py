@@ -18,6 +18,7 @@ from gan_core.errors import RunError
 from gan_core.runs import (
     RunPaths,
     RunWriter,
+    branch,
     control,
     create_run,
     list_runs,
@@ -82,14 +83,33 @@ def test_a_sample_is_named_in_the_status(run: RunPaths) -> None:
     assert read_status(run).grid_step == 500
 
 
-def test_the_first_and_the_newest_checkpoint_stay_and_two_between(run: RunPaths) -> None:
+def test_checkpoints_fill_no_more_of_the_disk_than_they_may(run: RunPaths) -> None:
     writer = RunWriter(run)
     for step in (10, 20, 30, 30, 40, 50, 1_000_000):
-        writer.checkpoint(step, lambda path, step=step: path.joinpath("state").write_text(str(step)))  # type: ignore[misc]
+        writer.checkpoint(
+            step, lambda path, step=step: path.joinpath("state").write_text(f"{step:1000}"), 0.0041
+        )  # type: ignore[misc]
     assert sorted(p.name for p in run.checkpoints.iterdir()) == [
         "step-000010", "step-000030", "step-000050", "step-1000000"
     ]
-    assert (run.checkpoints / "step-000030" / "state").read_text() == "30"
+    assert int((run.checkpoints / "step-000030" / "state").read_text()) == 30
+
+
+def test_the_best_checkpoint_and_branch_points_are_never_thinned_out(run: RunPaths) -> None:
+    def fill(path: Path) -> None:
+        path.joinpath("state").write_bytes(bytes(1000))
+
+    writer = RunWriter(run)
+    for step in (10, 20, 30, 40):
+        writer.checkpoint(step, fill)
+    writer.score({"step": 10, "best": True})
+    writer.score({"step": 20, "best": True})
+    writer.score({"step": 40, "best": False})
+    child = branch(run, 30, CONFIG, CONFIG, "")
+    for step in (50, 60, 70):
+        writer.checkpoint(step, fill, 0.001)
+    assert checkpoint_steps(run) == [10, 20, 30, 70]
+    assert (child.checkpoint(30) / "state").stat().st_size == 1000, "a branch has a copy of its own"
 
 
 def test_a_checkpoint_that_fails_leaves_the_former_one(run: RunPaths) -> None:

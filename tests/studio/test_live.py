@@ -13,7 +13,8 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from synthetic import make_run, metrics
 
-from gan_core.runs.layout import RunPaths
+from gan_core.runs.layout import RunPaths, create_run
+from gan_core.runs.reader import read_settings
 from gan_core.runs.writer import RunWriter, amend_status
 from studio import live
 from studio.live import FRESH, Live, Reader, pace, say
@@ -85,6 +86,33 @@ def test_metrics_are_read_on_from_where_the_last_look_ended(run: RunPaths, monke
     time.sleep(FRESH * 1.5)
     reader.answer(0, True)
     assert offsets == [0, size]
+
+
+def test_a_branch_s_curves_begin_where_its_parent_s_do(run: RunPaths) -> None:
+    _, config = read_settings(run)
+    child = create_run(run.path.parent, config, state="stopped", parent={"run": run.id, "step": 100})
+    RunWriter(child).record(metrics(110) | {"loss/D": 7.0})
+    (loss, *_) = ask(client(run.path.parent), child).json()["charts"]
+    own = dict(zip(loss["curves"][0]["x"], loss["curves"][0]["y"]))
+    assert max(own) == 110 and own[110] == 7.0
+    assert {10, 50, 100} <= own.keys(), "the parent's part, up to where the branch begins"
+
+
+def test_scores_are_a_chart_of_their_own(run: RunPaths) -> None:
+    web, writer = client(run.path.parent), RunWriter(run)
+    score = {"seconds": 60.0, "took": 0.5, "best": True, "eyes": "judge", "quality/floor": 0.5}
+    writer.score({"step": 100, "quality/frechet": 9.0} | score)
+    first = ask(web, run).json()
+    chart = next(chart for chart in first["charts"] if chart["group"] == "quality")
+    assert {c["name"]: (c["x"], c["y"]) for c in chart["curves"]} == {
+        "frechet": ([100], [9]), "floor": ([100], [0.5])
+    }  # fmt: skip
+    writer.score({"step": 200, "quality/frechet": 3.0} | score)
+    time.sleep(FRESH * 1.5)
+    charts = ask(web, run, first["rev"]).json()["charts"]
+    (curve,) = (c for chart in charts for c in chart["curves"] if c["name"] == "frechet")
+    assert curve == {"name": "frechet", "x": [100, 200], "y": [9, 3]}
+    assert {f"watch.curve.{name}" for name in ("frechet", "floor")} <= TABLE.keys()
 
 
 def test_a_torn_line_is_left_until_it_is_whole(tmp_path: Path) -> None:

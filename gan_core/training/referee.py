@@ -1,0 +1,80 @@
+"""Scores while a run trains: how good the smoothed generator is by now, and whether it was ever better.
+
+All that is known stands in scores.jsonl, so a resumed run goes on with it. Nothing here draws from the run's
+random numbers: with or without scores it makes the same pictures.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+import torch
+
+from gan_core.config import TrainConfig
+from gan_core.errors import GanError
+from gan_core.images import to_bytes
+from gan_core.latent import sample_latents
+from gan_core.metrics.quick import yardstick
+from gan_core.runs import RunWriter
+from gan_core.runs.reader import read_lines
+from gan_core.training.state import State
+
+SHARE = 0.03  # of the training time that all scores together may take
+SEED = 1  # of the z that all scores of all runs are measured with
+CHUNK = 500
+DISTANCE = "quality/frechet"
+
+
+class Referee:
+    """Measures the smoothed generator when it is time; `seconds` are those spent training."""
+
+    def __init__(self, config: TrainConfig, writer: RunWriter, seconds: float) -> None:
+        self._config, self._writer = config, writer
+        rows, _ = read_lines(writer.run.scores)
+        self._best = min((float(row[DISTANCE]) for row in rows if DISTANCE in row), default=float("inf"))
+        self._spent = sum(float(row.get("took", 0.0)) for row in rows)
+        self._last = max((float(row.get("seconds", 0.0)) for row in rows), default=seconds)
+        self._off = config.score_seconds == 0
+        self.begun = bool(rows)
+
+    def due(self, seconds: float) -> bool:
+        """Whether it is time: every `score_seconds`, and never more than `SHARE` of the time in all."""
+        late = seconds - self._last >= self._config.score_seconds
+        return late and self._spent <= SHARE * seconds and not self._off
+
+    def measure(self, state: State) -> dict[str, Any] | None:
+        """A row for scores.jsonl; None where nothing can be measured, and then never again in this run.
+
+        "best" says whether the distance is the smallest so far, "took" the seconds it cost.
+        """
+        begin, config = time.perf_counter(), self._config
+        try:
+            with torch.random.fork_rng(devices=[]):
+                real = yardstick(config.dataset, config.size, config.data_root)
+                distance = real.distance(_drawn(state, config, real.labels))
+        except GanError as error:
+            self._off = True
+            self._writer.log(f"No scores: {error}")
+            return None
+        best, took = distance < self._best, time.perf_counter() - begin
+        self._best, self._spent = min(distance, self._best), self._spent + took
+        self._last, self.begun = state.seconds, True
+        return {
+            "step": state.step, "images": state.images, "seconds": round(state.seconds, 3),
+            DISTANCE: distance, "quality/floor": real.floor, "best": best, "took": round(took, 3),
+            "eyes": "judge" if real.trained else "untrained",
+        }  # fmt: skip
+
+
+def _drawn(state: State, config: TrainConfig, labels: np.ndarray) -> np.ndarray:
+    """As many pictures as `labels`, uint8 (N, C, H, W), always of the same z."""
+    device = state.machine.device
+    z = sample_latents(len(labels), state.latent, SEED, config.noise).to(device)
+    asked = torch.from_numpy(labels).to(device) if config.conditional else None
+    with torch.inference_mode():
+        return np.concatenate([
+            to_bytes(state.ema(z[part], None if asked is None else asked[part]).float())
+            for part in (slice(start, start + CHUNK) for start in range(0, len(z), CHUNK))
+        ])  # fmt: skip
