@@ -39,9 +39,9 @@ class Feed:
         self.batch, self.seed, self.layout = batch, seed, layout
         self._epoch, self._order = -1, torch.empty(0, dtype=torch.int64)
 
-    def draw(self, position: int) -> Batch:
-        """The batch that starts at `position`."""
-        rows = self._rows(position, self.batch).to(self.images.device)
+    def draw(self, position: int, share: slice = slice(None)) -> Batch:
+        """The batch that starts at `position`, or a share of it."""
+        rows = self._rows(position, self.batch)[share].to(self.images.device)
         pixels = self.images[rows].to(memory_format=self.layout)
         labels = None if self.labels is None else self.labels[rows]
         return Batch(to_unit(pixels), labels)

@@ -23,6 +23,7 @@ from gan_core.training.snapshot import load_state, read_counters, save_state
 from gan_core.training.state import State, build_state, follow
 from gan_core.training.step import Objective, d_step, draw_fake, g_step, lazy_step
 from gan_core.training.timetable import Stopwatch, Timetable, progress, timetable
+from gan_core.training.world import ALONE, World
 
 
 @dataclass(slots=True)
@@ -63,11 +64,12 @@ class Session:
 
     def paint(self) -> None:
         """Write the sample grid of this step."""
-        self.writer.sample(self.state.step, self.gallery.paint(self.state))
+        if self.state.world.leads:
+            self.writer.sample(self.state.step, self.gallery.paint(self.state))
 
     def export(self) -> None:
         """Write the smoothed generator, for whoever explores it, unless it diverged."""
-        if not self.state.sound():
+        if not self._worth_keeping():
             return
         state, config, source = self.state, self.config, DATASETS[self.config.dataset]
         info = {
@@ -79,9 +81,12 @@ class Session:
 
     def save(self) -> None:
         """Write a checkpoint of the whole state; one that diverged leaves the last good one."""
-        if not self.state.sound():
+        if not self._worth_keeping():
             return
         self.writer.checkpoint(self.state.step, lambda folder: save_state(self.state, folder))
+
+    def _worth_keeping(self) -> bool:
+        return self.state.world.leads and self.state.sound()
 
     def close(self) -> None:
         """The last grid, generator, checkpoint and figures."""
@@ -91,21 +96,21 @@ class Session:
         self.report()
 
 
-def open_session(config: TrainConfig, writer: RunWriter, resume: bool) -> Session:
+def open_session(config: TrainConfig, writer: RunWriter, resume: bool, world: World = ALONE) -> Session:
     """Read the pictures, build or restore the state, show the first grid, measure the machine."""
+    world.check(config.batch)
     budget = {name: getattr(config, name) for name in sorted(BUDGET)}
     writer.update(state="running", message="", budget=budget)
     keep_memory()
     model = model_config(config)
     pictures = chosen(config)
     gallery = Gallery(model, config.seed)
-    folder = _newest_checkpoint(writer.run) if resume else None
+    folder = world.tell(lambda: _newest_checkpoint(writer.run)) if resume else None
     if folder is None:
-        # The first grid is on the page while the machine is still being measured.
-        writer.real(gallery.real(pictures.images, pictures.labels))
-        writer.sample(0, gallery.paint(build_state(config, model, Machine())))
-        machine, reason = choose_machine(config, lambda candidate: trial(config, candidate))
-        writer.log(reason)
+        if world.leads:  # the first grid is on the page while the machine is still being measured
+            writer.real(gallery.real(pictures.images, pictures.labels))
+            writer.sample(0, gallery.paint(build_state(config, model, Machine())))
+        machine = world.tell(lambda: _fastest(config, writer, world))
     else:
         machine = read_counters(folder)["machine"]
         choose_device(machine.device)  # it may have begun on another machine
@@ -113,13 +118,29 @@ def open_session(config: TrainConfig, writer: RunWriter, resume: bool) -> Sessio
     machine.use_threads()
     torch.manual_seed(config.seed)  # of spectral norm, dropout, augmentation and penalties
     state = build_state(config, model, machine)
+    state.world = world
     if folder is not None:
         load_state(state, folder)
+    world.begin_alike(state.G, state.D, state.ema)
+    objective, fade = objective_of(config)
+    if world.size > 1:
+        objective = replace(objective, average=world.average)
     times = timetable(config)
     times.sample_due(0, state.seconds)
     times.checkpoints.last = state.seconds
-    return Session(config, model, writer, _feed(config, pictures, machine), state, *objective_of(config),
-                    gallery, times, Stopwatch(state.seconds), (state.images, state.seconds))  # fmt: skip
+    session = Session(config, model, writer, _feed(config, pictures, machine), state, objective, fade,
+                      gallery, times, Stopwatch(state.seconds), (state.images, state.seconds))  # fmt: skip
+    if world.size > 1 and folder is None:
+        session.save()  # the more processes, the likelier that one is lost: there is a way back at once
+    return session
+
+
+def _fastest(config: TrainConfig, writer: RunWriter, world: World) -> Machine:
+    """The machine's choice for this process's share of a batch, its reason in the log."""
+    shared = replace(config, batch=config.batch // world.size)
+    machine, reason = choose_machine(shared, lambda candidate: trial(shared, candidate), world.here)
+    writer.log(reason)
+    return machine
 
 
 def chosen(config: TrainConfig) -> Pictures:

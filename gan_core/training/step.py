@@ -30,7 +30,8 @@ class Objective:
 
     `augment` changes real and fake pictures alike before D sees them; `penalty` is added to D's loss, or
     `lazy_penalty` now and then in a step of its own; `class_weight` weighs the cross-entropy of the labels
-    that D names. `limit` changes gradients before a step, `constrain` D's weights after its own.
+    that D names. `average` shares a network's gradients among processes, `limit` changes them before a step,
+    `constrain` changes D's weights after its own.
     """
 
     loss: GanLoss
@@ -38,6 +39,7 @@ class Objective:
     augment: Callable[[Tensor], Tensor] = unchanged
     penalty: PenaltyTerm = no_penalty
     lazy_penalty: PenaltyTerm | None = None
+    average: Callable[[nn.Module], None] | None = None
     limit: Callable[[nn.Module], None] | None = None
     constrain: Callable[[nn.Module], None] | None = None
 
@@ -57,7 +59,7 @@ class Outcome(NamedTuple):
 
 
 def draw_fake(state: State, labels: Tensor | None, count: int) -> Tensor:
-    """Generated pictures (count, C, H, W) in [-1, 1], joined to the generator's graph."""
+    """Generated pictures (N, C, H, W) in [-1, 1], this process's share of `count`, joined to G's graph."""
     with state.machine.autocast():
         fake: Tensor = state.G(state.draw_z(count), labels)
     return fake
@@ -67,6 +69,8 @@ def descend(net: nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor, obje
     """One step of `net` down the slope of `loss`."""
     optimizer.zero_grad(set_to_none=True)
     torch.autograd.backward(loss)
+    if objective.average:
+        objective.average(net)
     if objective.limit:
         objective.limit(net)
     optimizer.step()
