@@ -12,6 +12,7 @@ from benchmarks.app import app
 from benchmarks.failures import failures
 from benchmarks.quality import against_reference, quality
 from benchmarks.table import Row, machine, markdown
+from benchmarks.train import speeds
 
 
 def _say(text: str) -> None:
@@ -23,6 +24,7 @@ SECTIONS: dict[str, Callable[[argparse.Namespace], list[Row]]] = {
     "quality": lambda a: quality(a.seeds, a.data_root, _say, a.only),
     "reference": lambda a: against_reference(a.data_root, _say),
     "failures": lambda a: failures(a.seeds, _say, a.only),
+    "train": lambda a: speeds(_say, a.only),
 }
 
 
