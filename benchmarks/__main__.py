@@ -13,6 +13,7 @@ from benchmarks.failures import failures
 from benchmarks.quality import against_reference, quality
 from benchmarks.resume import resume
 from benchmarks.table import Row, machine, markdown
+from benchmarks.train import speeds
 
 
 def _say(text: str) -> None:
@@ -25,6 +26,7 @@ SECTIONS: dict[str, Callable[[argparse.Namespace], list[Row]]] = {
     "reference": lambda a: against_reference(a.data_root, _say),
     "resume": lambda a: resume(a.seeds, _say, a.only),
     "failures": lambda a: failures(a.seeds, _say, a.only),
+    "train": lambda a: speeds(_say, a.only),
 }
 
 

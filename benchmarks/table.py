@@ -23,13 +23,13 @@ def machine() -> str:
     """One line on where this was measured."""
     cores = torch.get_num_threads()
     bf16 = torch.cpu._is_avx512_bf16_supported() if hasattr(torch.cpu, "_is_avx512_bf16_supported") else "?"
-    fp32, half = (_ceiling(dtype) for dtype in (torch.float32, torch.bfloat16))
+    fp32, half = (ceiling(dtype) for dtype in (torch.float32, torch.bfloat16))
     return (f"{cores} cores, {platform.machine()}, AVX512-BF16 {bf16}, a matrix product reaches {fp32:.0f} "
             f"(fp32) and {half:.0f} (bf16) GFLOP/s, Python {platform.python_version()}, "
             f"torch {torch.__version__}")  # fmt: skip
 
 
-def _ceiling(dtype: torch.dtype, side: int = 1024) -> float:
+def ceiling(dtype: torch.dtype, side: int = 1024) -> float:
     """GFLOP/s of the best of ten products of two square matrices."""
     a, b = torch.randn(2, side, side).to(dtype)
     seconds = []

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import itertools
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gan_core.config import TrainConfig, kind, knobs
 from gan_core.errors import ConfigError, GanError, RunError
+
+if TYPE_CHECKING:  # torch takes seconds
+    from gan_core.drive import Begin
+    from gan_core.training.world import World
 
 BUDGET_FLAGS = ("steps", "seconds", "images")
 SETTING = "setting_"  # keeps the flags of settings apart from the other flags
@@ -115,10 +117,13 @@ def train(arguments: argparse.Namespace) -> None:
     from gan_core import catalog, presets
     from gan_core.runs import create_run
 
-    config = catalog.check(presets.settings(arguments.preset, _given(arguments)))
-    _warn(config)
-    run = create_run(arguments.runs, config, arguments.preset)
-    _drive(config, run.path, resume=False, quiet=arguments.quiet)
+    def begin(world: World) -> tuple[TrainConfig, Path]:
+        config = catalog.check(presets.settings(arguments.preset, _given(arguments)))
+        world.check(config.batch)
+        _warn(config)
+        return config, create_run(arguments.runs, config, arguments.preset).path
+
+    _drive(begin, resume=False, quiet=arguments.quiet)
 
 
 def _warn(config: TrainConfig) -> None:
@@ -144,72 +149,44 @@ def resume(arguments: argparse.Namespace) -> None:
     from gan_core.runs.branch import rewrite_settings, run_at, settings_between
     from gan_core.runs.reader import is_lost, status_as_written
 
-    run = run_at(arguments.run)
-    status = status_as_written(run)
-    if status.state in ACTIVE and not is_lost(status, patience=0.0):  # a killed one may go on at once
-        raise RunError(f"Run {run.id} is {status.state}; stop it before it is resumed here.")
-    _, config = read_settings(run)
-    if given := _given(arguments):
-        config = settings_between(given, config)
-        rewrite_settings(run, config)
-    _drive(config, run.path, resume=True, quiet=arguments.quiet)
+    def begin(world: World) -> tuple[TrainConfig, Path]:
+        run = run_at(arguments.run)
+        status = status_as_written(run)
+        if status.state in ACTIVE and not is_lost(status, patience=0.0):  # a killed one may go on at once
+            raise RunError(f"Run {run.id} is {status.state}; stop it before it is resumed here.")
+        _, config = read_settings(run)
+        world.check(config.batch)
+        if given := _given(arguments):
+            config = settings_between(given, config)
+            rewrite_settings(run, config)
+        return config, run.path
+
+    _drive(begin, resume=True, quiet=arguments.quiet)
 
 
 def branch(arguments: argparse.Namespace) -> None:
     """Train a new run that begins at a checkpoint of another."""
     from gan_core import catalog
-    from gan_core.runs import branch as begin
+    from gan_core.runs import branch as branch_off
     from gan_core.runs import read_settings
     from gan_core.runs.branch import run_at, settings_between
 
-    parent = run_at(arguments.run)
-    preset, old = read_settings(parent)
-    new = catalog.check(settings_between(_given(arguments), old))
-    _warn(new)
-    run = begin(parent, arguments.at, old, new, preset)
-    _drive(new, run.path, resume=True, quiet=arguments.quiet)
+    def begin(world: World) -> tuple[TrainConfig, Path]:
+        parent = run_at(arguments.run)
+        preset, old = read_settings(parent)
+        new = catalog.check(settings_between(_given(arguments), old))
+        world.check(new.batch)
+        _warn(new)
+        return new, branch_off(parent, arguments.at, old, new, preset).path
+
+    _drive(begin, resume=True, quiet=arguments.quiet)
 
 
-def _drive(config: TrainConfig, path: Path, *, resume: bool, quiet: bool) -> None:
-    """Train with a progress bar; the first Ctrl-C ends the run in good order, the second at once."""
-    from tqdm import tqdm
+def _drive(begin: Begin, *, resume: bool, quiet: bool) -> None:
+    from gan_core.drive import drive
 
-    from gan_core.runs.control import send
-    from gan_core.runs.layout import RunPaths
-    from gan_core.training import train as training
-
-    run = RunPaths(path)
-
-    def stop(*_: object) -> None:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        send(run, "stop")
-
-    send(run, "run")
-    previous = signal.signal(signal.SIGINT, stop)
-    try:
-        records = training(config, run, resume=resume)
-        first = next(records, None)  # what cannot be is said before a bar is drawn
-        with tqdm(total=_total(config), unit=_unit(config), disable=quiet, bar_format=BAR) as bar:
-            for record in itertools.chain([first] if first else [], records):
-                done = {"s": record.seconds, "step": record.step, "image": record.images}[_unit(config)]
-                bar.update(min(done, bar.total) - bar.n)
-                if record.metrics:
-                    shown = {name: record.metrics[name] for name in ("loss/D", "loss/G")}
-                    bar.set_postfix(step=record.step, **{k: f"{v:.2f}" for k, v in shown.items()})
-    finally:
-        signal.signal(signal.SIGINT, previous)
-    print(path)
-
-
-BAR = "{l_bar}{bar}| {n:.0f}/{total:.0f} {unit} [{elapsed}<{remaining}{postfix}]"
-
-
-def _unit(config: TrainConfig) -> str:
-    return "s" if config.seconds is not None else "step" if config.steps is not None else "image"
-
-
-def _total(config: TrainConfig) -> float:
-    return next(v for v in (config.seconds, config.steps, config.images) if v is not None)
+    if path := drive(begin, resume=resume, quiet=quiet):
+        print(path)
 
 
 def sample(arguments: argparse.Namespace) -> None:

@@ -6,7 +6,8 @@
     ├── WeightsError        a weights file that is not ours, truncated, or does not fit
     ├── RunError            a run directory that is missing, damaged, or from a newer version
     ├── JobError            a run that cannot be queued, paused, continued or stopped
-    └── TrainingDiverged    a loss or gradient stopped being a finite number
+    ├── TrainingDiverged    a loss or gradient stopped being a finite number
+    └── ProcessLost         another process of the same run died or fell silent
 
 A `GanError` is caught in two places only: the command line's `main` (exit code 2, one line) and the
 studio's handler wrapper (a sentence on the page). Anything else is a bug and keeps its traceback.
@@ -62,3 +63,7 @@ class JobError(GanError):
 
 class TrainingDiverged(GanError):
     """A loss or a gradient is no longer a finite number."""
+
+
+class ProcessLost(GanError):
+    """Another process of the same run died or fell silent."""

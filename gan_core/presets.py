@@ -78,7 +78,7 @@ PRESETS: dict[str, Preset] = {
         loss="minimax", lr_g=2e-5, lr_d=6e-3,
     ),
     "fail-collapse": lesson(
-        "Fails: the generator takes ten steps for each of the discriminator's, and ends with one picture only.",
+        "Fails: the generator takes ten steps for each of the discriminator's, and draws one picture only.",
         g_steps=10, lr_g=2e-3, lr_d=2e-3, d_norm="none",
     ),
     "fail-divergence": lesson(

@@ -30,7 +30,7 @@ LAYERS = (
     "networks data losses penalties augment variety optimisers runs",
     "checkpoints metrics presets child rules",
     "training sampling catalog",
-    "directions inversion doctor scoring jobs",
+    "directions inversion doctor scoring jobs drive",
     "worker cli",
     "__main__",
 )

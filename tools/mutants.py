@@ -29,6 +29,7 @@ class Mutant:
 
 
 LOSS, PEN, STAB, MOV = "test_losses.py", "test_penalties.py", "test_stabilisers.py", "test_moving.py"
+WORLD = "test_world.py"
 MUTANTS = (
     Mutant("non-saturating D: a sign", "losses.py", "F.softplus(-real).mean() + F.softplus(fake)", "F.softplus(real).mean() + F.softplus(fake)", LOSS),
     Mutant("non-saturating G: a sign", "losses.py", "return F.softplus(-fake).mean()", "return F.softplus(fake).mean()", LOSS),
@@ -58,7 +59,7 @@ MUTANTS = (
     Mutant("R1 by difference: two dropout masks", "penalties.py", "with torch.random.fork_rng(_devices(real)):", "if True:", PEN),
     Mutant("lazy penalty: counted by rounds", "training/loop.py", "if turn % config.penalty_every == 0", "if state.step % config.penalty_every == 0", MOV),
     Mutant("ADA: the wrong way", "training/moving.py", "sure - self.target)", "self.target - sure)", MOV),
-    Mutant("ADA: four times too fast", "training/moving.py", "OBSERVED * len(d.real) / self.reach", "4 * OBSERVED * len(d.real) / self.reach", MOV),
+    Mutant("ADA: four times too fast", "training/moving.py", "OBSERVED * count / self.reach", "4 * OBSERVED * count / self.reach", MOV),
     Mutant("ADA: the chance is not kept", "training/moving.py", "self.adaptive.chance, *self.adaptive.signs = numbers", "_, *self.adaptive.signs = numbers", MOV),
     Mutant("ADA: one chance for the batch", "augment.py", "chosen = torch.rand(len(pictures), 1, 1, 1,", "chosen = torch.rand(1, 1, 1, 1,", MOV),
     Mutant("dynamic schedule: D speeds up while it wins", "training/moving.py", "0.2 * (self.TARGET - self.right)", "0.2 * (self.right - self.TARGET)", MOV),
@@ -90,6 +91,13 @@ MUTANTS = (
     Mutant("D learns from attached fakes", "training/step.py", "objective.augment(fake.detach())", "objective.augment(fake)", "test_step.py"),
     Mutant("D not frozen while G learns", "training/step.py", "state.D.requires_grad_(False)", "state.D.requires_grad_(True)", "test_step.py"),
     Mutant("the penalty is left out", "training/step.py", "adversarial + naming + penalty", "adversarial + naming", "test_step.py"),
+    Mutant("processes: gradients not averaged", "training/step.py", "objective.average(net)", "pass", WORLD),
+    Mutant("processes: no all-reduce", "training/world.py", "dist.all_reduce(total)", "pass", WORLD),
+    Mutant("processes: the sum in place of the mean", "training/world.py", "return total / self.size", "return total", WORLD),
+    Mutant("processes: all take the same share", "training/world.py", "slice(self.rank, None, self.size)", "slice(0, None, self.size)", WORLD),
+    Mutant("processes: noise not shared out", "training/state.py", "normal[self.world.share]", "normal[: len(normal[self.world.share])]", WORLD),
+    Mutant("processes: the same chance in all", "training/world.py", "if self.rank:", "if False:", WORLD),
+    Mutant("processes: each by its own clock", "training/loop.py", "order, state.seconds = state.world.agree(session.writer.command(), state.seconds)", "order = session.writer.command()", WORLD),
     Mutant("resume: torch's random numbers forgotten", "training/snapshot.py", 'torch.set_rng_state(tensors["torch"])', "pass", "test_branch.py"),
     Mutant("resume: moments in another memory layout", "training/snapshot.py", "            _lay_out(optimizer)\n", "", "test_resume.py"),
     Mutant("resume: the optimisers forgotten", "training/snapshot.py", "optimizer.load_state_dict(saved)", "pass", "test_training.py"),

@@ -4,9 +4,9 @@ from gan_core.runs.branch import branch
 from gan_core.runs.layout import SCHEMA, RunPaths, create_run, find_run
 from gan_core.runs.reader import ACTIVE, STATES, Status, list_runs, read_lines, read_settings, read_status
 from gan_core.runs.thin import thin
-from gan_core.runs.writer import RunWriter
+from gan_core.runs.writer import Onlooker, RunWriter
 
 __all__ = [
-    "ACTIVE", "SCHEMA", "STATES", "RunPaths", "RunWriter", "Status",
+    "ACTIVE", "SCHEMA", "STATES", "Onlooker", "RunPaths", "RunWriter", "Status",
     "branch", "create_run", "find_run", "list_runs", "read_lines", "read_settings", "read_status", "thin",
 ]  # fmt: skip

@@ -142,6 +142,38 @@ class RunWriter:
                 raise
 
 
+class Onlooker(RunWriter):
+    """A writer that writes nothing: for the processes of a run beside its first."""
+
+    def __init__(self, run: RunPaths) -> None:
+        self.run = run
+
+    def update(self, **changes: Any) -> None:
+        """Nothing."""
+
+    def log(self, text: str) -> None:
+        """Nothing."""
+
+    def sample(self, step: int, data: bytes) -> None:
+        """Nothing."""
+
+    def real(self, data: bytes) -> None:
+        """Nothing."""
+
+    def generator(self, fill: Callable[[Path], None], best: bool = False) -> None:
+        """Nothing."""
+
+    def checkpoint(self, step: int, fill: Callable[[Path], None], megabytes: float = 500.0) -> None:
+        """Nothing."""
+
+    def command(self) -> str:
+        """To go on: the first process says otherwise where it is told otherwise."""
+        return "run"
+
+    def _append(self, path: Path, values: Mapping[str, Any]) -> None:
+        pass
+
+
 def _plain(order: control.Order) -> str:
     return "pause" if order.command == "wait" else order.command
 

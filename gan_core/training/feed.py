@@ -42,9 +42,9 @@ class Feed:
         self.seed, self.layout, self.change = seed, layout, change
         self._epoch, self._order = -1, torch.empty(0, dtype=torch.int64)
 
-    def draw(self, position: int, count: int) -> Batch:
-        """The batch of `count` that starts at `position`."""
-        rows = self._rows(position, count).to(self.images.device)
+    def draw(self, position: int, count: int, share: slice = slice(None)) -> Batch:
+        """The batch of `count` that starts at `position`, or a share of it."""
+        rows = self._rows(position, count)[share].to(self.images.device)
         pixels = self.images[rows].to(memory_format=self.layout)
         labels = None if self.labels is None else self.labels[rows]
         return Batch(self.change(to_unit(pixels)), labels)

@@ -7,14 +7,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from gan_core.config import TrainConfig
-from gan_core.errors import GanError, TrainingDiverged
-from gan_core.runs import RunPaths, RunWriter
+from gan_core.errors import GanError, ProcessLost, TrainingDiverged
+from gan_core.runs import Onlooker, RunPaths, RunWriter
 from gan_core.runs.branch import rewrite_settings
-from gan_core.runs.reader import checkpoint_steps
+from gan_core.runs.reader import checkpoint_steps, last_checkpoint
 from gan_core.training.record import first_unsound, measure
 from gan_core.training.session import Session, open_session
 from gan_core.training.state import follow, set_rates
 from gan_core.training.step import Outcome, d_step, draw_fake, g_step, lazy_step
+from gan_core.training.world import ALONE, World
 
 POLL = 0.1  # seconds between two looks at the orders while paused
 
@@ -29,21 +30,23 @@ class StepRecord:
     metrics: dict[str, float] | None
 
 
-def train(config: TrainConfig, run: RunPaths, *, resume: bool = False) -> Iterator[StepRecord]:
+def train(
+    config: TrainConfig, run: RunPaths, *, resume: bool = False, world: World = ALONE
+) -> Iterator[StepRecord]:
     """Train as `config` says and write everything into `run`; yields after every round of updates.
 
     Orders in control.json (pause, stop) are followed between two steps. With `resume` it goes on from the
     newest checkpoint. Whatever happens, the run is left readable and its status says how it ended; closing
-    the iterator early stops the run.
+    the iterator early stops the run. In a `world` of several processes all of them call this.
 
     Raises:
         DataError: the pictures cannot be had. RunError: the run cannot be written, or has no checkpoint.
-        TrainingDiverged: a number is no longer finite.
+        TrainingDiverged: a number is no longer finite. ProcessLost: another process of the run is gone.
     """
-    writer = RunWriter(run)
+    writer = RunWriter(run) if world.leads else Onlooker(run)
     end = {"state": "stopped"}
     try:
-        session = open_session(config, writer, resume)
+        session = open_session(config, writer, resume, world)
         while True:
             try:
                 yield from _steps(session)
@@ -55,6 +58,9 @@ def train(config: TrainConfig, run: RunPaths, *, resume: bool = False) -> Iterat
                 session = _again(session, error)
         end = {"state": "finished" if session.progress >= 1 else "stopped"}
         session.close()
+    except ProcessLost as error:
+        end = {"state": "failed", "message": f"{error} {last_checkpoint(run)}"}
+        raise
     except GanError as error:
         end = {"state": "failed", "message": str(error)}
         raise
@@ -75,15 +81,18 @@ def _again(diverged: Session, error: TrainingDiverged) -> Session:
     if config.retries == 0:
         raise error
     config = replace(config, lr_g=config.lr_g / 2, lr_d=config.lr_d / 2, retries=config.retries - 1)
-    rewrite_settings(writer.run, config)  # stopped and resumed, it goes on with what is left
+    if diverged.state.world.leads:
+        rewrite_settings(writer.run, config)  # stopped and resumed, it goes on with what is left
     writer.log(f"It diverged; once more with step sizes {config.lr_g:g} (G) and {config.lr_d:g} (D).")
-    return open_session(config, writer, resume=bool(checkpoint_steps(writer.run)))
+    world = diverged.state.world
+    return open_session(config, writer, world.tell(lambda: bool(checkpoint_steps(writer.run))), world)
 
 
 def _steps(session: Session) -> Iterator[StepRecord]:
     """The loop itself: one round after the other, and what is due after each."""
     config, state = session.config, session.state
-    while session.progress < 1 and _follow_orders(session):
+    while _goes_on(session):
+        state.world.stir(config.seed, state.step)
         set_rates(state, config, session.progress, session.moving.d_share)
         session.moving.begin(session.progress)
         d, g = _round(session, session.batch)
@@ -94,7 +103,7 @@ def _steps(session: Session) -> Iterator[StepRecord]:
         _show(session)
         if session.times.checkpoint_due(state.step, state.seconds):
             session.save()
-        if session.progress < 1 and session.referee.due(state.seconds):
+        if state.world.leads and session.progress < 1 and session.referee.due(state.seconds):
             session.score()
         yield StepRecord(state.step, state.images, state.seconds, metrics)
 
@@ -104,10 +113,10 @@ def _round(session: Session, count: int) -> tuple[Outcome, Outcome]:
     config, state, objective = session.config, session.state, session.objective
     before = state.images
     for turn in range(state.step * config.d_steps, (state.step + 1) * config.d_steps):
-        batch = session.feed.draw(state.images, count)
+        batch = session.feed.draw(state.images, count, state.world.share)
         fake = draw_fake(state, batch.labels, count)
         d = d_step(state, batch, fake, objective)
-        session.moving.react(d)
+        session.moving.react(d, count, state.world.mean)
         state.images += count
         if turn % config.penalty_every == 0:
             lazy_step(state, batch, fake, objective)
@@ -119,27 +128,36 @@ def _round(session: Session, count: int) -> tuple[Outcome, Outcome]:
     return d, g
 
 
-def _follow_orders(session: Session) -> bool:
-    """Wait while the run is paused; False once it is to stop."""
-    order = session.writer.command()
+def _goes_on(session: Session) -> bool:
+    """Wait while the run is paused; False once its budget is used or it is to stop."""
+    order = _order(session)
+    if session.progress >= 1:
+        return False
     if order == "pause":
         session.export()
         session.save()
         session.report(state="paused")
-        session.watch.skip(lambda: _wait(session.writer))
-        order = session.writer.command()
+        session.watch.skip(lambda: _wait(session))
+        order = _order(session)
         if order == "run":
             session.report(state="running")
     return order == "run"
 
 
-def _wait(writer: RunWriter) -> None:
+def _order(session: Session) -> str:
+    """What the run is asked to do: the first process's orders and its clock hold for all."""
+    state = session.state
+    order, state.seconds = state.world.agree(session.writer.command(), state.seconds)
+    return order
+
+
+def _wait(session: Session) -> None:
     beat = time.monotonic()
-    while writer.command() == "pause":
+    while _order(session) == "pause":
         time.sleep(POLL)
         if time.monotonic() - beat > 1:
             beat = time.monotonic()
-            writer.update()
+            session.writer.update()
 
 
 def _record(session: Session, d: Outcome, g: Outcome) -> dict[str, float]:

@@ -91,15 +91,16 @@ def choose_device(asked: str) -> str:
 
 
 def choose_machine(
-    config: TrainConfig, trial: Callable[[Machine], Callable[[], object]]
+    config: TrainConfig, trial: Callable[[Machine], Callable[[], object]], here: int = 1
 ) -> tuple[Machine, str]:
     """The fastest way to run a step here, and a sentence on how that was found.
 
     What `config` fixes is kept; what it leaves to `auto` is timed. `trial(machine)` gives a function that
-    runs one training step on scratch networks. With nothing left to choose no time is spent.
+    runs one training step on scratch networks. With nothing left to choose no time is spent. The processor's
+    cores are shared out evenly among the `here` processes of a run on this machine.
     """
     device = choose_device(config.device)
-    cores = _cores()
+    cores = max(1, _cores() // here)
     start = Machine(device, "fp32", "contiguous", config.threads or min(cores, 8))
     candidates = [replace(start, precision=p, memory_format=m) for p, m in _forms(config, device)]
     counts = [config.threads] if config.threads or device != "cpu" else sorted({cores, (cores + 1) // 2})

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
 from gan_core.augment import InstanceNoise, by_chance
@@ -40,12 +41,13 @@ class Adaptive:
             pictures = by_chance(change, pictures, self.chance)
         return pictures
 
-    def react(self, d: Outcome) -> None:
-        """Look at one D-step; move at each fourth."""
-        self.signs.append(d.real.sign().mean().item())
+    def react(self, sign: float, count: int) -> None:
+        """Look at one D-step on `count` real pictures, the mean sign of whose logits is -1 to 1; move at each
+        fourth."""
+        self.signs.append(sign)
         if len(self.signs) == OBSERVED:
             sure = sum(self.signs) / OBSERVED
-            moved = math.copysign(OBSERVED * len(d.real) / self.reach, sure - self.target)
+            moved = math.copysign(OBSERVED * count / self.reach, sure - self.target)
             self.chance = min(1.0, max(0.0, self.chance + moved))
             self.signs.clear()
 
@@ -63,9 +65,9 @@ class Balance:
     share: float = 1.0
     right: float = 0.5  # share of pairs, smoothed over about ten steps
 
-    def react(self, d: Outcome) -> None:
-        """Look at one D-step."""
-        self.right += 0.1 * ((d.real > d.fake).float().mean().item() - self.right)
+    def react(self, right: float) -> None:
+        """Look at one D-step that got this share of its pairs right."""
+        self.right += 0.1 * (right - self.right)
         self.share = min(1.0, max(self.LEAST, self.share * math.exp(0.2 * (self.TARGET - self.right))))
 
 
@@ -87,12 +89,15 @@ class Moving:
         for noise in self.noises:
             noise.share = max(0.0, 1.0 - progress)
 
-    def react(self, d: Outcome) -> None:
-        """Let the thermostats look at one D-step."""
-        if self.adaptive:
-            self.adaptive.react(d)
-        if self.balance:
-            self.balance.react(d)
+    def react(self, d: Outcome, count: int, mean: Callable[[Tensor], Tensor]) -> None:
+        """Let the thermostats look at one D-step on `count` pictures, by its `mean` over all processes."""
+        if self.adaptive or self.balance:
+            seen = torch.stack([d.real.sign().mean(), (d.real > d.fake).float().mean()])
+            sign, right = mean(seen).tolist()
+            if self.adaptive:
+                self.adaptive.react(sign, count)
+            if self.balance:
+                self.balance.react(right)
 
     def numbers(self) -> dict[str, list[float]]:
         """What a checkpoint keeps of it."""

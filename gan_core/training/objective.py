@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from gan_core.augment import AUGMENTS, InstanceNoise
+from gan_core.augment import AUGMENTS, InstanceNoise, unchanged
 from gan_core.config import TrainConfig
 from gan_core.losses import LOSSES, MISTAKES, GanLoss, flipped, smoothed
 from gan_core.penalties import PENALTIES
@@ -50,7 +50,7 @@ def objective_of(config: TrainConfig) -> tuple[Objective, Moving]:
         lazy_penalty=None if every == 1 or term is no_penalty else term,
         limit=limit_of(config),
         constrain=constraint_of(config),
-        **({"augment": Chain(changes)} if changes else {}),
+        augment=Chain(changes) if changes else unchanged,
     )
     balance = Balance() if config.schedule == "dynamic" else None
     return objective, Moving(noises, adaptive, balance)

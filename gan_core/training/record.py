@@ -20,15 +20,15 @@ GRID_SEED_SHIFT = 7  # the grid's z must not be the first z of the training nois
 
 
 def measure(state: State, d: Outcome, g: Outcome) -> dict[str, float]:
-    """A point of the curves, by "group/name". The one place where the run waits for the device."""
+    """A point of the curves, by "group/name", of all processes. The one place that waits for the device."""
     values = {
         "loss/D": d.loss, "loss/G": g.loss,
         "score/D(x)": d.real.sigmoid().mean(), "score/D(G(z))": d.fake.sigmoid().mean(),
         "accuracy/real": (d.real > 0).float().mean(), "accuracy/fake": (d.fake < 0).float().mean(),
         "gradient/D": gradient_norm(state.D), "gradient/G": gradient_norm(state.G),
     }  # fmt: skip
-    numbers = torch.stack([value.float() for value in values.values()]).tolist()
-    return dict(zip(values, numbers))
+    numbers = torch.stack([value.float() for value in values.values()])
+    return dict(zip(values, state.world.mean(numbers).tolist()))
 
 
 def gradient_norm(net: nn.Module) -> Tensor:

@@ -26,6 +26,7 @@ from gan_core.training.snapshot import load_state, read_counters, save_state
 from gan_core.training.state import State, build_state, follow
 from gan_core.training.step import Objective, d_step, draw_fake, g_step, lazy_step
 from gan_core.training.timetable import Stopwatch, Timetable, progress, timetable
+from gan_core.training.world import ALONE, World
 
 
 @dataclass(slots=True)
@@ -72,11 +73,12 @@ class Session:
 
     def paint(self) -> None:
         """Write the sample grid of this step."""
-        self.writer.sample(self.state.step, self.gallery.paint(self.state))
+        if self.state.world.leads:
+            self.writer.sample(self.state.step, self.gallery.paint(self.state))
 
     def export(self, best: bool = False) -> None:
         """Write the smoothed generator, for whoever explores it, unless it diverged; or as the `best`."""
-        if not self.state.sound():
+        if not self._worth_keeping():
             return
         state, config, source = self.state, self.config, DATASETS[self.config.dataset]
         info = {
@@ -98,12 +100,15 @@ class Session:
 
     def save(self) -> None:
         """Write a checkpoint of the whole state; one that diverged leaves the last good one."""
-        if not self.state.sound():
+        if not self._worth_keeping():
             return
         state, numbers = self.state, self.moving.numbers()
         self.writer.checkpoint(
             state.step, lambda folder: save_state(state, folder, numbers), self.config.disk_mb
         )
+
+    def _worth_keeping(self) -> bool:
+        return self.state.world.leads and self.state.sound()
 
     def close(self) -> None:
         """The last grid, generator, checkpoint and figures; of a finished run that has scores, one more."""
@@ -115,22 +120,22 @@ class Session:
         self.report()
 
 
-def open_session(config: TrainConfig, writer: RunWriter, resume: bool) -> Session:
+def open_session(config: TrainConfig, writer: RunWriter, resume: bool, world: World = ALONE) -> Session:
     """Read the pictures, build or restore the state, show the first grid, measure the machine."""
+    world.check(config.batch)
     budget = {name: getattr(config, name) for name in sorted(BUDGET)}
     writer.update(state="running", message="", budget=budget)
     keep_memory()
     model = model_config(config)
     pictures = chosen(config)
     gallery = Gallery(model, config.seed)
-    folder = _newest_checkpoint(writer.run) if resume else None
-    if not writer.run.real.exists():
+    folder = world.tell(lambda: _newest_checkpoint(writer.run)) if resume else None
+    if world.leads and not writer.run.real.exists():
         writer.real(gallery.real(pictures.images, pictures.labels))
     if folder is None:
-        # The first grid is on the page while the machine is still being measured.
-        writer.sample(0, gallery.paint(build_state(config, model, Machine())))
-        machine, reason = choose_machine(config, lambda candidate: trial(config, candidate))
-        writer.log(reason)
+        if world.leads:  # the first grid is on the page while the machine is still being measured
+            writer.sample(0, gallery.paint(build_state(config, model, Machine())))
+        machine = world.tell(lambda: _fastest(config, writer, world))
     else:
         machine = read_counters(folder)["machine"].fixed(config)
         choose_device(machine.device)  # it may have begun on another machine
@@ -138,15 +143,30 @@ def open_session(config: TrainConfig, writer: RunWriter, resume: bool) -> Sessio
     machine.use_threads()
     torch.manual_seed(config.seed)  # of spectral norm, dropout, augmentation and penalties
     state = build_state(config, model, machine)
+    state.world = world
     objective, moving = objective_of(config)
     if folder is not None:
         moving.restore(load_state(state, folder))
+    world.begin_alike(state.G, state.D, state.ema)
+    if world.size > 1:
+        objective = replace(objective, average=world.average)
     times = timetable(config)
     times.sample_due(0, state.seconds)
     times.checkpoints.last = state.seconds
-    return Session(config, model, writer, _feed(config, pictures, machine), state, objective, moving,
-                    gallery, times, Stopwatch(state.seconds), Referee(config, writer, state.seconds),
-                    (state.images, state.seconds))  # fmt: skip
+    session = Session(config, model, writer, _feed(config, pictures, machine), state, objective, moving,
+                      gallery, times, Stopwatch(state.seconds), Referee(config, writer, state.seconds),
+                      (state.images, state.seconds))  # fmt: skip
+    if world.size > 1 and folder is None:
+        session.save()  # the more processes, the likelier that one is lost: there is a way back at once
+    return session
+
+
+def _fastest(config: TrainConfig, writer: RunWriter, world: World) -> Machine:
+    """The machine's choice for this process's share of a batch, its reason in the log."""
+    shared = replace(config, batch=config.batch // world.size)
+    machine, reason = choose_machine(shared, lambda candidate: trial(shared, candidate), world.here)
+    writer.log(reason)
+    return machine
 
 
 def chosen(config: TrainConfig) -> Pictures:

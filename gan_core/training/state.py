@@ -15,6 +15,7 @@ from gan_core.latent import NOISES
 from gan_core.networks import build_pair
 from gan_core.optimisers import OPTIMISERS
 from gan_core.training.machine import Machine
+from gan_core.training.world import ALONE, World
 
 
 @dataclass(slots=True)
@@ -33,11 +34,12 @@ class State:
     step: int = 0  # rounds done: `d_steps` of D, `g_steps` of G
     images: int = 0  # real pictures seen
     seconds: float = 0.0  # spent training
+    world: World = ALONE
 
     def draw_z(self, count: int) -> Tensor:
-        """(count, latent) numbers of the run's noise, from its own generator."""
+        """(N, latent) numbers of the run's noise, from its own generator: this process's share of `count`."""
         normal = torch.randn(count, self.latent, generator=self.noise, device=self.machine.device)
-        return self.shape(normal)
+        return self.shape(normal[self.world.share])
 
     def sound(self) -> bool:
         """Whether all weights are finite numbers: others are worth no place on disk."""

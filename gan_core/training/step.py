@@ -27,8 +27,8 @@ class Objective:
 
     `augment` changes real and fake pictures alike before D sees them; `penalty` is added to D's loss, or
     `lazy_penalty` now and then in a step of its own; `class_weight` weighs the cross-entropy of the labels
-    that D names, `variety` what keeps G's pictures apart. `limit` changes gradients before a step,
-    `constrain` D's weights after its own.
+    that D names, `variety` what keeps G's pictures apart. `average` shares a network's gradients among
+    processes, `limit` changes them before a step, `constrain` changes D's weights after its own.
     """
 
     loss: GanLoss
@@ -37,6 +37,7 @@ class Objective:
     augment: Callable[[Tensor], Tensor] = unchanged
     penalty: PenaltyTerm = no_penalty
     lazy_penalty: PenaltyTerm | None = None
+    average: Callable[[nn.Module], None] | None = None
     limit: Callable[[nn.Module], None] | None = None
     constrain: Callable[[nn.Module], None] | None = None
 
@@ -47,12 +48,12 @@ class Objective:
         return self.class_weight * F.cross_entropy(judgement.classes.float(), labels)
 
     def sameness(self, state: State, labels: Tensor | None, count: int) -> Tensor | float:
-        """How alike G draws two fresh halves of a batch that share their labels, weighted."""
+        """How alike G draws two fresh halves of `count` pictures that share their labels, weighted."""
         if self.variety == 0:
             return 0.0
         half = count // 2
         shared = None if labels is None else labels[:half].repeat(2)
-        (z, other_z) = both = state.draw_z(2 * half).view(2, half, -1)
+        (z, other_z) = both = state.draw_z(count * state.world.size)[: 2 * half].view(2, half, -1)
         (pictures, other_pictures) = state.G(both.flatten(0, 1), shared).float().chunk(2)
         return self.variety * mode_seeking(z, other_z, pictures, other_pictures)
 
@@ -66,7 +67,7 @@ class Outcome(NamedTuple):
 
 
 def draw_fake(state: State, labels: Tensor | None, count: int) -> Tensor:
-    """Generated pictures (count, C, H, W) in [-1, 1], joined to the generator's graph."""
+    """Generated pictures (N, C, H, W) in [-1, 1], this process's share of `count`, joined to G's graph."""
     with state.machine.autocast():
         fake: Tensor = state.G(state.draw_z(count), labels)
     return fake
@@ -76,6 +77,8 @@ def descend(net: nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor, obje
     """One step of `net` down the slope of `loss`."""
     optimizer.zero_grad(set_to_none=True)
     torch.autograd.backward(loss)
+    if objective.average:
+        objective.average(net)
     if objective.limit:
         objective.limit(net)
     optimizer.step()

@@ -36,22 +36,25 @@ def outcome(real, fake=0.0, count=8):
     return Outcome(torch.zeros(()), torch.full((count,), float(real)), torch.full((count,), float(fake)))
 
 
+def alone(seen):
+    return seen
+
+
 def test_the_chance_of_a_change_rises_while_d_is_surer_than_the_target_and_falls_while_not():
     ada = Adaptive((translation,), target=0.6, reach=320)
     for _ in range(3):
-        ada.react(outcome(2.0))
+        ada.react(1.0, 8)
     assert ada.chance == 0.0, "it looks at four steps first"
-    ada.react(outcome(2.0))
+    ada.react(1.0, 8)
     assert ada.chance == pytest.approx(4 * 8 / 320)
     for _ in range(400):
-        ada.react(outcome(2.0))
+        ada.react(1.0, 8)
     assert ada.chance == 1.0
-    half_sure = Outcome(torch.zeros(()), torch.tensor([1.0] * 6 + [-1.0] * 2), torch.zeros(8))  # mean sign .5
     for _ in range(4):
-        ada.react(half_sure)
+        ada.react(0.5, 8)
     assert ada.chance == pytest.approx(0.9)
     for _ in range(400):
-        ada.react(half_sure)
+        ada.react(0.5, 8)
     assert ada.chance == 0.0
 
 
@@ -59,10 +62,8 @@ def test_it_finds_the_chance_at_which_d_is_as_sure_as_asked():
     """A D whose certainty falls from 1 to 0 as the chance rises is held at the target."""
     ada = Adaptive((translation,), target=0.6, reach=2000)
     for _ in range(2000):
-        sure = round(8 * (1 - ada.chance / 2))
-        real = torch.tensor([1.0] * sure + [-1.0] * (8 - sure))
-        ada.react(Outcome(torch.zeros(()), real, real))
-    assert ada.chance == pytest.approx(0.4, abs=0.13)
+        ada.react(1 - ada.chance, 8)
+    assert ada.chance == pytest.approx(0.4, abs=0.02)
 
 
 def test_a_chance_changes_that_share_of_the_pictures_and_leaves_the_others():
@@ -80,10 +81,10 @@ def test_a_chance_changes_that_share_of_the_pictures_and_leaves_the_others():
 def test_d_slows_down_while_it_wins_every_pair_and_comes_back():
     balance = Balance()
     for _ in range(300):
-        balance.react(outcome(3.0, -3.0))
+        balance.react(1.0)
     assert balance.share == Balance.LEAST
     for _ in range(300):
-        balance.react(outcome(-1.0, 1.0))
+        balance.react(0.5)
     assert balance.share == 1.0
     settings = config(schedule="dynamic", lr_d=0.01, lr_end=1.0)
     state = build_state(settings, MODEL, Machine())
@@ -94,17 +95,23 @@ def test_d_slows_down_while_it_wins_every_pair_and_comes_back():
 
 def test_pairs_are_what_counts_not_the_zero():
     """Logits of 5 against 4 are told apart in a game without a zero."""
-    balance = Balance()
+    moving = Moving(balance=Balance())
     for _ in range(100):
-        balance.react(outcome(5.0, 4.0))
-    assert balance.right == pytest.approx(1.0, abs=0.01)
+        moving.react(outcome(5.0, 4.0), 8, alone)
+    assert moving.balance.right == pytest.approx(1.0, abs=0.01)
+
+
+def test_thermostats_hear_the_mean_of_all_processes():
+    moving = Moving(adaptive=Adaptive((translation,), 0.6, 320), balance=Balance())
+    moving.react(outcome(1.0, -1.0, count=4), 8, lambda seen: seen - 0.5)
+    assert moving.adaptive.signs == [0.5] and moving.balance.right == pytest.approx(0.5)
 
 
 def test_what_moves_is_kept_and_taken_back():
     settings = config(augment="translation", ada_target=0.6, schedule="dynamic")
     _, moving = objective_of(settings)
     for _ in range(6):
-        moving.react(outcome(2.0, -2.0))
+        moving.react(outcome(2.0, -2.0), 8, alone)
     assert moving.adaptive.chance > 0 and len(moving.adaptive.signs) == 2 and moving.balance.right > 0.5
     _, fresh = objective_of(settings)
     fresh.restore(moving.numbers())

@@ -11,6 +11,7 @@ import pytest
 from gan_core import cli, presets
 from gan_core.config import TrainConfig, knobs, to_mapping
 from gan_core.errors import ConfigError
+from gan_core.training.world import ALONE
 from studio import forms
 from studio.forms import build_form, command_line, configure, groups, preset_for, shown_knobs
 from studio.words import TABLE
@@ -97,7 +98,7 @@ def test_the_command_line_repeats_the_run(preset: str, monkeypatch) -> None:
     assert line.startswith(f"python -m gan_core train --preset {preset} --dataset glyphs")
     assert ("--lr-d" in line) == ("lr_d" in presets.beyond_preset(preset, config))
     asked = []
-    monkeypatch.setattr(cli, "_drive", lambda config, *_, **__: asked.append(config))
+    monkeypatch.setattr(cli, "_drive", lambda begin, **__: asked.append(begin(ALONE)[0]))
     monkeypatch.setattr("gan_core.runs.create_run", lambda *_, **__: type("Run", (), {"path": None}))
     assert cli.main(shlex.split(line)[3:]) == 0
     assert asked == [config]

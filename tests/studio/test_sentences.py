@@ -25,12 +25,13 @@ from gan_core import jobs
 from gan_core.checkpoints import load_generator, read_header
 from gan_core.child import Child
 from gan_core.data import load
-from gan_core.errors import GanError, JobError
+from gan_core.errors import GanError, JobError, ProcessLost
 from gan_core.files import write_json
 from gan_core.runs import reader
 from gan_core.runs.layout import find_run
 from gan_core.runs.writer import RunWriter, amend_status
-from gan_core.training import loop
+from gan_core.training import loop, world
+from gan_core.training.world import World
 from studio import forms, words
 from studio.handlers import guarded
 from studio.live import Live
@@ -90,6 +91,10 @@ def diverged(folder: Path) -> None:
     loop._diverged(session, "loss/G")
 
 
+def lost(folder: Path) -> None:
+    raise ProcessLost(f"{world.LOST} {reader.last_checkpoint(make_run(folder))}")
+
+
 RAISED: dict[str, tuple[Callable[[Path], object], list[str]]] = {
     "a step size of 9": (config(lr_g=9), ["error.range", "error.meant"]),
     "no steps": (config(steps=0), ["error.range"]),
@@ -109,6 +114,8 @@ RAISED: dict[str, tuple[Callable[[Path], object], list[str]]] = {
     "a full disk": (full_disk, ["error.run.full", "error.checkpoint.none"]),
     "a killed worker": (killed, ["error.end.memory", "error.checkpoint.none"]),
     "a diverged run": (diverged, ["error.end.diverged"]),
+    "a lost process": (lost, ["error.end.lost", "error.checkpoint.none"]),
+    "an odd batch": (lambda folder: World(0, 4).check(7), ["error.batch.shared"]),
     "an unknown run": (lambda folder: find_run(folder, "x. y"), ["error.unknown.run"]),
 }  # fmt: skip
 
