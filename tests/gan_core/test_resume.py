@@ -36,6 +36,11 @@ CASES = {
         "penalty": "r1", "penalty_every": 4, "d_norm": "spectral", "d_dropout": 0.2, "ema": 0.2,
         "memory_format": "channels_last",
     },
+    "conditional, ADA, lazy R1, dynamic schedule": {
+        "penalty": "r1", "penalty_every": 4, "d_norm": "none", "augment": "translation-cutout",
+        "ada_target": 0.3, "ada_images": 800, "schedule": "dynamic", "mode_seeking": 0.1,
+        "real_augment": "rotation", "batch_end": 32,
+    },
     "instance noise, augmentation, flips, two D steps": {
         "instance_noise": 0.2, "augment": "translation-cutout", "flips": 0.1, "d_steps": 2,
         "schedule": "cosine", "optimiser": "rmsprop", "conditioning": "projection",
