@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-from gan_core.config import TrainConfig
+from gan_core.config import TrainConfig, knobs
 from gan_core.data import DATASETS
 from gan_core.losses import CROSS_ENTROPY
+from gan_core.networks import NETWORKS
 from gan_core.penalties import PENALTIES
 
 
@@ -24,13 +26,42 @@ class Rule:
     refused: bool = False
 
 
+def built(config: TrainConfig, name: str) -> Any:
+    """A setting as the networks are built: some belong to a network's definition, whatever is asked for."""
+    return NETWORKS[config.network].fixed.get(name, getattr(config, name))
+
+
+def applies(name: str, config: TrainConfig) -> bool:
+    """Whether a setting means anything beside the others of `config`."""
+    about = knobs()[name]
+    unless, only = about.unless, about.only
+    if unless and getattr(config, unless[0]) == unless[1]:
+        return False
+    if only and getattr(config, only[0]) not in only[1]:
+        return False
+    return name not in NETWORKS[config.network].fixed
+
+
+def depends(name: str) -> bool:
+    """Whether a setting means something with certain others only."""
+    about = knobs()[name]
+    return bool(about.unless or about.only or any(name in row.fixed for row in NETWORKS.values()))
+
+
+def _unheard(config: TrainConfig) -> bool:
+    plain = TrainConfig()
+    fixed = NETWORKS[config.network].fixed
+    return any(getattr(config, name) not in (getattr(plain, name), value) for name, value in fixed.items())
+
+
 def _unconstrained(config: TrainConfig) -> bool:
-    free = config.penalty == "none" and not config.clip_weights and config.d_norm != "spectral"
+    spectral = built(config, "d_norm") == "spectral"
+    free = config.penalty == "none" and not config.clip_weights and not spectral
     return config.loss == "wasserstein" and free
 
 
 def _coupled_penalty(config: TrainConfig) -> bool:
-    return PENALTIES[config.penalty].alone and config.d_norm == "batch"
+    return PENALTIES[config.penalty].alone and built(config, "d_norm") == "batch"
 
 
 RULES: tuple[Rule, ...] = (
@@ -60,6 +91,20 @@ RULES: tuple[Rule, ...] = (
     Rule(
         lambda c: c.initialisation == "zero", "initialisation",
         "With all weights 0 every unit learns the same: this run is meant to fail.",
+    ),
+    Rule(
+        lambda c: c.initialisation == "zero" and built(c, "d_norm") == "spectral", "d_norm",
+        "Spectral norm divides each weight by its size, and weights of 0 have none: choose another "
+        "initialisation.", refused=True,
+    ),
+    Rule(
+        lambda c: c.clip_weights > 0 and built(c, "d_norm") == "spectral", "clip_weights",
+        "Spectral norm takes the size out of the weights that are clipped: one of the two is enough.",
+    ),
+    Rule(
+        _unheard, "network",
+        "These networks have norms and a dropout of their own: what was chosen for g_norm, d_norm or "
+        "d_dropout does nothing here.",
     ),
     Rule(
         lambda c: c.optimiser == "sgd" and max(c.lr_g, c.lr_d) < 0.02, "optimiser",

@@ -57,6 +57,7 @@ MUTANTS = (
     Mutant("clipping by value as by length", "training/objective.py", "nn.utils.clip_grad_value_(learning, value)", "nn.utils.clip_grad_norm_(learning, value)", STAB),
     Mutant("L1: the weight in place of its sign", "training/objective.py", "parameter.detach().sign()", "parameter.detach()", STAB),
     Mutant("spectral norm not applied", "networks/dcgan.py", "                spectral_norm(layer)", "                pass", STAB),
+    Mutant("a network's own norms not kept", "networks/__init__.py", "model = replace(model, **row.fixed)", "pass", STAB),
     Mutant("batch norm kept without norm", "networks/dcgan.py", 'norm=k > 0 and model.d_norm == "batch"', "norm=k > 0", STAB),
     Mutant("dropout ignored", "networks/dcgan.py", "nn.Dropout(model.d_dropout)", "nn.Dropout(0.0)", "test_branch.py test_stabilisers.py"),
     Mutant("instance noise does not fade", "training/objective.py", "noise.share = max(0.0, 1.0 - progress)", "noise.share = 1.0", STAB),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -26,7 +26,8 @@ class Network:
 
     `generator(model)` builds a module called as G(z (N, latent), labels (N,) or None) that gives pictures
     (N, C, H, W) in [-1, 1]; `discriminator(model)` one called as D(pictures, labels) that gives a
-    `Judgement`.
+    `Judgement`. `fixed` holds the settings that belong to its definition: they are built as it says, whatever
+    was asked for.
     """
 
     generator: Callable[[ModelConfig], nn.Module]
@@ -34,6 +35,7 @@ class Network:
     sizes: tuple[int, ...]
     paper: str
     summary: str
+    fixed: Mapping[str, Any] = field(default_factory=dict)
 
 
 def join_label(z: Tensor, labels: Tensor | None, classes: int) -> Tensor:
