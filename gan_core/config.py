@@ -39,6 +39,7 @@ class ModelConfig:
     d_norm: str = "batch"
     g_norm: str = "batch"
     d_dropout: float = 0.0
+    g_conditioning: str = "concatenation"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,11 +74,17 @@ class TrainConfig:
                              group="Networks")  # fmt: skip
     conditioning: str = knob("class-logits", "How the discriminator uses the label.",
                              unless=("conditional", False), group="Networks",
-                             choices=("class-logits", "projection"))  # fmt: skip
+                             choices=("class-logits", "projection", "auxiliary",
+                                      "concatenation"))  # fmt: skip
+    g_conditioning: str = knob("concatenation", "How the generator hears the label.",
+                               unless=("conditional", False), group="Networks",
+                               choices=("concatenation", "batch-norm"))  # fmt: skip
 
     loss: str = knob("non-saturating", "The game that the two networks play.", group="Loss", table="losses")
     class_weight: float = knob(0.5, "How much the pictures must look like the class that was asked for.",
-                               unless=("conditional", False), group="Loss", low=0.0, high=10.0)  # fmt: skip
+                               unless=("conditional", False),
+                               only=("conditioning", ("class-logits", "auxiliary")),
+                               group="Loss", low=0.0, high=10.0)  # fmt: skip
     d_steps: int = knob(1, "Discriminator updates for each generator update.", group="Loss", low=1, high=20)
 
     penalty: str = knob("none", "What holds the slope of the discriminator in check.",

@@ -54,6 +54,11 @@ def _unheard(config: TrainConfig) -> bool:
     return any(getattr(config, name) not in (getattr(plain, name), value) for name, value in fixed.items())
 
 
+def _no_norm_to_hear_with(config: TrainConfig) -> bool:
+    asked = config.conditional and config.g_conditioning == "batch-norm"
+    return asked and built(config, "g_norm") == "none"
+
+
 def _unconstrained(config: TrainConfig) -> bool:
     spectral = built(config, "d_norm") == "spectral"
     free = config.penalty == "none" and not config.clip_weights and not spectral
@@ -100,6 +105,11 @@ RULES: tuple[Rule, ...] = (
     Rule(
         lambda c: c.clip_weights > 0 and built(c, "d_norm") == "spectral", "clip_weights",
         "Spectral norm takes the size out of the weights that are clipped: one of the two is enough.",
+    ),
+    Rule(
+        _no_norm_to_hear_with, "g_conditioning",
+        "A generator without batch norm cannot hear the label there: choose g_conditioning concatenation, or "
+        "networks with batch norm.", refused=True,
     ),
     Rule(
         _unheard, "network",

@@ -25,8 +25,8 @@ PATIENCE = 30.0  # seconds a trial may take, import of torch included
 ENOUGH = 2.0  # seconds of training from which an earlier run says how fast the machine is
 LOOKED_AT = 20  # newest runs asked
 SLOWS = (
-    "size", "network", "latent", "g_width", "d_width", "conditional", "conditioning", "loss", "d_steps",
-    "batch", "device", "precision", "memory_format", "threads",
+    "size", "network", "latent", "g_width", "d_width", "conditional", "conditioning",
+    "g_conditioning", "loss", "d_steps", "batch", "device", "precision", "memory_format", "threads",
 )  # fmt: skip
 TRIAL = """
 import json, os, sys

@@ -29,6 +29,7 @@ class Mutant:
 
 
 LOSS, PEN, STAB = "test_losses.py", "test_penalties.py", "test_stabilisers.py"
+LABELS = "test_labels.py"
 MUTANTS = (
     Mutant("non-saturating D: a sign", "losses.py", "F.softplus(-real).mean() + F.softplus(fake)", "F.softplus(real).mean() + F.softplus(fake)", LOSS),
     Mutant("non-saturating G: a sign", "losses.py", "return F.softplus(-fake).mean()", "return F.softplus(fake).mean()", LOSS),
@@ -60,6 +61,12 @@ MUTANTS = (
     Mutant("a network's own norms not kept", "networks/__init__.py", "model = replace(model, **row.fixed)", "pass", STAB),
     Mutant("batch norm kept without norm", "networks/dcgan.py", 'norm=k > 0 and model.d_norm == "batch"', "norm=k > 0", STAB),
     Mutant("dropout ignored", "networks/dcgan.py", "nn.Dropout(model.d_dropout)", "nn.Dropout(0.0)", "test_branch.py test_stabilisers.py"),
+    Mutant("auxiliary: fakes are not named", "training/step.py", "        if objective.names_fakes:", "        if False:", LABELS),
+    Mutant("auxiliary: realness among the names", "networks/base.py", 'out[:, 1:] if self.how == "auxiliary"', 'out[:, :-1] if self.how == "auxiliary"', LABELS),
+    Mutant("label planes: the same for all", "networks/labels.py", "own = F.one_hot(labels, self.classes)", "own = F.one_hot(labels * 0, self.classes)", LABELS),
+    Mutant("class norm: no offset", "networks/labels.py", "return self.norm(h) * gain + offset", "return self.norm(h) * gain", LABELS),
+    Mutant("class norm: labels between classes lose their shares", "networks/labels.py", "return labels.to(table.dtype) @ table", "return F.embedding(labels.argmax(1), table)", LABELS),
+    Mutant("projection: without the label", "networks/base.py", "(self.embedding(labels) * features).sum(1)", "(self.embedding(labels * 0) * features).sum(1)", "test_networks.py"),
     Mutant("instance noise does not fade", "training/objective.py", "noise.share = max(0.0, 1.0 - progress)", "noise.share = 1.0", STAB),
     Mutant("uniform from 0 to 1", "latent.py", "2 * torch.special.ndtr(normal) - 1", "torch.special.ndtr(normal)", STAB),
     Mutant("Laplacian not of unit size", "latent.py", "(2 * tail).log() / 2**0.5", "(2 * tail).log()", STAB),

@@ -12,6 +12,7 @@ from gan_core.networks import articles
 from gan_core.networks.base import INITIALISATIONS, Head, Judgement, Network, init_weights
 from gan_core.networks.dcgan import Discriminator, Generator, measured
 from gan_core.networks.folded import FoldedDiscriminator, FoldedGenerator
+from gan_core.networks.labels import ClassNorms, LabelPlanes
 from gan_core.networks.residual import (
     R3Discriminator,
     R3Generator,
@@ -103,9 +104,22 @@ def build_pair(
     """Generator and discriminator with fresh weights, drawn from `seed` where one is given."""
     row = NETWORKS[model.network]
     model = replace(model, **row.fixed)
-    G, D = row.generator(model), row.discriminator(model)
+    G, D = _generator(row, model), _discriminator(row, model)
     generator = None if seed is None else torch.Generator().manual_seed(seed)
     for net in (G, D):
         init_weights(net, generator, initialisation)
     measured(D, model)  # after the first weights are drawn: it wraps them
     return G, D
+
+
+def _generator(row: Network, model: ModelConfig) -> nn.Module:
+    if model.classes and model.g_conditioning == "batch-norm":
+        return ClassNorms(row.generator(replace(model, classes=0)), model.classes)
+    return row.generator(model)
+
+
+def _discriminator(row: Network, model: ModelConfig) -> nn.Module:
+    if model.classes and model.conditioning == "concatenation":
+        channels = model.channels + model.classes
+        return LabelPlanes(row.discriminator(replace(model, channels=channels, classes=0)), model.classes)
+    return row.discriminator(model)

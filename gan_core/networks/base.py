@@ -54,28 +54,30 @@ def join_label(z: Tensor, labels: Tensor | None, classes: int) -> Tensor:
 class Head(nn.Module):
     """The last layer of a discriminator: features (N, F) and labels (N,) to a `Judgement`.
 
-    Without classes: one logit. `class-logits`: a real/fake logit per class, of which the sample's own is
-    taken, and K logits that name the class. `projection`: one logit plus the inner product of features
-    and label embedding (Miyato & Koyama 2018, arXiv 1802.05637, eq. 4).
+    Without classes, or where the label has come in before: one logit. `class-logits`: a real/fake logit per
+    class, of which the sample's own is taken, and K logits that name the class. `auxiliary`: one real/fake
+    logit, and K that name the class (Odena et al. 2017, arXiv 1610.09585). `projection`: one logit plus the
+    inner product of features and label embedding (Miyato & Koyama 2018, arXiv 1802.05637, eq. 4).
     """
 
     def __init__(self, features: int, model: ModelConfig) -> None:
         super().__init__()
-        self.named = model.classes if model.conditioning == "class-logits" else 0
-        self.linear = nn.Linear(features, 2 * self.named or 1)
-        projecting = model.classes > 0 and not self.named
-        self.embedding = nn.Embedding(model.classes, features) if projecting else None
+        self.classes, self.how = model.classes, model.conditioning if model.classes else ""
+        outputs = {"class-logits": 2 * model.classes, "auxiliary": 1 + model.classes}.get(self.how, 1)
+        self.linear = nn.Linear(features, outputs)
+        self.embedding = nn.Embedding(model.classes, features) if self.how == "projection" else None
 
     def forward(self, features: Tensor, labels: Tensor | None) -> Judgement:
-        out = self.linear(features)
-        if self.named:
+        out = self.linear(features)  # (N, outputs): realness first, then the names of the classes
+        if self.how == "class-logits":
             assert labels is not None
-            realness = out[:, : self.named].gather(1, labels[:, None])[:, 0]
-            return Judgement(realness, out[:, self.named :])
+            realness = out[:, : self.classes].gather(1, labels[:, None])[:, 0]
+            return Judgement(realness, out[:, self.classes :])
+        realness = out[:, 0]
         if self.embedding is not None:
             assert labels is not None
-            return Judgement(out[:, 0] + (self.embedding(labels) * features).sum(1), None)
-        return Judgement(out[:, 0], None)
+            realness = realness + (self.embedding(labels) * features).sum(1)
+        return Judgement(realness, out[:, 1:] if self.how == "auxiliary" else None)
 
 
 class NormFree(nn.Module):

@@ -53,6 +53,7 @@ def objective_of(config: TrainConfig) -> tuple[Objective, Fade]:
     objective = Objective(
         loss=game_of(config),
         class_weight=config.class_weight,
+        names_fakes=config.conditioning == "auxiliary",  # Odena et al. 2017, eq. 3
         penalty=term if every == 1 else no_penalty,
         lazy_penalty=None if every == 1 or term is no_penalty else term,
         limit=limit_of(config),

@@ -141,7 +141,7 @@ def model_config(config: TrainConfig) -> ModelConfig:
         classes=len(source.classes) if config.conditional else 0,
         latent=config.latent, g_width=config.g_width, d_width=config.d_width,
         conditioning=config.conditioning, noise=config.noise, d_norm=config.d_norm,
-        g_norm=config.g_norm, d_dropout=config.d_dropout,
+        g_norm=config.g_norm, d_dropout=config.d_dropout, g_conditioning=config.g_conditioning,
     )  # fmt: skip
 
 

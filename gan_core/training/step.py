@@ -30,11 +30,13 @@ class Objective:
 
     `augment` changes real and fake pictures alike before D sees them; `penalty` is added to D's loss, or
     `lazy_penalty` now and then in a step of its own; `class_weight` weighs the cross-entropy of the labels
-    that D names. `limit` changes gradients before a step, `constrain` D's weights after its own.
+    that D names, on its own side of real pictures, and of fakes too where it `names_fakes`. `limit` changes
+    gradients before a step, `constrain` D's weights after its own.
     """
 
     loss: GanLoss
     class_weight: float = 0.0
+    names_fakes: bool = False
     augment: Callable[[Tensor], Tensor] = unchanged
     penalty: PenaltyTerm = no_penalty
     lazy_penalty: PenaltyTerm | None = None
@@ -83,6 +85,8 @@ def d_step(state: State, batch: Batch, fake: Tensor, objective: Objective) -> Ou
         real_logits, fake_logits = on_real.realness.float(), on_fake.realness.float()
         adversarial = objective.loss.d(real_logits, fake_logits)
         naming = objective.naming(on_real, batch.labels)
+        if objective.names_fakes:
+            naming = naming + objective.naming(on_fake, batch.labels)
     penalty = objective.penalty(state.D, real, fake, batch.labels)
     descend(state.D, state.d_optimizer, adversarial + naming + penalty, objective)
     if objective.constrain:

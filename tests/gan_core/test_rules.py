@@ -19,6 +19,7 @@ BROKEN = {
     "initialisation": {"initialisation": "zero"},
     "d_norm": {"initialisation": "zero", "network": "resnet"},
     "clip_weights": {"clip_weights": 0.01, "network": "sndcgan"},
+    "g_conditioning": {"network": "r3", "g_conditioning": "batch-norm"},
     "network": {"network": "r3", "g_norm": "none", "d_norm": "spectral"},
     "optimiser": {"optimiser": "sgd"},
 }
@@ -31,6 +32,7 @@ MENDED = {
     "initialisation": {"initialisation": "xavier"},
     "d_norm": {"initialisation": "zero", "d_norm": "none"},
     "clip_weights": {"clip_weights": 0.01, "d_norm": "none"},
+    "g_conditioning": {"network": "sndcgan", "g_conditioning": "batch-norm", "g_norm": "none"},
     "network": {"network": "r3", "g_norm": "none", "d_norm": "none"},
     "optimiser": {"optimiser": "sgd", "lr_g": 0.05},
 }
