@@ -13,6 +13,7 @@ from gan_core.config import TrainConfig, knobs
 from gan_core.data import DATASETS
 from gan_core.losses import CROSS_ENTROPY
 from gan_core.networks import NETWORKS
+from gan_core.networks.base import GROUP
 from gan_core.penalties import PENALTIES
 
 
@@ -57,6 +58,14 @@ def _unheard(config: TrainConfig) -> bool:
 def _no_norm_to_hear_with(config: TrainConfig) -> bool:
     asked = config.conditional and config.g_conditioning == "batch-norm"
     return asked and built(config, "g_norm") == "none"
+
+
+def _torn_groups(config: TrainConfig) -> bool:
+    return config.batch % (config.pack * (GROUP if config.d_minibatch_std else 1)) > 0
+
+
+def _packed_labels(config: TrainConfig) -> bool:
+    return config.pack > 1 and config.conditional and config.conditioning != "concatenation"
 
 
 def _unconstrained(config: TrainConfig) -> bool:
@@ -110,6 +119,26 @@ RULES: tuple[Rule, ...] = (
         _no_norm_to_hear_with, "g_conditioning",
         "A generator without batch norm cannot hear the label there: choose g_conditioning concatenation, or "
         "networks with batch norm.", refused=True,
+    ),
+    Rule(
+        _torn_groups, "batch",
+        "The batch must divide into packs of pictures, and these into groups of four where their deviation "
+        "is shown: choose a batch such as 64 or 96.", refused=True,
+    ),
+    Rule(
+        _packed_labels, "pack",
+        "One logit for a pack of pictures cannot be that of one label: choose conditioning concatenation, "
+        "train without labels, or leave pack at 1.", refused=True,
+    ),
+    Rule(
+        lambda c: c.codes > 0 and c.pack > 1, "code_classes",
+        "The codes must be read from each picture by itself: leave pack at 1, or train without codes.",
+        refused=True,
+    ),
+    Rule(
+        lambda c: c.d_minibatch_std and PENALTIES[c.penalty].alone, "d_minibatch_std",
+        "This penalty measures the slope at each picture, but the minibatch deviation compares pictures: "
+        "choose the penalty r1-difference, or pack in its place.",
     ),
     Rule(
         _unheard, "network",

@@ -29,7 +29,7 @@ class Mutant:
 
 
 LOSS, PEN, STAB = "test_losses.py", "test_penalties.py", "test_stabilisers.py"
-LABELS = "test_labels.py"
+LABELS, TOGETHER, CODES = "test_labels.py", "test_together.py", "test_codes.py"
 MUTANTS = (
     Mutant("non-saturating D: a sign", "losses.py", "F.softplus(-real).mean() + F.softplus(fake)", "F.softplus(real).mean() + F.softplus(fake)", LOSS),
     Mutant("non-saturating G: a sign", "losses.py", "return F.softplus(-fake).mean()", "return F.softplus(fake).mean()", LOSS),
@@ -66,6 +66,11 @@ MUTANTS = (
     Mutant("label planes: the same for all", "networks/labels.py", "own = F.one_hot(labels, self.classes)", "own = F.one_hot(labels * 0, self.classes)", LABELS),
     Mutant("class norm: no offset", "networks/labels.py", "return self.norm(h) * gain + offset", "return self.norm(h) * gain", LABELS),
     Mutant("class norm: labels between classes lose their shares", "networks/labels.py", "return labels.to(table.dtype) @ table", "return F.embedding(labels.argmax(1), table)", LABELS),
+    Mutant("minibatch deviation: over the whole batch", "networks/base.py", "features.float().view(-1, GROUP, features.shape[1])", "features.float()[None]", TOGETHER),
+    Mutant("minibatch deviation: variance", "networks/base.py", "(groups.var(1, correction=0) + TINY).sqrt().mean(1)", "(groups.var(1, correction=0) + TINY).mean(1)", TOGETHER),
+    Mutant("minibatch deviation: not shown", "networks/base.py", "if self.compares else features\n", "if False else features\n", TOGETHER),
+    Mutant("packs: every second picture left out", "training/objective.py", "pictures.reshape(count // self.size, self.size * channels, height, width)", "pictures[:: self.size].repeat(1, self.size, 1, 1)", TOGETHER),
+    Mutant("packs: not packed", "training/objective.py", "        changes.append(Pack(config.pack))", "        pass", TOGETHER),
     Mutant("projection: without the label", "networks/base.py", "(self.embedding(labels) * features).sum(1)", "(self.embedding(labels * 0) * features).sum(1)", "test_networks.py"),
     Mutant("instance noise does not fade", "training/objective.py", "noise.share = max(0.0, 1.0 - progress)", "noise.share = 1.0", STAB),
     Mutant("uniform from 0 to 1", "latent.py", "2 * torch.special.ndtr(normal) - 1", "torch.special.ndtr(normal)", STAB),

@@ -119,7 +119,8 @@ def _generator(row: Network, model: ModelConfig) -> nn.Module:
 
 
 def _discriminator(row: Network, model: ModelConfig) -> nn.Module:
+    """One that looks at packs of pictures has that many times the channels."""
     if model.classes and model.conditioning == "concatenation":
-        channels = model.channels + model.classes
+        channels = model.pack * (model.channels + model.classes)
         return LabelPlanes(row.discriminator(replace(model, channels=channels, classes=0)), model.classes)
-    return row.discriminator(model)
+    return row.discriminator(replace(model, channels=model.pack * model.channels))

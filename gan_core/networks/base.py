@@ -12,12 +12,16 @@ from torch import Tensor, nn
 
 from gan_core.config import ModelConfig
 
+GROUP = 4  # pictures that the minibatch deviation compares
+TINY = 1e-8  # under its square root: the slope is finite where all are alike
+
 
 class Judgement(NamedTuple):
     """A discriminator's answer to N pictures."""
 
     realness: Tensor  # (N,) logits: above 0 means "real"
     classes: Tensor | None  # (N, K) logits of the label, where the discriminator names it
+    codes: Tensor | None = None  # (N, K + 2 M), what it reads of InfoGAN's codes: see `gan_core.codes`
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +62,30 @@ class Head(nn.Module):
     class, of which the sample's own is taken, and K logits that name the class. `auxiliary`: one real/fake
     logit, and K that name the class (Odena et al. 2017, arXiv 1610.09585). `projection`: one logit plus the
     inner product of features and label embedding (Miyato & Koyama 2018, arXiv 1802.05637, eq. 4).
+
+    With `d_minibatch_std` one number more is looked at, `deviation`. With codes in z a second, small head
+    reads them from the same features: InfoGAN's Q.
     """
 
     def __init__(self, features: int, model: ModelConfig) -> None:
         super().__init__()
+        answers = model.code_classes + 2 * model.code_numbers
+        reading = reader(features, answers, model.d_norm) if answers else None
+        self.compares = model.d_minibatch_std
+        features += self.compares
         self.classes, self.how = model.classes, model.conditioning if model.classes else ""
         outputs = {"class-logits": 2 * model.classes, "auxiliary": 1 + model.classes}.get(self.how, 1)
         self.linear = nn.Linear(features, outputs)
         self.embedding = nn.Embedding(model.classes, features) if self.how == "projection" else None
+        self.reader = reading
 
     def forward(self, features: Tensor, labels: Tensor | None) -> Judgement:
+        seen = torch.cat([features, deviation(features)], dim=1) if self.compares else features
+        judgement = self.judge(seen, labels)
+        return judgement if self.reader is None else judgement._replace(codes=self.reader(features))
+
+    def judge(self, features: Tensor, labels: Tensor | None) -> Judgement:
+        """Realness and the classes' names."""
         out = self.linear(features)  # (N, outputs): realness first, then the names of the classes
         if self.how == "class-logits":
             assert labels is not None
@@ -78,6 +96,23 @@ class Head(nn.Module):
             assert labels is not None
             realness = realness + (self.embedding(labels) * features).sum(1)
         return Judgement(realness, out[:, 1:] if self.how == "auxiliary" else None)
+
+
+def deviation(features: Tensor) -> Tensor:
+    """How far a picture's group differs within itself: features (N, F) to (N, 1), the same for a group.
+
+    The standard deviation over `GROUP` pictures in a row, the mean over the features. A constant map before a
+    convolution is one number before a linear head. Source: Karras et al. 2018, arXiv 1710.10196, section 3.
+    """
+    groups = features.float().view(-1, GROUP, features.shape[1])  # (N / 4, 4, F)
+    spread = (groups.var(1, correction=0) + TINY).sqrt().mean(1)  # (N / 4,)
+    return spread.repeat_interleave(GROUP)[:, None].to(features.dtype)
+
+
+def reader(features: int, answers: int, norm: str) -> nn.Sequential:
+    """Q of InfoGAN: one hidden layer of 128. Source: Chen et al. 2016, arXiv 1606.03657, appendix C."""
+    middle = nn.BatchNorm1d(128) if norm == "batch" else nn.Identity()
+    return nn.Sequential(nn.Linear(features, 128), middle, nn.LeakyReLU(0.1), nn.Linear(128, answers))
 
 
 class NormFree(nn.Module):

@@ -31,6 +31,22 @@ class Chain:
 
 
 @dataclass(frozen=True, slots=True)
+class Pack:
+    """Every `size` pictures in a row as one of `size` times the channels, so that D judges them together.
+
+    A batch holds real pictures only or fakes only, so each pack does too. All that follows, logits, losses
+    and penalties, is of packs. Source: PacGAN, Lin et al. 2018, arXiv 1712.04086, section 3.
+    """
+
+    size: int
+
+    def __call__(self, pictures: Tensor) -> Tensor:
+        """(N, C, H, W) to (N / size, size * C, H, W)."""
+        count, channels, height, width = pictures.shape
+        return pictures.reshape(count // self.size, self.size * channels, height, width)
+
+
+@dataclass(frozen=True, slots=True)
 class Fade:
     """Lets instance noise fall to nothing over the budget."""
 
@@ -48,12 +64,16 @@ def objective_of(config: TrainConfig) -> tuple[Objective, Fade]:
     changes: list[Change] = [*noises]
     if config.augment != "none":
         changes.append(AUGMENTS[config.augment].function)
+    if config.pack > 1:  # last: each picture is changed by itself, and penalties see packs as D does
+        changes.append(Pack(config.pack))
     every = config.penalty_every
     term = penalty_of(config)
     objective = Objective(
         loss=game_of(config),
         class_weight=config.class_weight,
         names_fakes=config.conditioning == "auxiliary",  # Odena et al. 2017, eq. 3
+        code_weight=config.code_weight,
+        code_classes=config.code_classes,
         penalty=term if every == 1 else no_penalty,
         lazy_penalty=None if every == 1 or term is no_penalty else term,
         limit=limit_of(config),

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gan_core.augment import unchanged
+from gan_core.codes import code_loss
 from gan_core.losses import GanLoss
 from gan_core.networks import Judgement
 from gan_core.training.feed import Batch
@@ -30,13 +31,16 @@ class Objective:
 
     `augment` changes real and fake pictures alike before D sees them; `penalty` is added to D's loss, or
     `lazy_penalty` now and then in a step of its own; `class_weight` weighs the cross-entropy of the labels
-    that D names, on its own side of real pictures, and of fakes too where it `names_fakes`. `limit` changes
-    gradients before a step, `constrain` D's weights after its own.
+    that D names, on its own side of real pictures, and of fakes too where it `names_fakes`; `code_weight`
+    weighs how far D misreads the codes in z, of which the one-hot one has `code_classes` values. `limit`
+    changes gradients before a step, `constrain` D's weights after its own.
     """
 
     loss: GanLoss
     class_weight: float = 0.0
     names_fakes: bool = False
+    code_weight: float = 0.0
+    code_classes: int = 0
     augment: Callable[[Tensor], Tensor] = unchanged
     penalty: PenaltyTerm = no_penalty
     lazy_penalty: PenaltyTerm | None = None
@@ -48,6 +52,12 @@ class Objective:
         if judgement.classes is None or labels is None or self.class_weight == 0:
             return 0.0
         return self.class_weight * F.cross_entropy(judgement.classes.float(), labels)
+
+    def reading(self, judgement: Judgement, z: Tensor) -> Tensor | float:
+        """How far D misreads the codes in z, weighted. Source: InfoGAN, Chen 2016, arXiv 1606.03657."""
+        if judgement.codes is None or self.code_weight == 0:
+            return 0.0
+        return self.code_weight * code_loss(judgement.codes.float(), z, self.code_classes)
 
 
 class Outcome(NamedTuple):
@@ -61,7 +71,8 @@ class Outcome(NamedTuple):
 def draw_fake(state: State, labels: Tensor | None, count: int) -> Tensor:
     """Generated pictures (count, C, H, W) in [-1, 1], joined to the generator's graph."""
     with state.machine.autocast():
-        fake: Tensor = state.G(state.draw_z(count), labels)
+        state.z = state.draw_z(count)
+        fake: Tensor = state.G(state.z, labels)
     return fake
 
 
@@ -87,8 +98,9 @@ def d_step(state: State, batch: Batch, fake: Tensor, objective: Objective) -> Ou
         naming = objective.naming(on_real, batch.labels)
         if objective.names_fakes:
             naming = naming + objective.naming(on_fake, batch.labels)
+        reading = objective.reading(on_fake, state.z)
     penalty = objective.penalty(state.D, real, fake, batch.labels)
-    descend(state.D, state.d_optimizer, adversarial + naming + penalty, objective)
+    descend(state.D, state.d_optimizer, adversarial + naming + penalty + reading, objective)
     if objective.constrain:
         objective.constrain(state.D)
     return Outcome(adversarial.detach(), real_logits.detach(), fake_logits.detach())
@@ -109,7 +121,8 @@ def g_step(state: State, batch: Batch, fake: Tensor, objective: Objective) -> Ou
                 real_logits = state.D(objective.augment(batch.images), batch.labels).realness.float()
         adversarial = objective.loss.g(real_logits, fake_logits)
         naming = objective.naming(on_fake, batch.labels)
-    descend(state.G, state.g_optimizer, adversarial + naming, objective)
+        reading = objective.reading(on_fake, state.z)
+    descend(state.G, state.g_optimizer, adversarial + naming + reading, objective)
     state.D.requires_grad_(True)
     return Outcome(adversarial.detach(), real_logits, fake_logits.detach())
 

@@ -20,6 +20,10 @@ BROKEN = {
     "d_norm": {"initialisation": "zero", "network": "resnet"},
     "clip_weights": {"clip_weights": 0.01, "network": "sndcgan"},
     "g_conditioning": {"network": "r3", "g_conditioning": "batch-norm"},
+    "batch": {"batch": 20, "d_minibatch_std": True, "pack": 2, "conditional": False},
+    "pack": {"pack": 2},
+    "code_classes": {"pack": 2, "code_classes": 10, "conditional": False},
+    "d_minibatch_std": {"penalty": "r1", "d_norm": "none", "d_minibatch_std": True},
     "network": {"network": "r3", "g_norm": "none", "d_norm": "spectral"},
     "optimiser": {"optimiser": "sgd"},
 }
@@ -33,6 +37,10 @@ MENDED = {
     "d_norm": {"initialisation": "zero", "d_norm": "none"},
     "clip_weights": {"clip_weights": 0.01, "d_norm": "none"},
     "g_conditioning": {"network": "sndcgan", "g_conditioning": "batch-norm", "g_norm": "none"},
+    "batch": {"batch": 20, "d_minibatch_std": True},
+    "pack": {"pack": 2, "conditioning": "concatenation"},
+    "code_classes": {"code_classes": 10, "conditional": False},
+    "d_minibatch_std": {"penalty": "r1-difference", "d_norm": "none", "d_minibatch_std": True},
     "network": {"network": "r3", "g_norm": "none", "d_norm": "none"},
     "optimiser": {"optimiser": "sgd", "lr_g": 0.05},
 }
