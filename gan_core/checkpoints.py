@@ -20,7 +20,9 @@ from gan_core.networks import NETWORKS, build_pair
 
 FORMAT = "gan_core.generator"
 SCHEMA = 1
-LIMITS = {"channels": 3, "classes": 1000, "latent": 1024, "g_width": 512, "d_width": 512}
+LIMITS = {"channels": 3, "classes": 1000, "latent": 1152, "g_width": 512, "d_width": 512, "code_classes": 100,
+          "code_numbers": 20}  # fmt: skip
+MAY_BE_ZERO = ("classes", "code_classes", "code_numbers")
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, str]) -> None:
@@ -118,5 +120,7 @@ def _check_model(path: Path, model: ModelConfig) -> None:
     whole = all(isinstance(getattr(model, name), int) for name in LIMITS)
     if row is None or model.size not in row.sizes or not whole:
         raise WeightsError(f"{path.name} asks for a network that is not known here ({model.network!r}).")
-    if any(not (name != "classes") <= getattr(model, name) <= limit for name, limit in LIMITS.items()):
+    least = {name: int(name not in MAY_BE_ZERO) for name in LIMITS}
+    within = all(least[name] <= getattr(model, name) <= LIMITS[name] for name in LIMITS)
+    if not within or model.code_classes + model.code_numbers >= model.latent:
         raise WeightsError(f"{path.name} asks for a network that is too large or too small.")

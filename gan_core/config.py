@@ -24,7 +24,7 @@ class ModelConfig:
     """Shape of a generator and discriminator pair.
 
     `size` is the side of the square picture in pixels, `classes` the number of labels (0: unconditional),
-    `latent` the length of z.
+    `latent` the length of z, InfoGAN's codes at its end included.
     """
 
     network: str
@@ -39,6 +39,11 @@ class ModelConfig:
     d_norm: str = "batch"
     g_norm: str = "batch"
     d_dropout: float = 0.0
+    g_conditioning: str = "concatenation"
+    code_classes: int = 0
+    code_numbers: int = 0
+    d_minibatch_std: bool = False
+    pack: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,11 +80,23 @@ class TrainConfig:
                              group="Networks")  # fmt: skip
     conditioning: str = knob("class-logits", "How the discriminator uses the label.",
                              unless=("conditional", False), group="Networks",
-                             choices=("class-logits", "projection"))  # fmt: skip
+                             choices=("class-logits", "projection", "auxiliary",
+                                      "concatenation"))  # fmt: skip
+    g_conditioning: str = knob("concatenation", "How the generator hears the label.",
+                               unless=("conditional", False), group="Networks",
+                               choices=("concatenation", "batch-norm"))  # fmt: skip
+    code_classes: int = knob(0, "Kinds that the networks find by themselves and show when asked; 0 is off.",
+                             group="Networks", low=0, high=100)  # fmt: skip
+    code_numbers: int = knob(0, "Sliders that the networks find by themselves, such as slant; 0 is off.",
+                             group="Networks", low=0, high=20)  # fmt: skip
 
     loss: str = knob("non-saturating", "The game that the two networks play.", group="Loss", table="losses")
     class_weight: float = knob(0.5, "How much the pictures must look like the class that was asked for.",
-                               unless=("conditional", False), group="Loss", low=0.0, high=10.0)  # fmt: skip
+                               unless=("conditional", False),
+                               only=("conditioning", ("class-logits", "auxiliary")),
+                               group="Loss", low=0.0, high=10.0)  # fmt: skip
+    code_weight: float = knob(1.0, "How much the pictures must show the codes they were drawn by.",
+                              unless=("codes", 0), group="Loss", low=0.0, high=10.0)  # fmt: skip
     mode_seeking: float = knob(0.0, "How much different noise must give different pictures; 0 is off.",
                                group="Loss", low=0.0, high=10.0)  # fmt: skip
     d_steps: int = knob(1, "Discriminator updates in each step.", group="Loss", low=1, high=20)
@@ -111,6 +128,11 @@ class TrainConfig:
     ada_images: int = knob(50_000, "Pictures in which the chance of a change can go from none to all.",
                            unless=("ada_target", 0.0), group="Stabilisers",
                            low=100, high=100_000_000)  # fmt: skip
+    d_minibatch_std: bool = knob(
+        False, "Show the discriminator how far four pictures differ: against sameness.", group="Stabilisers"
+    )  # fmt: skip
+    pack: int = knob(1, "Pictures that the discriminator judges together: against sameness.",
+                     group="Stabilisers", low=1, high=4)  # fmt: skip
     l1: float = knob(0.0, "Pull of all weights towards 0, the same for each.",
                      group="Stabilisers", low=0.0, high=1.0, scale="log")  # fmt: skip
     weight_decay: float = knob(0.0, "Pull of all weights towards 0, in proportion to their size.",
@@ -167,6 +189,11 @@ class TrainConfig:
                               group="Machine", choices=("auto", "contiguous", "channels_last"))  # fmt: skip
     threads: int = knob(0, "Processor threads to use; 0 times a few counts at the start.",
                         group="Machine", low=0, high=256)  # fmt: skip
+
+    @property
+    def codes(self) -> int:
+        """How many numbers of z are InfoGAN's codes."""
+        return self.code_classes + self.code_numbers
 
 
 def knobs() -> dict[str, Knob]:

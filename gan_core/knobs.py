@@ -22,6 +22,7 @@ class Knob:
     scale: str = "linear"  # "log" for what is chosen by powers of ten
     table: str = ""  # name of the table in gan_core.catalog whose keys are the choices
     unless: tuple[str, Any] | None = None  # (setting, value) with which this one means nothing
+    only: tuple[str, tuple[Any, ...]] | None = None  # (setting, values) with which alone it means something
     local: bool = False  # about this machine: never taken from a visitor, never part of a recipe
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -50,10 +51,35 @@ NOISES: dict[str, Noise] = {
 }
 
 
-def sample_latents(count: int, dim: int, seed: int, noise: str = "gaussian") -> Tensor:
-    """Points of a row of `NOISES`, (count, dim) float32; row i depends on (seed, i) only, not on `count`."""
+def shape_of(noise: str, classes: int = 0, numbers: int = 0) -> Callable[[Tensor], Tensor]:
+    """From standard normal numbers (N, L) to z (N, L): noise of this row, then InfoGAN's codes.
+
+    The codes are a one-hot code of `classes` values, each equally often, and `numbers` even between -1 and 1.
+    """
+    plain = NOISES[noise].shape
+    if classes + numbers == 0:
+        return plain
+
+    def shape(normal: Tensor) -> Tensor:
+        first = normal.shape[1] - classes - numbers
+        free, code, even = normal.tensor_split((first, first + classes), dim=1)
+        parts = [plain(free)]
+        if classes:  # the largest of K normal numbers is each of them equally often
+            parts.append(F.one_hot(code.argmax(1), classes).to(normal.dtype))
+        return torch.cat([*parts, uniform(even)], dim=1)
+
+    return shape
+
+
+def sample_latents(
+    count: int, dim: int, seed: int, noise: str = "gaussian", codes: tuple[int, int] = (0, 0)
+) -> Tensor:
+    """Points of a row of `NOISES`, (count, dim) float32; row i depends on (seed, i) only, not on `count`.
+
+    `codes` are the code's classes and the numbers at the end of z: see `shape_of`.
+    """
     rows = np.random.default_rng(seed).standard_normal((count, dim))
-    return NOISES[noise].shape(torch.from_numpy(rows.astype(np.float32)))
+    return shape_of(noise, *codes)(torch.from_numpy(rows.astype(np.float32)))
 
 
 def lerp(a: Tensor, b: Tensor, t: Tensor | float) -> Tensor:

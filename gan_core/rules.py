@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-from gan_core.config import TrainConfig
+from gan_core.config import TrainConfig, knobs
 from gan_core.data import DATASETS
 from gan_core.losses import CROSS_ENTROPY
+from gan_core.networks import NETWORKS
+from gan_core.networks.base import GROUP
 from gan_core.penalties import PENALTIES
 
 
@@ -24,14 +27,55 @@ class Rule:
     refused: bool = False
 
 
+def built(config: TrainConfig, name: str) -> Any:
+    """A setting as the networks are built: some belong to a network's definition, whatever is asked for."""
+    return NETWORKS[config.network].fixed.get(name, getattr(config, name))
+
+
+def applies(name: str, config: TrainConfig) -> bool:
+    """Whether a setting means anything beside the others of `config`."""
+    about = knobs()[name]
+    unless, only = about.unless, about.only
+    if unless and getattr(config, unless[0]) == unless[1]:
+        return False
+    if only and getattr(config, only[0]) not in only[1]:
+        return False
+    return name not in NETWORKS[config.network].fixed
+
+
+def depends(name: str) -> bool:
+    """Whether a setting means something with certain others only."""
+    about = knobs()[name]
+    return bool(about.unless or about.only or any(name in row.fixed for row in NETWORKS.values()))
+
+
+def _unheard(config: TrainConfig) -> bool:
+    plain = TrainConfig()
+    fixed = NETWORKS[config.network].fixed
+    return any(getattr(config, name) not in (getattr(plain, name), value) for name, value in fixed.items())
+
+
+def _no_norm_to_hear_with(config: TrainConfig) -> bool:
+    asked = config.conditional and config.g_conditioning == "batch-norm"
+    return asked and built(config, "g_norm") == "none"
+
+
+def _torn_groups(config: TrainConfig) -> bool:
+    return config.batch % (config.pack * (GROUP if config.d_minibatch_std else 1)) > 0
+
+
+def _packed_labels(config: TrainConfig) -> bool:
+    return config.pack > 1 and config.conditional and config.conditioning != "concatenation"
+
+
 def _unconstrained(config: TrainConfig) -> bool:
     penalised = config.penalty != "none" and config.penalty_weight != 0
-    free = not penalised and not config.clip_weights and config.d_norm != "spectral"
+    free = not penalised and not config.clip_weights and built(config, "d_norm") != "spectral"
     return config.loss == "wasserstein" and free
 
 
 def _coupled_penalty(config: TrainConfig) -> bool:
-    return PENALTIES[config.penalty].alone and config.d_norm == "batch"
+    return PENALTIES[config.penalty].alone and built(config, "d_norm") == "batch"
 
 
 RULES: tuple[Rule, ...] = (
@@ -75,6 +119,45 @@ RULES: tuple[Rule, ...] = (
     Rule(
         lambda c: c.initialisation == "zero", "initialisation",
         "With all weights 0 every unit learns the same: this run is meant to fail.",
+    ),
+    Rule(
+        lambda c: c.initialisation == "zero" and built(c, "d_norm") == "spectral", "d_norm",
+        "Spectral norm divides each weight by its size, and weights of 0 have none: choose another "
+        "initialisation.", refused=True,
+    ),
+    Rule(
+        lambda c: c.clip_weights > 0 and built(c, "d_norm") == "spectral", "clip_weights",
+        "Spectral norm takes the size out of the weights that are clipped: one of the two is enough.",
+    ),
+    Rule(
+        _no_norm_to_hear_with, "g_conditioning",
+        "A generator without batch norm cannot hear the label there: choose g_conditioning concatenation, or "
+        "networks with batch norm.", refused=True,
+    ),
+    Rule(
+        _torn_groups, "batch",
+        "The batch must divide into packs of pictures, and these into groups of four where their deviation "
+        "is shown: choose a batch such as 64 or 96.", refused=True,
+    ),
+    Rule(
+        _packed_labels, "pack",
+        "One logit for a pack of pictures cannot be that of one label: choose conditioning concatenation, "
+        "train without labels, or leave pack at 1.", refused=True,
+    ),
+    Rule(
+        lambda c: c.codes > 0 and c.pack > 1, "code_classes",
+        "The codes must be read from each picture by itself: leave pack at 1, or train without codes.",
+        refused=True,
+    ),
+    Rule(
+        lambda c: c.d_minibatch_std and PENALTIES[c.penalty].alone, "d_minibatch_std",
+        "This penalty measures the slope at each picture, but the minibatch deviation compares pictures: "
+        "choose the penalty r1-difference, or pack in its place.",
+    ),
+    Rule(
+        _unheard, "network",
+        "These networks have norms and a dropout of their own: what was chosen for g_norm, d_norm or "
+        "d_dropout does nothing here.",
     ),
     Rule(
         lambda c: c.optimiser == "sgd" and min(c.lr_g, c.lr_d) < 0.02, "optimiser",

@@ -51,7 +51,9 @@ class Sampler:
 
     def latents(self, count: int, seed: int) -> Tensor:
         """(count, latent) of the noise it was trained on; row i depends on (seed, i) only."""
-        return sample_latents(count, self.model.latent, seed, self.model.noise)
+        model = self.model
+        codes = (model.code_classes, model.code_numbers)
+        return sample_latents(count, model.latent, seed, model.noise, codes)
 
     def pictures(self, z: Tensor, labels: np.ndarray | Tensor | None = None) -> np.ndarray:
         """uint8 (N, C, H, W) for z (N, latent).

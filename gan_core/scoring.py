@@ -1,9 +1,22 @@
-"""Scores of a generator: its own pictures, asked for in the shares of the real classes, before the judge."""
+"""Scores of a generator, and of the codes that its discriminator reads, before real pictures."""
 
 from __future__ import annotations
 
+import numpy as np
+import torch
+
 from gan_core import metrics
+from gan_core.codes import guessed, matched_accuracy
+from gan_core.data import load
+from gan_core.errors import RunError
+from gan_core.images import to_unit
+from gan_core.runs import RunPaths, read_settings
+from gan_core.runs.reader import checkpoint_steps
 from gan_core.sampling import Sampler
+from gan_core.training import model_config
+from gan_core.training.snapshot import load_discriminator
+
+CHUNK = 500  # pictures looked at in one pass
 
 
 def score_generator(
@@ -21,3 +34,29 @@ def score_generator(
     labels = metrics.real_labels(dataset, count, root) if sampler.model.classes else None
     pictures = sampler.pictures(sampler.latents(count, seed), labels)
     return metrics.score(pictures, labels, dataset, root)
+
+
+def score_codes(run: RunPaths, root: str = "") -> float:
+    """How well an InfoGAN has found the classes by itself: `matched_accuracy` of its code on test pictures.
+
+    The newest checkpoint's discriminator, in eval mode, guesses the code of each real test picture; nobody
+    ever told it a label.
+
+    Raises:
+        RunError: the run has no code with as many values as its data set has classes, or no checkpoint.
+        DataError: the pictures are not there.
+    """
+    _, config = read_settings(run)
+    model, steps = model_config(config), checkpoint_steps(run)
+    pictures = load(config.dataset, size=config.size, root=root, split="test")
+    assert pictures.labels is not None
+    classes = int(pictures.labels.max()) + 1
+    if not steps or model.classes or model.code_classes != classes:
+        raise RunError(f"Run {run.id} has no checkpoint with a code of {classes} kinds found without labels.")
+    D = load_discriminator(model, run.checkpoint(steps[-1]))
+    guesses = []
+    with torch.inference_mode():
+        for start in range(0, len(pictures.images), CHUNK):
+            pixels = torch.from_numpy(np.array(pictures.images[start : start + CHUNK]))
+            guesses.append(guessed(D(to_unit(pixels)).codes, classes))
+    return matched_accuracy(np.concatenate(guesses), pictures.labels, classes)

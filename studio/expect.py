@@ -26,8 +26,9 @@ PATIENCE = 30.0  # seconds a trial may take, import of torch included
 ENOUGH = 2.0  # seconds of training from which an earlier run says how fast the machine is
 LOOKED_AT = 20  # newest runs asked
 SLOWS = (
-    "size", "network", "latent", "g_width", "d_width", "conditional", "conditioning", "loss", "d_steps",
-    "batch", "device", "precision", "memory_format", "threads",
+    "size", "network", "latent", "g_width", "d_width", "conditional", "conditioning",
+    "g_conditioning", "code_classes", "code_numbers", "loss", "d_steps", "batch", "device", "precision",
+    "memory_format", "threads", "d_minibatch_std", "pack",
 )  # fmt: skip
 TRIAL = """
 import json, os, sys

@@ -21,6 +21,7 @@ from gan_core.config import TrainConfig, kind, knobs, to_mapping
 from gan_core.data import available
 from gan_core.errors import ConfigError, Problem
 from gan_core.knobs import Knob
+from gan_core.rules import applies, depends
 from studio.words import t
 
 ALWAYS = ("dataset", "seconds", "steps", "images")  # in the command line even when the preset says the same
@@ -47,13 +48,7 @@ class Form:
     @property
     def dependents(self) -> dict[str, Component]:
         """The widgets that mean something only with a certain choice elsewhere."""
-        return {name: widget for name, widget in self.fields.items() if knobs()[name].unless}
-
-
-def applies(name: str, config: TrainConfig) -> bool:
-    """Whether a setting means anything beside the others of `config`."""
-    unless = knobs()[name].unless
-    return unless is None or getattr(config, unless[0]) != unless[1]
+        return {name: widget for name, widget in self.fields.items() if depends(name)}
 
 
 def changed(preset: str, config: TrainConfig) -> list[str]:

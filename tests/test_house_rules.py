@@ -27,7 +27,7 @@ LAYERS = (
     "errors files",
     "knobs",
     "config images latent",
-    "networks data losses penalties augment variety optimisers runs",
+    "networks data losses penalties augment variety optimisers codes runs",
     "checkpoints metrics presets child rules",
     "training sampling catalog",
     "directions inversion doctor scoring jobs drive",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import nn
 
@@ -10,6 +12,7 @@ from gan_core.networks import articles
 from gan_core.networks.base import INITIALISATIONS, Head, Judgement, Network, init_weights
 from gan_core.networks.dcgan import Discriminator, Generator, measured
 from gan_core.networks.folded import FoldedDiscriminator, FoldedGenerator
+from gan_core.networks.labels import ClassNorms, LabelPlanes
 from gan_core.networks.residual import (
     R3Discriminator,
     R3Generator,
@@ -41,7 +44,8 @@ NETWORKS: dict[str, Network] = {
         SnDiscriminator,
         sizes=(16, 32, 64, 128),
         paper="Miyato et al. 2018, arXiv 1802.05957, table 3",
-        summary="Deeper, and made for spectral normalisation: slow to start, steady for hours.",
+        summary="Deeper, with spectral normalisation: slow to start, steady for hours.",
+        fixed={"g_norm": "batch", "d_norm": "spectral", "d_dropout": 0.0},
     ),
     "resnet": Network(
         ResGenerator,
@@ -49,6 +53,7 @@ NETWORKS: dict[str, Network] = {
         sizes=(16, 32, 64, 128),
         paper="Miyato et al. 2018, arXiv 1802.05957, table 4",
         summary="Residual blocks with spectral normalisation: for a GPU.",
+        fixed={"g_norm": "batch", "d_norm": "spectral", "d_dropout": 0.0},
     ),
     "r3": Network(
         R3Generator,
@@ -56,6 +61,7 @@ NETWORKS: dict[str, Network] = {
         sizes=(16, 32, 64, 128),
         paper="Huang et al. 2024, arXiv 2501.05441, section 4",
         summary="Residual blocks without any norm: for the relativistic game with R1 and R2.",
+        fixed={"g_norm": "none", "d_norm": "none", "d_dropout": 0.0},
     ),
     "mlp-28": Network(
         articles.mlp_28,
@@ -63,6 +69,7 @@ NETWORKS: dict[str, Network] = {
         sizes=(28,),
         paper="Goodfellow et al. 2014, arXiv 1406.2661, in its smallest form",
         summary="One hidden layer each, sigmoid pixels: the shortest GAN there is, and a speckled one.",
+        fixed={"g_norm": "none", "d_norm": "none", "d_dropout": 0.0},
     ),
     "mlp-64": Network(
         articles.mlp_64,
@@ -70,6 +77,7 @@ NETWORKS: dict[str, Network] = {
         sizes=(64,),
         paper="Goodfellow et al. 2014, arXiv 1406.2661",
         summary="Fully connected at 64 pixels, dropout in D: it does not know which pixels are neighbours.",
+        fixed={"g_norm": "none", "d_norm": "none", "d_dropout": 0.3},
     ),
     "mlp-32-rgb": Network(
         articles.mlp_32,
@@ -77,6 +85,7 @@ NETWORKS: dict[str, Network] = {
         sizes=(32,),
         paper="Goodfellow et al. 2014, arXiv 1406.2661",
         summary="Fully connected for small colour pictures, four layers with batch norm.",
+        fixed={"g_norm": "batch", "d_norm": "none", "d_dropout": 0.0},
     ),
     "convnet-28": Network(
         articles.ConvGenerator,
@@ -84,6 +93,7 @@ NETWORKS: dict[str, Network] = {
         sizes=(28,),
         paper="after Radford et al. 2016, arXiv 1511.06434",
         summary="The tutorials' 28-pixel net: three transposed convolutions against two with pooling.",
+        fixed={"g_norm": "batch", "d_norm": "none", "d_dropout": 0.3},
     ),
 }
 
@@ -93,9 +103,24 @@ def build_pair(
 ) -> tuple[nn.Module, nn.Module]:
     """Generator and discriminator with fresh weights, drawn from `seed` where one is given."""
     row = NETWORKS[model.network]
-    G, D = row.generator(model), row.discriminator(model)
+    model = replace(model, **row.fixed)
+    G, D = _generator(row, model), _discriminator(row, model)
     generator = None if seed is None else torch.Generator().manual_seed(seed)
     for net in (G, D):
         init_weights(net, generator, initialisation)
     measured(D, model)  # after the first weights are drawn: it wraps them
     return G, D
+
+
+def _generator(row: Network, model: ModelConfig) -> nn.Module:
+    if model.classes and model.g_conditioning == "batch-norm":
+        return ClassNorms(row.generator(replace(model, classes=0)), model.classes)
+    return row.generator(model)
+
+
+def _discriminator(row: Network, model: ModelConfig) -> nn.Module:
+    """One that looks at packs of pictures has that many times the channels."""
+    if model.classes and model.conditioning == "concatenation":
+        channels = model.pack * (model.channels + model.classes)
+        return LabelPlanes(row.discriminator(replace(model, channels=channels, classes=0)), model.classes)
+    return row.discriminator(replace(model, channels=model.pack * model.channels))

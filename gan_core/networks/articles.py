@@ -1,6 +1,7 @@
 """The pairs that beginners meet in articles, each as it is usually printed, with what is peculiar about it.
 
-Widths are those of `ModelConfig`; the presets `article-*` set the printed ones.
+Widths are those of `ModelConfig`; the presets `article-*` set the printed ones. Norms and dropout are as
+printed: see `fixed` in `NETWORKS`.
 """
 
 from __future__ import annotations
@@ -45,11 +46,11 @@ class Dense(nn.Module):
 class DenseJudge(nn.Module):
     """A discriminator of fully connected layers; `widths` are its hidden layers'."""
 
-    def __init__(self, model: ModelConfig, widths: Sequence[int], dropout: float) -> None:
+    def __init__(self, model: ModelConfig, widths: Sequence[int]) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         for a, b in pairwise([model.channels * model.size**2, *widths]):
-            layers += [nn.Linear(a, b), nn.LeakyReLU(0.2), nn.Dropout(max(dropout, model.d_dropout))]
+            layers += [nn.Linear(a, b), nn.LeakyReLU(0.2), nn.Dropout(model.d_dropout)]
         self.layers = nn.Sequential(*layers)
         self.head = Head(widths[-1], model)
 
@@ -92,7 +93,7 @@ class ConvJudge(nn.Module):
             nn.Conv2d(model.channels, w, 5, padding=2), nn.LeakyReLU(0.2), nn.MaxPool2d(2),
             nn.Conv2d(w, 2 * w, 5, padding=2), nn.LeakyReLU(0.2), nn.MaxPool2d(2),
         )  # fmt: skip
-        self.dropout = nn.Dropout(max(0.3, model.d_dropout))
+        self.dropout = nn.Dropout(model.d_dropout)
         self.head = Head(2 * w * 49, model)
 
     def forward(self, pictures: Tensor, labels: Tensor | None = None) -> Judgement:
@@ -106,7 +107,7 @@ def mlp_28(model: ModelConfig) -> nn.Module:
 
 def mlp_28_judge(model: ModelConfig) -> nn.Module:
     """One hidden layer."""
-    return DenseJudge(model, [model.d_width], dropout=0.0)
+    return DenseJudge(model, [model.d_width])
 
 
 def mlp_64(model: ModelConfig) -> nn.Module:
@@ -116,7 +117,7 @@ def mlp_64(model: ModelConfig) -> nn.Module:
 
 def mlp_64_judge(model: ModelConfig) -> nn.Module:
     """4w, 2w, w, dropout .3 after each."""
-    return DenseJudge(model, [model.d_width * k for k in (4, 2, 1)], dropout=0.3)
+    return DenseJudge(model, [model.d_width * k for k in (4, 2, 1)])
 
 
 def mlp_32(model: ModelConfig) -> nn.Module:
@@ -126,4 +127,4 @@ def mlp_32(model: ModelConfig) -> nn.Module:
 
 def mlp_32_judge(model: ModelConfig) -> nn.Module:
     """4w, 2w."""
-    return DenseJudge(model, [model.d_width * k for k in (4, 2)], dropout=0.0)
+    return DenseJudge(model, [model.d_width * k for k in (4, 2)])

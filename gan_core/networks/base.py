@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -12,12 +12,16 @@ from torch import Tensor, nn
 
 from gan_core.config import ModelConfig
 
+GROUP = 4  # pictures that the minibatch deviation compares
+TINY = 1e-8  # under its square root: the slope is finite where all are alike
+
 
 class Judgement(NamedTuple):
     """A discriminator's answer to N pictures."""
 
     realness: Tensor  # (N,) logits: above 0 means "real"
     classes: Tensor | None  # (N, K) logits of the label, where the discriminator names it
+    codes: Tensor | None = None  # (N, K + 2 M), what it reads of InfoGAN's codes: see `gan_core.codes`
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +30,8 @@ class Network:
 
     `generator(model)` builds a module called as G(z (N, latent), labels (N,) or None) that gives pictures
     (N, C, H, W) in [-1, 1]; `discriminator(model)` one called as D(pictures, labels) that gives a
-    `Judgement`.
+    `Judgement`. `fixed` holds the settings that belong to its definition: they are built as it says, whatever
+    was asked for.
     """
 
     generator: Callable[[ModelConfig], nn.Module]
@@ -34,6 +39,7 @@ class Network:
     sizes: tuple[int, ...]
     paper: str
     summary: str
+    fixed: Mapping[str, Any] = field(default_factory=dict)
 
 
 def join_label(z: Tensor, labels: Tensor | None, classes: int) -> Tensor:
@@ -52,28 +58,61 @@ def join_label(z: Tensor, labels: Tensor | None, classes: int) -> Tensor:
 class Head(nn.Module):
     """The last layer of a discriminator: features (N, F) and labels (N,) to a `Judgement`.
 
-    Without classes: one logit. `class-logits`: a real/fake logit per class, of which the sample's own is
-    taken, and K logits that name the class. `projection`: one logit plus the inner product of features
-    and label embedding (Miyato & Koyama 2018, arXiv 1802.05637, eq. 4).
+    Without classes, or where the label has come in before: one logit. `class-logits`: a real/fake logit per
+    class, of which the sample's own is taken, and K logits that name the class. `auxiliary`: one real/fake
+    logit, and K that name the class (Odena et al. 2017, arXiv 1610.09585). `projection`: one logit plus the
+    inner product of features and label embedding (Miyato & Koyama 2018, arXiv 1802.05637, eq. 4).
+
+    With `d_minibatch_std` one number more is looked at, `deviation`. With codes in z a second, small head
+    reads them from the same features: InfoGAN's Q.
     """
 
     def __init__(self, features: int, model: ModelConfig) -> None:
         super().__init__()
-        self.named = model.classes if model.conditioning == "class-logits" else 0
-        self.linear = nn.Linear(features, 2 * self.named or 1)
-        projecting = model.classes > 0 and not self.named
-        self.embedding = nn.Embedding(model.classes, features) if projecting else None
+        answers = model.code_classes + 2 * model.code_numbers
+        reading = reader(features, answers, model.d_norm) if answers else None
+        self.compares = model.d_minibatch_std
+        features += self.compares
+        self.classes, self.how = model.classes, model.conditioning if model.classes else ""
+        outputs = {"class-logits": 2 * model.classes, "auxiliary": 1 + model.classes}.get(self.how, 1)
+        self.linear = nn.Linear(features, outputs)
+        self.embedding = nn.Embedding(model.classes, features) if self.how == "projection" else None
+        self.reader = reading
 
     def forward(self, features: Tensor, labels: Tensor | None) -> Judgement:
-        out = self.linear(features)
-        if self.named:
+        seen = torch.cat([features, deviation(features)], dim=1) if self.compares else features
+        judgement = self.judge(seen, labels)
+        return judgement if self.reader is None else judgement._replace(codes=self.reader(features))
+
+    def judge(self, features: Tensor, labels: Tensor | None) -> Judgement:
+        """Realness and the classes' names."""
+        out = self.linear(features)  # (N, outputs): realness first, then the names of the classes
+        if self.how == "class-logits":
             assert labels is not None
-            realness = out[:, : self.named].gather(1, labels[:, None])[:, 0]
-            return Judgement(realness, out[:, self.named :])
+            realness = out[:, : self.classes].gather(1, labels[:, None])[:, 0]
+            return Judgement(realness, out[:, self.classes :])
+        realness = out[:, 0]
         if self.embedding is not None:
             assert labels is not None
-            return Judgement(out[:, 0] + (self.embedding(labels) * features).sum(1), None)
-        return Judgement(out[:, 0], None)
+            realness = realness + (self.embedding(labels) * features).sum(1)
+        return Judgement(realness, out[:, 1:] if self.how == "auxiliary" else None)
+
+
+def deviation(features: Tensor) -> Tensor:
+    """How far a picture's group differs within itself: features (N, F) to (N, 1), the same for a group.
+
+    The standard deviation over `GROUP` pictures in a row, the mean over the features. A constant map before a
+    convolution is one number before a linear head. Source: Karras et al. 2018, arXiv 1710.10196, section 3.
+    """
+    groups = features.float().view(-1, GROUP, features.shape[1])  # (N / 4, 4, F)
+    spread = (groups.var(1, correction=0) + TINY).sqrt().mean(1)  # (N / 4,)
+    return spread.repeat_interleave(GROUP)[:, None].to(features.dtype)
+
+
+def reader(features: int, answers: int, norm: str) -> nn.Sequential:
+    """Q of InfoGAN: one hidden layer of 128. Source: Chen et al. 2016, arXiv 1606.03657, appendix C."""
+    middle = nn.BatchNorm1d(128) if norm == "batch" else nn.Identity()
+    return nn.Sequential(nn.Linear(features, 128), middle, nn.LeakyReLU(0.1), nn.Linear(128, answers))
 
 
 class NormFree(nn.Module):

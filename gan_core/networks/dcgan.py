@@ -10,6 +10,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from gan_core.config import ModelConfig
 from gan_core.networks.base import Head, Judgement, join_label
+from gan_core.networks.labels import scale_of
 
 
 def doublings(side: int) -> int:
@@ -72,12 +73,8 @@ class Seed(nn.Module):
     def latent_map(self) -> Tensor:
         """The matrix (width * 16, latent) that takes z to the normalised feature map in eval mode."""
         weight = self.linear.weight[:, : self.linear.in_features - self.classes]  # the rest is the label's
-        if not isinstance(self.norm, nn.BatchNorm2d):
-            return weight.detach()
-        variance, eps = self.norm.running_var, self.norm.eps
-        assert variance is not None
-        gain = self.norm.weight / (variance + eps).sqrt()  # (width,)
-        return (weight * gain.repeat(16)[:, None]).detach()
+        scale = scale_of(self.norm)  # (width,)
+        return (weight if scale is None else weight * scale.repeat(16)[:, None]).detach()
 
 
 class Generator(nn.Module):

@@ -31,7 +31,7 @@ class SnGenerator(nn.Module):
         super().__init__()
         w = widths(model.g_width, model.size)
         self.seed = Seed(model, w[0])
-        self.ups = nn.Sequential(*(up(a, b) for a, b in zip(w, w[1:])))
+        self.ups = nn.Sequential(*(up(a, b, model.g_norm) for a, b in zip(w, w[1:])))
         self.out = nn.Conv2d(w[-1], model.channels, 3, padding=1)
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
@@ -43,7 +43,7 @@ class SnGenerator(nn.Module):
 
 
 class SnDiscriminator(nn.Module):
-    """Pairs of a 3x3 and a halving 4x4 convolution, without norm: spectral normalisation goes on top."""
+    """Pairs of a 3x3 and a halving 4x4 convolution, each under spectral normalisation."""
 
     def __init__(self, model: ModelConfig) -> None:
         super().__init__()
@@ -110,7 +110,7 @@ class ResGenerator(nn.Module):
 
 
 class ResDiscriminator(nn.Module):
-    """The residual discriminator of SNGAN, without norm: features are summed over the last 4x4 places."""
+    """The residual discriminator of SNGAN, under spectral norm: features are summed over 4x4 places."""
 
     def __init__(self, model: ModelConfig) -> None:
         super().__init__()

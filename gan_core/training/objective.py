@@ -32,6 +32,22 @@ class Chain:
         return pictures
 
 
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """Every `size` pictures in a row as one of `size` times the channels, so that D judges them together.
+
+    A batch holds real pictures only or fakes only, so each pack does too. All that follows, logits, losses
+    and penalties, is of packs. Source: PacGAN, Lin et al. 2018, arXiv 1712.04086, section 3.
+    """
+
+    size: int
+
+    def __call__(self, pictures: Tensor) -> Tensor:
+        """(N, C, H, W) to (N / size, size * C, H, W)."""
+        count, channels, height, width = pictures.shape
+        return pictures.reshape(count // self.size, self.size * channels, height, width)
+
+
 def objective_of(config: TrainConfig) -> tuple[Objective, Moving]:
     """What `config` asks both networks to minimise, and what of it moves as the run goes on."""
     noises = [InstanceNoise(config.instance_noise)] if config.instance_noise else []
@@ -40,12 +56,17 @@ def objective_of(config: TrainConfig) -> tuple[Objective, Moving]:
     if config.ada_target > 0 and augment.changes:
         adaptive = Adaptive(augment.changes, config.ada_target, config.ada_images)
     changes: list[Change] = [*noises, *([adaptive] if adaptive else augment.changes)]
+    if config.pack > 1:  # last: each picture is changed by itself, and penalties see packs as D does
+        changes.append(Pack(config.pack))
     every = config.penalty_every
     term = penalty_of(config)
     objective = Objective(
         loss=game_of(config),
         class_weight=config.class_weight,
         variety=config.mode_seeking,
+        names_fakes=config.conditioning == "auxiliary",  # Odena et al. 2017, eq. 3
+        code_weight=config.code_weight,
+        code_classes=config.code_classes,
         penalty=term if every == 1 else no_penalty,
         lazy_penalty=None if every == 1 or term is no_penalty else term,
         limit=limit_of(config),

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gan_core.config import ModelConfig
@@ -44,13 +45,18 @@ def first_unsound(values: Mapping[str, float]) -> str | None:
 
 
 class Gallery:
-    """Sample grids of the same z from step to step, for conditional models one class a column."""
+    """Sample grids of the same z from step to step, for conditional models one class a column, for codes one
+    value of the code."""
 
     def __init__(self, model: ModelConfig, seed: int) -> None:
-        self.columns = min(model.classes, 16) or 10
-        count = ROWS * self.columns
-        self.z = sample_latents(count, model.latent, seed + GRID_SEED_SHIFT, model.noise)
-        self.labels = torch.arange(count) % self.columns if model.classes else None
+        self.columns = min(model.classes or model.code_classes, 16) or 10
+        count, codes = ROWS * self.columns, (model.code_classes, model.code_numbers)
+        self.z = sample_latents(count, model.latent, seed + GRID_SEED_SHIFT, model.noise, codes)
+        columns = torch.arange(count) % self.columns
+        self.labels = columns if model.classes else None
+        if model.code_classes and not model.classes:
+            first = model.latent - sum(codes)
+            self.z[:, first : first + model.code_classes] = F.one_hot(columns, model.code_classes).float()
 
     def paint(self, state: State) -> bytes:
         """The grid drawn by the smoothed generator, as WebP."""

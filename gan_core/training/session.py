@@ -186,9 +186,11 @@ def model_config(config: TrainConfig) -> ModelConfig:
     return ModelConfig(
         network=config.network, size=config.size, channels=source.channels,
         classes=len(source.classes) if config.conditional else 0,
-        latent=config.latent, g_width=config.g_width, d_width=config.d_width,
+        latent=config.latent + config.codes, g_width=config.g_width, d_width=config.d_width,
         conditioning=config.conditioning, noise=config.noise, d_norm=config.d_norm,
-        g_norm=config.g_norm, d_dropout=config.d_dropout,
+        g_norm=config.g_norm, d_dropout=config.d_dropout, g_conditioning=config.g_conditioning,
+        code_classes=config.code_classes, code_numbers=config.code_numbers,
+        d_minibatch_std=config.d_minibatch_std, pack=config.pack,
     )  # fmt: skip
 
 

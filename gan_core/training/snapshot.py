@@ -11,7 +11,9 @@ import torch
 from torch import Tensor
 
 from gan_core.checkpoints import read_header, read_tensors, save_tensors
+from gan_core.config import ModelConfig
 from gan_core.errors import WeightsError
+from gan_core.networks import build_pair
 from gan_core.training.machine import Machine
 from gan_core.training.state import State
 
@@ -95,6 +97,20 @@ def _lay_out(optimizer: torch.optim.Optimizer) -> None:
         for name, moment in moments.items():
             if torch.is_tensor(moment) and moment.shape == weight.shape:
                 moments[name] = torch.empty_like(weight, requires_grad=False).copy_(moment)
+
+
+def load_discriminator(model: ModelConfig, folder: Path) -> torch.nn.Module:
+    """The discriminator of a saved state, in eval mode, on the CPU.
+
+    Raises:
+        WeightsError: the file is damaged or belongs to other networks.
+    """
+    _, D = build_pair(model)
+    try:
+        D.load_state_dict(_below(read_tensors(folder / FILE), "D"))
+    except RuntimeError as error:
+        raise WeightsError(f"The checkpoint {folder.name} does not fit these settings.") from error
+    return D.eval().requires_grad_(False)
 
 
 def _networks(state: State) -> dict[str, torch.nn.Module]:

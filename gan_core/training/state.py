@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_core.config import ModelConfig, TrainConfig
-from gan_core.latent import NOISES
+from gan_core.latent import shape_of
 from gan_core.networks import build_pair
 from gan_core.optimisers import OPTIMISERS
 from gan_core.training.machine import Machine
@@ -29,6 +29,7 @@ class State:
     d_optimizer: torch.optim.Optimizer
     noise: torch.Generator
     latent: int
+    z: Tensor  # behind the fakes drawn last, (N, latent): both steps ask D for the codes in it
     shape: Callable[[Tensor], Tensor]  # from normal numbers to those of the run's noise
     machine: Machine
     step: int = 0  # rounds done: `d_steps` of D, `g_steps` of G
@@ -57,7 +58,8 @@ def build_state(config: TrainConfig, model: ModelConfig, machine: Machine) -> St
         g_optimizer=_optimiser(G, config, config.lr_g),
         d_optimizer=_optimiser(D, config, config.lr_d, lazy_share(config)),
         noise=torch.Generator(machine.device).manual_seed(config.seed),
-        latent=model.latent, shape=NOISES[model.noise].shape, machine=machine,
+        latent=model.latent, z=torch.empty(0, model.latent),
+        shape=shape_of(model.noise, model.code_classes, model.code_numbers), machine=machine,
     )  # fmt: skip
 
 

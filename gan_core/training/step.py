@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gan_core.augment import unchanged
+from gan_core.codes import code_loss
 from gan_core.losses import GanLoss
 from gan_core.networks import Judgement
 from gan_core.penalties import none as no_penalty
@@ -27,12 +28,17 @@ class Objective:
 
     `augment` changes real and fake pictures alike before D sees them; `penalty` is added to D's loss, or
     `lazy_penalty` now and then in a step of its own; `class_weight` weighs the cross-entropy of the labels
-    that D names, `variety` what keeps G's pictures apart. `average` shares a network's gradients among
-    processes, `limit` changes them before a step, `constrain` changes D's weights after its own.
+    that D names, on its own side of real pictures, and of fakes too where it `names_fakes`; `code_weight`
+    weighs how far D misreads the codes in z, of which the one-hot one has `code_classes` values, `variety`
+    what keeps G's pictures apart. `average` shares a network's gradients among processes, `limit` changes
+    them before a step, `constrain` changes D's weights after its own.
     """
 
     loss: GanLoss
     class_weight: float = 0.0
+    names_fakes: bool = False
+    code_weight: float = 0.0
+    code_classes: int = 0
     variety: float = 0.0
     augment: Callable[[Tensor], Tensor] = unchanged
     penalty: PenaltyTerm = no_penalty
@@ -46,6 +52,12 @@ class Objective:
         if judgement.classes is None or labels is None or self.class_weight == 0:
             return 0.0
         return self.class_weight * F.cross_entropy(judgement.classes.float(), labels)
+
+    def reading(self, judgement: Judgement, z: Tensor) -> Tensor | float:
+        """How far D misreads the codes in z, weighted. Source: InfoGAN, Chen 2016, arXiv 1606.03657."""
+        if judgement.codes is None or self.code_weight == 0:
+            return 0.0
+        return self.code_weight * code_loss(judgement.codes.float(), z, self.code_classes)
 
     def sameness(self, state: State, labels: Tensor | None, count: int) -> Tensor | float:
         """How alike G draws two fresh halves of `count` pictures that share their labels, weighted."""
@@ -69,7 +81,8 @@ class Outcome(NamedTuple):
 def draw_fake(state: State, labels: Tensor | None, count: int) -> Tensor:
     """Generated pictures (N, C, H, W) in [-1, 1], this process's share of `count`, joined to G's graph."""
     with state.machine.autocast():
-        fake: Tensor = state.G(state.draw_z(count), labels)
+        state.z = state.draw_z(count)
+        fake: Tensor = state.G(state.z, labels)
     return fake
 
 
@@ -95,8 +108,11 @@ def d_step(state: State, batch: Batch, fake: Tensor, objective: Objective) -> Ou
         real_logits, fake_logits = on_real.realness.float(), on_fake.realness.float()
         adversarial = objective.loss.d(real_logits, fake_logits)
         naming = objective.naming(on_real, batch.labels)
+        if objective.names_fakes:
+            naming = naming + objective.naming(on_fake, batch.labels)
+        reading = objective.reading(on_fake, state.z)
     penalty = objective.penalty(state.D, real, fake, batch.labels)
-    descend(state.D, state.d_optimizer, adversarial + naming + penalty, objective)
+    descend(state.D, state.d_optimizer, adversarial + naming + penalty + reading, objective)
     if objective.constrain:
         objective.constrain(state.D)
     return Outcome(adversarial.detach(), real_logits.detach(), fake_logits.detach())
@@ -117,8 +133,9 @@ def g_step(state: State, batch: Batch, fake: Tensor, objective: Objective) -> Ou
                 real_logits = state.D(objective.augment(batch.images), batch.labels).realness.float()
         adversarial = objective.loss.g(real_logits, fake_logits)
         naming = objective.naming(on_fake, batch.labels)
+        reading = objective.reading(on_fake, state.z)
         sameness = objective.sameness(state, batch.labels, len(fake))
-    descend(state.G, state.g_optimizer, adversarial + naming + sameness, objective)
+    descend(state.G, state.g_optimizer, adversarial + naming + reading + sameness, objective)
     state.D.requires_grad_(True)
     return Outcome(adversarial.detach(), real_logits, fake_logits.detach())
 

@@ -5,6 +5,7 @@ import itertools
 import pytest
 import torch
 
+from gan_core.catalog import choices
 from gan_core.config import ModelConfig
 from gan_core.networks import NETWORKS, build_pair
 from gan_core.networks.base import Head
@@ -22,7 +23,7 @@ def model(**changes):
 @pytest.mark.parametrize(("name", "size"), SHAPES)
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize(
-    ("classes", "conditioning"), [(0, "class-logits"), (5, "class-logits"), (5, "projection")]
+    ("classes", "conditioning"), [(0, "class-logits"), *((5, choice) for choice in choices("conditioning"))]
 )
 def test_shapes(name, size, channels, classes, conditioning):
     wanted = model(network=name, size=size, channels=channels, classes=classes, conditioning=conditioning)
@@ -33,7 +34,7 @@ def test_shapes(name, size, channels, classes, conditioning):
     assert pictures.abs().max() <= 1
     judgement = D(pictures, labels)
     assert judgement.realness.shape == (6,)
-    if classes and conditioning == "class-logits":
+    if classes and conditioning in ("class-logits", "auxiliary"):
         assert judgement.classes.shape == (6, classes)
     else:
         assert judgement.classes is None
@@ -41,7 +42,7 @@ def test_shapes(name, size, channels, classes, conditioning):
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_label_reaches_both(name):
-    for conditioning in ("class-logits", "projection"):
+    for conditioning in set(choices("conditioning")) - {"auxiliary"}:  # whose D is not told, but asked
         G, D = build_pair(model(network=name, classes=3, conditioning=conditioning), seed=1)
         G.eval(), D.eval()
         z = torch.randn(1, 8)
@@ -62,7 +63,7 @@ def test_in_eval_mode_a_picture_depends_on_its_own_z_alone(name):
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_weight_gets_a_gradient(name):
-    for classes, conditioning in itertools.product((0, 4), ("class-logits", "projection")):
+    for classes, conditioning in itertools.product((0, 4), choices("conditioning")):
         G, D = build_pair(model(network=name, classes=classes, conditioning=conditioning), seed=3)
         labels = torch.arange(4) % classes if classes else None
         judgement = D(G(torch.randn(4, 8), labels), labels)

@@ -7,7 +7,7 @@ from gan_core.cli import main
 from gan_core.config import from_mapping
 from gan_core.errors import ConfigError
 from gan_core.presets import PRESETS, settings
-from gan_core.rules import RULES, warnings
+from gan_core.rules import RULES, applies, depends, warnings
 from gan_core.training.objective import objective_of
 
 BROKEN = {
@@ -20,6 +20,14 @@ BROKEN = {
     "real_augment": {"real_augment": "shift"},
     "batch_end": {"batch": 64, "batch_end": 32},
     "initialisation": {"initialisation": "zero"},
+    "d_norm": {"initialisation": "zero", "network": "resnet"},
+    "clip_weights": {"clip_weights": 0.01, "network": "sndcgan"},
+    "g_conditioning": {"network": "r3", "g_conditioning": "batch-norm"},
+    "batch": {"batch": 20, "d_minibatch_std": True, "pack": 2, "conditional": False},
+    "pack": {"pack": 2},
+    "code_classes": {"pack": 2, "code_classes": 10, "conditional": False},
+    "d_minibatch_std": {"penalty": "r1", "d_norm": "none", "d_minibatch_std": True},
+    "network": {"network": "r3", "g_norm": "none", "d_norm": "spectral"},
     "optimiser": {"optimiser": "sgd", "lr_g": 0.05},
 }
 MENDED = {
@@ -32,6 +40,14 @@ MENDED = {
     "real_augment": {"real_augment": "none"},
     "batch_end": {"batch": 64, "batch_end": 64},
     "initialisation": {"initialisation": "xavier"},
+    "d_norm": {"initialisation": "zero", "d_norm": "none"},
+    "clip_weights": {"clip_weights": 0.01, "d_norm": "none"},
+    "g_conditioning": {"network": "sndcgan", "g_conditioning": "batch-norm", "g_norm": "none"},
+    "batch": {"batch": 20, "d_minibatch_std": True},
+    "pack": {"pack": 2, "conditioning": "concatenation"},
+    "code_classes": {"code_classes": 10, "conditional": False},
+    "d_minibatch_std": {"penalty": "r1-difference", "d_norm": "none", "d_minibatch_std": True},
+    "network": {"network": "r3", "g_norm": "none", "d_norm": "none"},
     "optimiser": {"optimiser": "sgd", "lr_g": 0.05, "lr_d": 0.05},
 }
 
@@ -71,3 +87,20 @@ def test_the_command_line_says_it_before_it_trains(tmp_path, capsys):
 
 def test_a_preset_that_is_meant_to_work_breaks_no_rule():
     assert not [name for name, row in PRESETS.items() if not row.cure and warnings(settings(name, {}))]
+
+
+def test_what_a_network_has_by_definition_counts_as_chosen():
+    assert "penalty" not in broken({"network": "r3", "penalty": "r1-r2"}), "r3 has no batch norm"
+    assert "penalty" in broken({"network": "dcgan", "penalty": "r1-r2"})
+    assert "loss" not in broken({"network": "resnet", "loss": "wasserstein"}), "its D has spectral norm"
+    assert "loss" in broken({"network": "r3", "loss": "wasserstein", "d_norm": "spectral"})
+    assert "network" not in broken({"network": "mlp-28", "size": 28, "d_norm": "none"})
+    assert "network" in broken({"network": "mlp-64", "size": 64, "d_dropout": 0.5})
+
+
+def test_what_a_network_does_not_listen_to_does_not_apply():
+    config = from_mapping({"steps": 1, "network": "resnet"})
+    assert not any(applies(name, config) for name in ("g_norm", "d_norm", "d_dropout"))
+    config = from_mapping({"steps": 1, "network": "dcgan"})
+    assert all(applies(name, config) and depends(name) for name in ("g_norm", "d_norm", "d_dropout"))
+    assert applies("lr_g", config) and not depends("lr_g")

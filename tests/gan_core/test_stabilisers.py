@@ -101,13 +101,18 @@ def test_defaults_change_nothing():
     assert TrainConfig().penalty == "none"
 
 
-@pytest.mark.parametrize("network", ["dcgan", "dcgan-s2d"])
-def test_spectral_norm_leaves_a_largest_singular_value_of_one(network):
-    _, D = build_pair(dataclasses.replace(MODEL, network=network, d_norm="spectral"), seed=0)
-    for _ in range(30):
-        D(torch.randn(4, 1, 16, 16))
-    layers = [layer for layer in D.modules() if isinstance(layer, (nn.Conv2d, nn.Linear))]
-    assert len(layers) >= 2
+@pytest.mark.parametrize(
+    ("network", "asked"), [("dcgan", "spectral"), ("dcgan-s2d", "spectral"), ("sndcgan", "batch"),
+                           ("resnet", "none")],
+)  # fmt: skip
+def test_spectral_norm_leaves_a_largest_singular_value_of_one(network, asked):
+    """Where it is asked for, and in the networks that it belongs to whatever is asked for."""
+    wanted = dataclasses.replace(MODEL, network=network, d_norm=asked, classes=3, conditioning="projection")
+    _, D = build_pair(wanted, seed=0)
+    for _ in range(60):
+        D(torch.randn(4, 1, 16, 16), torch.tensor([0, 1, 2, 0]))
+    layers = [layer for layer in D.modules() if isinstance(layer, (nn.Conv2d, nn.Linear, nn.Embedding))]
+    assert len(layers) >= 3
     for layer in layers:
         largest = torch.linalg.svdvals(layer.weight.detach().flatten(1))[0]
         assert largest.item() == pytest.approx(1.0, rel=0.01)
@@ -117,12 +122,32 @@ def test_spectral_norm_leaves_a_largest_singular_value_of_one(network):
 def test_without_norm_a_picture_is_judged_alone_and_with_batch_norm_it_is_not():
     torch.manual_seed(0)
     pictures, others = torch.randn(1, 1, 16, 16), torch.randn(3, 1, 16, 16)
-    for norm, alone in (("none", True), ("spectral", True), ("batch", False)):
-        _, D = build_pair(dataclasses.replace(MODEL, network="dcgan", d_norm=norm), seed=0)
-        D.eval() if norm == "spectral" else D.train()  # a power iteration moves it a little at each pass
+    cases = [("dcgan", "none", True), ("dcgan", "spectral", True), ("dcgan", "batch", False),
+             ("r3", "batch", True), ("resnet", "batch", True)]  # fmt: skip
+    for network, norm, alone in cases:
+        _, D = build_pair(dataclasses.replace(MODEL, network=network, d_norm=norm), seed=0)
+        spectral = norm == "spectral" or network == "resnet"
+        D.train(not spectral)  # a power iteration moves it a little at each pass
         first = D(torch.cat([pictures, others])).realness[0]
         second = D(torch.cat([pictures, 3 * others])).realness[0]
         assert torch.allclose(first, second, rtol=1e-4, atol=1e-6) == alone, norm
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_a_network_is_built_as_it_is_defined_whatever_is_asked_for(network):
+    """Norms and dropout are those of its row where it has its own, else those asked for."""
+    row = NETWORKS[network]
+    size = 32 if 32 in row.sizes else row.sizes[0]
+    for g_norm, d_norm, dropout in (("batch", "batch", 0.0), ("none", "spectral", 0.5)):
+        asked = {"g_norm": g_norm, "d_norm": d_norm, "d_dropout": dropout}
+        has = asked | dict(row.fixed)
+        G, D = build_pair(dataclasses.replace(MODEL, network=network, size=size, **asked), seed=0)
+        for net, norm in ((G, has["g_norm"]), (D, has["d_norm"])):
+            kinds = [type(layer).__name__ for layer in net.modules()]
+            assert any(kind.startswith("BatchNorm") for kind in kinds) == (norm == "batch"), network
+            assert any("SpectralNorm" in kind for kind in kinds) == (norm == "spectral"), network
+        shares = {layer.p for layer in D.modules() if isinstance(layer, nn.Dropout)} or {0.0}
+        assert shares == {has["d_dropout"]}, network
 
 
 @pytest.mark.parametrize("network", ["dcgan", "dcgan-s2d"])
