@@ -174,7 +174,7 @@ class TrainConfig:
                                      group="Record", low=1.0, high=86_400.0)  # fmt: skip
     checkpoint_steps: int | None = knob(None, "Steps between two safe copies; left empty, seconds decide.",
                                         group="Record", low=1, high=100_000_000)  # fmt: skip
-    disk_mb: float = knob(500.0, "Megabytes that a run's safe copies may fill; older ones are thinned out.",
+    disk_mb: float = knob(100.0, "Megabytes that a run's safe copies may fill; older ones are thinned out.",
                           group="Record", low=1.0, high=1e7, local=True)  # fmt: skip
     score_seconds: float = knob(60.0, "Seconds between two scores: the best generator is kept; 0: none.",
                                 group="Record", low=0.0, high=86_400.0)  # fmt: skip

@@ -29,8 +29,9 @@ COUNT = 2000
 class Yardstick:
     """What made pictures are held against.
 
-    `real` are the features of up to 2,000 test pictures, (N, 128); `labels` int64 (N,) the classes that they
-    show: ask a conditional generator for these. `floor` is the distance of as many training pictures.
+    `real` are the features of up to 2,000 test pictures, (N, 128). `floor` is the distance of as many
+    training pictures; `labels` int64 (N,) are theirs: a conditional generator asked for these makes the same
+    mixture of classes as the floor has.
     """
 
     judge: Judge
@@ -56,8 +57,8 @@ def yardstick(dataset: str, size: int, root: str = "") -> Yardstick:
     judge = Judge.load(dataset) if trained else Judge.untrained(test.source.channels)
     real, other = (_seen(judge, split) for split in (test, train))
     floor = frechet_distance(other.features, real.features)
-    assert real.labels is not None  # real pictures have them
-    return Yardstick(judge, trained, real.features, real.labels, floor)
+    assert other.labels is not None  # real pictures have them
+    return Yardstick(judge, trained, real.features, other.labels, floor)
 
 
 def _seen(judge: Judge, pictures: Pictures) -> Observed:

@@ -100,7 +100,7 @@ class RunWriter:
         with self._writing():
             fill(self.run.best if best else self.run.generator)
 
-    def checkpoint(self, step: int, fill: Callable[[Path], None], megabytes: float = 500.0) -> None:
+    def checkpoint(self, step: int, fill: Callable[[Path], None], megabytes: float = 100.0) -> None:
         """Let `fill` write a checkpoint into an empty directory; it gets its name only when complete.
 
         All together fill `megabytes` at most: older ones are thinned out, but never the first, the last, the

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -182,10 +183,21 @@ def _diverged(session: Session, name: str) -> dict[str, float]:
     session.paint()
     sentence = (
         f"Training diverged at step {state.step}: {name} is no longer a finite number. "
-        "The pictures are kept; try a smaller step size (lr_g, lr_d)."
+        f"The pictures are kept; try a smaller step size (lr_g, lr_d).{_way_back(session)}"
     )
     writer.verdict({"step": state.step, "kind": "diverged", "text": sentence})
     raise TrainingDiverged(sentence)
+
+
+def _way_back(session: Session) -> str:
+    """What to type for a new run from the last good checkpoint with half the step sizes, if there is one."""
+    config, run = session.config, session.writer.run
+    steps = checkpoint_steps(run)
+    if not steps:
+        return ""
+    rates = f"--lr-g {config.lr_g / 2:g} --lr-d {config.lr_d / 2:g}"
+    command = f"python -m gan_core branch {shlex.quote(str(run.path))} --at {steps[-1]} {rates}"
+    return f" To go back with half of it, type `{command}`, or train with --retries 2 next time."
 
 
 def _show(session: Session) -> None:

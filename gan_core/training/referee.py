@@ -21,7 +21,7 @@ from gan_core.runs import RunWriter
 from gan_core.runs.reader import read_lines
 from gan_core.training.state import State
 
-SHARE = 0.03  # of the training time that all scores together may take
+SHARE = 0.03  # of the training time, which includes them, that the scores so far may have taken
 SEED = 1  # of the z that all scores of all runs are measured with
 CHUNK = 500
 DISTANCE = "quality/frechet"
@@ -40,7 +40,7 @@ class Referee:
         self.begun = bool(rows)
 
     def due(self, seconds: float) -> bool:
-        """Whether it is time: every `score_seconds`, and never more than `SHARE` of the time in all."""
+        """Whether it is time: every `score_seconds`, once the scores before took no more than their share."""
         late = seconds - self._last >= self._config.score_seconds
         return late and self._spent <= SHARE * seconds and not self._off
 

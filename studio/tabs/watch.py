@@ -20,7 +20,7 @@ from gan_core.runs.reader import ACTIVE, Status, list_runs
 from studio.handlers import guarded
 from studio.live import Live
 from studio.services import Services
-from studio.words import language, pick, t
+from studio.words import TABLE, language, pick, t
 
 OFFERED = 200  # newest runs in the list
 
@@ -44,7 +44,7 @@ def label(status: Status, tongue: str, now: float) -> str:
         "watch.label",
         tongue,
         dataset=DATASETS[status.dataset].title if status.dataset in DATASETS else status.id,
-        preset=pick(f"preset.{status.preset}" if status.preset in PRESETS else "watch.label.own", tongue),
+        preset=_preset(status.preset, tongue),
         budget=_budget(status.budget, tongue),
         state=pick(f"watch.state.{status.state}", tongue),
         ago=_ago(now - status.created, tongue),
@@ -100,6 +100,12 @@ def build(services: Services) -> Handles:
 
 def _plain(html: str, elem_id: str) -> gr.HTML:
     return gr.HTML(html, elem_id=elem_id, apply_default_css=False)
+
+
+def _preset(name: str, tongue: str) -> str:
+    if (key := f"preset.{name}") in TABLE:
+        return pick(key, tongue)
+    return name if name in PRESETS else pick("watch.label.own", tongue)  # a new one may have no words yet
 
 
 def _budget(budget: dict[str, float | None], tongue: str) -> str:

@@ -1,6 +1,7 @@
 """Branches, new budgets, and second tries after divergence. A kill in the midst: test_resume.py."""
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from gan_core.optimisers import OPTIMISERS
 from gan_core.runs import branch, create_run, read_lines, read_settings, read_status
 from gan_core.runs.control import send
 from gan_core.runs.layout import RunPaths
+from gan_core.runs.lineage import parent_of
 from gan_core.sampling import Sampler
 from gan_core.training import train
 from gan_core.training.machine import Machine
@@ -174,6 +176,20 @@ def test_it_goes_back_to_the_very_weights_of_the_checkpoint(tmp_path, monkeypatc
     child = branch(run, 3, settings, halved, "")
     list(train(halved, child, resume=True))
     assert same(weights(run), weights(child))
+
+
+def test_a_run_that_diverged_names_the_way_back(tmp_path, monkeypatch, capsys):
+    sick_at(monkeypatch, {5})
+    settings = config(steps=6, checkpoint_steps=3, log_every=1)
+    run = create_run(tmp_path, settings)
+    with pytest.raises(TrainingDiverged, match="To go back with half of it, type") as caught:
+        list(train(settings, run))
+    command = shlex.split(str(caught.value).split("`")[1])
+    assert command[:3] == ["python", "-m", "gan_core"]
+    assert main([*command[3:], "--quiet"]) == 0
+    child = RunPaths(Path(capsys.readouterr().out.splitlines()[-1]))
+    assert (read_settings(child)[1].lr_g, read_settings(child)[1].lr_d) == (0.004, 0.004)
+    assert read_status(child).step == 6 and parent_of(child).step == 3
 
 
 def test_without_a_checkpoint_it_begins_anew_and_no_more_often_than_asked(tmp_path, monkeypatch):

@@ -70,7 +70,7 @@ def test_every_row_is_complete(name: str) -> None:
     source = DATASETS[name]
     assert source.name == name
     assert source.channels in (1, 3)
-    assert len(set(source.classes)) == 10
+    assert len(set(source.classes)) == len(source.classes) >= 2
     assert all((source.title, source.licence, source.origin, source.summary))
     assert source.downloads == bool(source.files) == (source.fetch is not None)
 

@@ -24,6 +24,7 @@ from synthetic import make_run
 from gan_core import jobs
 from gan_core.checkpoints import load_generator, read_header
 from gan_core.child import Child
+from gan_core.config import TrainConfig
 from gan_core.data import load
 from gan_core.errors import GanError, JobError, ProcessLost
 from gan_core.files import write_json
@@ -86,8 +87,11 @@ def killed(folder: Path) -> None:
 
 
 def diverged(folder: Path) -> None:
-    writer: Any = SimpleNamespace(verdict=lambda _: None)
-    session: Any = SimpleNamespace(state=SimpleNamespace(step=7), writer=writer, paint=lambda: None)
+    run = make_run(folder)
+    run.checkpoint(5).mkdir()
+    writer: Any = SimpleNamespace(verdict=lambda _: None, run=run)
+    session: Any = SimpleNamespace(state=SimpleNamespace(step=7), writer=writer, paint=lambda: None,
+                                   config=TrainConfig(steps=9))  # fmt: skip
     loop._diverged(session, "loss/G")
 
 
@@ -113,7 +117,7 @@ RAISED: dict[str, tuple[Callable[[Path], object], list[str]]] = {
     "a newer run": (newer, ["error.run.newer"]),
     "a full disk": (full_disk, ["error.run.full", "error.checkpoint.none"]),
     "a killed worker": (killed, ["error.end.memory", "error.checkpoint.none"]),
-    "a diverged run": (diverged, ["error.end.diverged"]),
+    "a diverged run": (diverged, ["error.end.diverged", "error.end.back"]),
     "a lost process": (lost, ["error.end.lost", "error.checkpoint.none"]),
     "an odd batch": (lambda folder: World(0, 4).check(7), ["error.batch.shared"]),
     "an unknown run": (lambda folder: find_run(folder, "x. y"), ["error.unknown.run"]),

@@ -8,6 +8,7 @@ import pytest
 from synthetic import make_run
 from test_training_api import FakeServices
 
+from gan_core.presets import PRESETS
 from gan_core.runs.reader import STATES, Status, read_status
 from studio.tabs import watch
 from studio.words import TABLE
@@ -34,6 +35,12 @@ def test_a_label_is_read_by_a_person() -> None:
     assert watch.label(status, "zh", 1000 + 7200) == "MNIST · 手写数字，几秒就好 · 10 秒 · 已完成 · 2 小时前"
     other = Status(state="queued", budget={"steps": 2000}, **about)
     assert watch.label(other, "en", 1000) == "MNIST · own settings · 2,000 steps · waiting · just now"
+
+
+def test_a_new_preset_without_words_is_called_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PRESETS, "bars", PRESETS["digits"])
+    status = Status(id="x", state="queued", preset="bars", dataset="mnist", created=1000.0)
+    assert watch.label(status, "en", 1000) == "MNIST · bars · no limit · waiting · just now"
 
 
 def test_a_damaged_run_is_listed_under_its_id(tmp_path: Path) -> None:
