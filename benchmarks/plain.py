@@ -29,7 +29,7 @@ class Folder(Dataset[tuple[Tensor, int]]):
     """Pictures with the transform of the tutorials, one at a time."""
 
     def __init__(self, pictures: Pictures) -> None:
-        self.images = np.ascontiguousarray(pictures.images.transpose(0, 2, 3, 1))  # (N, H, W, C)
+        self.images = np.array(pictures.images.transpose(0, 2, 3, 1), order="C")  # (N, H, W, C)
         self.labels = pictures.labels.tolist()
         self.transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize(0.5, 0.5)])
 

@@ -97,6 +97,12 @@ def stepper(session: Session) -> Callable[[], object]:
     return step
 
 
+def formed(session: Session) -> str:
+    """How a session computes: number format, layout, threads."""
+    machine = session.state.machine
+    return f"{machine.precision} {machine.memory_format} x{machine.threads}"
+
+
 def rates(contestants: Mapping[str, Callable[[], object]], pace: Pace) -> dict[str, float]:
     """Steps a second of each, the median over rounds in which they take turns."""
     found: dict[str, list[float]] = {name: [] for name in contestants}
@@ -125,7 +131,7 @@ def against_plain(name: str, changes: Mapping[str, Any], say: Say, pace: Pace) -
             plain.step()
 
         found = rates({"ours": stepper(best), "fp32": stepper(single), "plain": plainly}, pace)
-        form = f"{best.state.machine.precision} {best.state.machine.memory_format}"
+        form = formed(best)
     ours, fp32, theirs = (config.batch * found[key] for key in ("ours", "fp32", "plain"))
     result = (f"{ours:.0f} images/s ({form}) against {theirs:.0f}: {ours / theirs:.2f} x; "
               f"in fp32 {fp32 / theirs:.2f} x")  # fmt: skip
@@ -139,7 +145,7 @@ def profiled(say: Say, pace: Pace) -> list[Row]:
     for changes in ({}, {"precision": "fp32"}):
         with opened({**changes, "device": "cpu"}) as session:
             parts = profile(session, stepper(session), pace.rounds * 5)
-            form = f"{session.state.machine.precision} {session.state.machine.memory_format}"
+            form = formed(session)
         listed = ", ".join(f"{name} {1000 * seconds:.2f}" for name, seconds in parts.items())
         say(f"a step in {form}, ms: {listed}")
         rows.append(Row(f"Where a step goes, {form}, ms", "-", listed))

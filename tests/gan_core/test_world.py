@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -170,7 +171,8 @@ def both(tmp_path_factory, environment) -> Path:
     process = start(WORKER, folder)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
-    assert (out, err) == ("", ""), "processes that succeed say nothing of themselves"
+    ours = [line for line in err.splitlines() if not re.match(r"\[?W", line)]  # torch warns of its sockets
+    assert (out, ours) == ("", []), "processes that succeed say nothing of themselves"
     return folder
 
 
