@@ -16,6 +16,7 @@ from gan_core.errors import RunError
 from gan_core.runs import RunPaths, RunWriter
 from gan_core.runs.reader import checkpoint_steps
 from gan_core.training.feed import Feed
+from gan_core.training.inherit import inherit
 from gan_core.training.machine import Machine, choose_device, choose_machine, keep_memory
 from gan_core.training.objective import Fade, objective_of
 from gan_core.training.record import Gallery
@@ -103,7 +104,7 @@ def open_session(config: TrainConfig, writer: RunWriter, resume: bool) -> Sessio
     if folder is None:
         # The first grid is on the page while the machine is still being measured.
         writer.real(gallery.real(pictures.images, pictures.labels))
-        writer.sample(0, gallery.paint(build_state(config, model, Machine())))
+        writer.sample(0, gallery.paint(_begun(config, model, Machine())[0]))
         machine, reason = choose_machine(config, lambda candidate: trial(config, candidate))
         writer.log(reason)
     else:
@@ -112,14 +113,24 @@ def open_session(config: TrainConfig, writer: RunWriter, resume: bool) -> Sessio
         writer.log(f"Resumed from {folder.name}.")
     machine.use_threads()
     torch.manual_seed(config.seed)  # of spectral norm, dropout, augmentation and penalties
-    state = build_state(config, model, machine)
     if folder is not None:
+        state = build_state(config, model, machine)
         load_state(state, folder)
+    else:
+        state, source = _begun(config, model, machine)
+        if source:
+            writer.log(source)
     times = timetable(config)
     times.sample_due(0, state.seconds)
     times.checkpoints.last = state.seconds
     return Session(config, model, writer, _feed(config, pictures, machine), state, *objective_of(config),
                     gallery, times, Stopwatch(state.seconds), (state.images, state.seconds))  # fmt: skip
+
+
+def _begun(config: TrainConfig, model: ModelConfig, machine: Machine) -> tuple[State, str]:
+    """A fresh state, and a sentence on the weights that it begins with where they come from elsewhere."""
+    state = build_state(config, model, machine)
+    return state, inherit(state, config.start_from) if config.start_from else ""
 
 
 def chosen(config: TrainConfig) -> Pictures:
