@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmarks.app import app
 from benchmarks.failures import failures
+from benchmarks.infogan import infogan
 from benchmarks.quality import against_reference, quality
 from benchmarks.resume import resume
 from benchmarks.table import Row, machine, markdown
@@ -22,7 +23,8 @@ def _say(text: str) -> None:
 
 SECTIONS: dict[str, Callable[[argparse.Namespace], list[Row]]] = {
     "app": lambda a: app(a.data_root, _say),
-    "quality": lambda a: quality(a.seeds, a.data_root, _say, a.only),
+    "quality": lambda a: quality(a.seeds, a.data_root, _say, a.only)
+    + infogan(a.seeds, a.data_root, _say, a.only),
     "reference": lambda a: against_reference(a.data_root, _say),
     "resume": lambda a: resume(a.seeds, _say, a.only),
     "failures": lambda a: failures(a.seeds, _say, a.only),

@@ -76,6 +76,8 @@ class TrainConfig:
     noise: str = knob("gaussian", "The noise that pictures are drawn from.", group="Networks", table="noises")
     initialisation: str = knob("dcgan", "How the first weights are drawn.",
                                group="Networks", table="initialisations")  # fmt: skip
+    start_from: str = knob("", "Run, checkpoint or weights file to begin with, as far as its weights fit.",
+                           group="Networks", local=True)  # fmt: skip
     conditional: bool = knob(True, "Tell both networks the label, so that you can ask for a class.",
                              group="Networks")  # fmt: skip
     conditioning: str = knob("class-logits", "How the discriminator uses the label.",

@@ -104,7 +104,7 @@ def _steps(session: Session) -> Iterator[StepRecord]:
         _show(session)
         if session.times.checkpoint_due(state.step, state.seconds):
             session.save()
-        if state.world.leads and session.progress < 1 and session.referee.due(state.seconds):
+        if session.progress < 1 and session.referee.due(state.seconds):
             session.score()
         yield StepRecord(state.step, state.images, state.seconds, metrics)
 

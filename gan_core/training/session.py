@@ -17,6 +17,7 @@ from gan_core.errors import RunError
 from gan_core.runs import RunPaths, RunWriter
 from gan_core.runs.reader import checkpoint_steps
 from gan_core.training.feed import Feed
+from gan_core.training.inherit import inherit
 from gan_core.training.machine import Machine, choose_device, choose_machine, keep_memory
 from gan_core.training.moving import Moving, batch_at
 from gan_core.training.objective import objective_of
@@ -90,7 +91,7 @@ class Session:
 
     def score(self) -> None:
         """Measure how good the generator is; the best so far is kept, and the whole state it came from."""
-        row = self.referee.measure(self.state) if self.state.sound() else None
+        row = self.referee.measure(self.state) if self._worth_keeping() else None
         if row is None:
             return
         if row["best"]:  # the row comes last: what it calls the best is there
@@ -134,7 +135,7 @@ def open_session(config: TrainConfig, writer: RunWriter, resume: bool, world: Wo
         writer.real(gallery.real(pictures.images, pictures.labels))
     if folder is None:
         if world.leads:  # the first grid is on the page while the machine is still being measured
-            writer.sample(0, gallery.paint(build_state(config, model, Machine())))
+            writer.sample(0, gallery.paint(_begun(config, model, Machine())[0]))
         machine = world.tell(lambda: _fastest(config, writer, world))
     else:
         machine = read_counters(folder)["machine"].fixed(config)
@@ -142,11 +143,15 @@ def open_session(config: TrainConfig, writer: RunWriter, resume: bool, world: Wo
         writer.log(f"Resumed from {folder.name}.")
     machine.use_threads()
     torch.manual_seed(config.seed)  # of spectral norm, dropout, augmentation and penalties
-    state = build_state(config, model, machine)
-    state.world = world
     objective, moving = objective_of(config)
-    if folder is not None:
+    if folder is None:
+        state, source = _begun(config, model, machine)
+        if source:
+            writer.log(source)
+    else:
+        state = build_state(config, model, machine)
         moving.restore(load_state(state, folder))
+    state.world = world
     world.begin_alike(state.G, state.D, state.ema)
     if world.size > 1:
         objective = replace(objective, average=world.average)
@@ -167,6 +172,12 @@ def _fastest(config: TrainConfig, writer: RunWriter, world: World) -> Machine:
     machine, reason = choose_machine(shared, lambda candidate: trial(shared, candidate), world.here)
     writer.log(reason)
     return machine
+
+
+def _begun(config: TrainConfig, model: ModelConfig, machine: Machine) -> tuple[State, str]:
+    """A fresh state, and a sentence on the weights that it begins with where they come from elsewhere."""
+    state = build_state(config, model, machine)
+    return state, inherit(state, config.start_from) if config.start_from else ""
 
 
 def chosen(config: TrainConfig) -> Pictures:

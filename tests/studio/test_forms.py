@@ -34,7 +34,7 @@ def test_no_words_are_left_over() -> None:
 
 
 def test_the_form_shows_every_setting_but_the_local_ones() -> None:
-    assert sorted(LOCAL) == ["data_root", "disk_mb"]
+    assert sorted(LOCAL) == ["data_root", "disk_mb", "start_from"]
     with gr.Blocks():
         form = build_form(TrainConfig(seconds=10.0))
     assert set(form.fields) == set(knobs()) - LOCAL == set(shown_knobs())
