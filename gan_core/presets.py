@@ -29,6 +29,15 @@ LESSON: Mapping[str, Any] = {
 }  # fmt: skip
 
 
+# points in the plane; a run of so many steps is the same on every machine
+PLANE: Mapping[str, Any] = {
+    "network": "mlp-2d", "size": 1, "conditional": False, "precision": "fp32", "latent": 2, "g_width": 128,
+    "d_width": 128, "g_norm": "none", "d_norm": "none", "noise": "uniform", "initialisation": "orthogonal",
+    "loss": "relativistic", "penalty": "r1-r2", "penalty_weight": 0.003, "penalty_every": 4, "batch": 256,
+    "lr_end": 0.02,
+}  # fmt: skip
+
+
 def lesson(summary: str, cure: str = "lesson", **changes: Any) -> Preset:
     """A preset that fails on purpose: the healthy lesson with `changes`."""
     return Preset(summary, {**LESSON, **changes}, cure=cure)
@@ -69,6 +78,14 @@ PRESETS: dict[str, Preset] = {
         {"dataset": "mnist", "network": "convnet-28", "size": 28, "conditional": False, "latent": 100,
          "g_width": 64, "d_width": 64, "lr_g": 2e-4, "lr_d": 2e-4, "beta1": 0.5, "beta2": 0.999,
          "lr_end": 1.0, "seconds": 120.0},
+    ),
+    "ring": Preset(
+        "Points around eight places on a circle: watch the generator find them all.",
+        {**PLANE, "dataset": "ring", "steps": 3000},
+    ),
+    "grid": Preset(
+        "Points around twenty-five places in a square: does it forget any?",
+        {**PLANE, "dataset": "grid", "steps": 5000},
     ),
     "lesson": Preset(
         "A healthy game without labels, beside which the failing ones below can be held.", LESSON,

@@ -77,6 +77,12 @@ MUTANTS = (
     Mutant("the penalty is left out", "training/step.py", "adversarial + naming + penalty", "adversarial + naming", "test_step.py"),
     Mutant("resume: torch's random numbers forgotten", "training/snapshot.py", 'torch.set_rng_state(tensors["torch"])', "pass", "test_branch.py"),
     Mutant("resume: the optimisers forgotten", "training/snapshot.py", "optimizer.load_state_dict(saved)", "pass", "test_training.py"),
+    Mutant("ring: the first place twice", "data/points.py", "2 * math.pi * k / count", "2 * math.pi * k / max(count - 1, 1)", "test_points.py"),
+    Mutant("points as bytes", "images.py", "return pictures if points else", "return (pictures * 127).round() / 127 if points else", "test_points.py"),
+    Mutant("modes: points far away count", "metrics/modes.py", "self.nearest[self.distance <= GOOD]", "self.nearest", "test_points.py"),
+    Mutant("modes: distances not in standard deviations", "metrics/modes.py", "/ mixture.sigma  # (N, K)", "/ 0.02  # (N, K)", "test_points.py"),
+    Mutant("modes: KL the other way round", "metrics/modes.py", "divergence(good, np.ones(landed.places))", "divergence(np.ones(landed.places), good)", "test_points.py"),
+    Mutant("points: D without waves", "networks/points.py", "turns = [math.pi * 2**octave * place", "turns = [0 * octave * place", "test_points.py"),
     Mutant("Fréchet: without the mixed term", "metrics/frechet.py", "- 2 * cross", "- 0 * cross", "test_metrics_formulas.py"),
     Mutant("class KL the other way round", "metrics/coverage.py", "np.log(", "-np.log(", "test_metrics_formulas.py"),
 )  # fmt: skip

@@ -16,6 +16,7 @@ from gan_core.training.state import State
 from gan_core.training.step import Outcome
 
 ROWS = 8
+POINTS = 2000  # in a scatter plot
 GRID_SEED_SHIFT = 7  # the grid's z must not be the first z of the training noise
 
 
@@ -44,11 +45,12 @@ def first_unsound(values: Mapping[str, float]) -> str | None:
 
 
 class Gallery:
-    """Sample grids of the same z from step to step, for conditional models one class a column."""
+    """Sample grids of the same z from step to step, for conditional models one class a column; for points
+    scatter plots."""
 
     def __init__(self, model: ModelConfig, seed: int) -> None:
         self.columns = min(model.classes, 16) or 10
-        count = ROWS * self.columns
+        count = POINTS if model.channels == 2 else ROWS * self.columns
         self.z = sample_latents(count, model.latent, seed + GRID_SEED_SHIFT, model.noise)
         self.labels = torch.arange(count) % self.columns if model.classes else None
 
@@ -60,9 +62,9 @@ class Gallery:
             return self._grid(to_bytes(state.ema(self.z.to(device), labels).float()))
 
     def real(self, images: np.ndarray, labels: np.ndarray | None) -> bytes:
-        """Real pictures, uint8 (N, C, H, W), in the same places, as WebP."""
-        if self.labels is None or labels is None:
-            chosen = np.arange(ROWS * self.columns) % len(images)
+        """Real pictures (N, C, H, W), in the same places, as WebP."""
+        if self.labels is None or labels is None or len(self.z) == POINTS:
+            chosen = np.arange(len(self.z)) % len(images)
         else:
             by_class = [np.flatnonzero(labels[:5000] == k) for k in range(self.columns)]
             chosen = np.array([

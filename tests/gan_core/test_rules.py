@@ -10,7 +10,12 @@ from gan_core.presets import PRESETS, settings
 from gan_core.rules import RULES, warnings
 from gan_core.training.objective import objective_of
 
+POINTS = {"dataset": "ring", "network": "mlp-2d", "size": 1, "precision": "fp32"}
 BROKEN = {
+    "network": {"dataset": "ring", "precision": "fp32"},
+    "size": {"network": "mlp-2d", "size": 1},
+    "dataset": {**POINTS, "augment": "translation"},
+    "precision": {**POINTS, "precision": "auto"},
     "real_target": {"real_target": 0.9, "loss": "hinge"},
     "loss": {"loss": "wasserstein"},
     "penalty": {"penalty": "r1"},
@@ -20,6 +25,10 @@ BROKEN = {
     "optimiser": {"optimiser": "sgd"},
 }
 MENDED = {
+    "network": POINTS,
+    "size": POINTS,
+    "dataset": POINTS,
+    "precision": POINTS,
     "real_target": {"real_target": 0.9, "loss": "minimax"},
     "loss": {"loss": "wasserstein", "clip_weights": 0.01},
     "penalty": {"penalty": "r1", "d_norm": "none"},
