@@ -1,7 +1,7 @@
 """How many of the places in the plane a generator of points has found, and how well it keeps to them.
 
 The protocol of Lin et al. 2018, arXiv 1712.04086, section 4.1, after Srivastava et al. 2017, arXiv
-1705.07761: 2,500 points; each belongs to the nearest place and is good within three standard deviations of it.
+1705.07761: 2,500 points; each is of the nearest place, and good within three standard deviations of it.
 """
 
 from __future__ import annotations
