@@ -52,8 +52,8 @@ class TrainConfig:
 
     dataset: str = knob("mnist", "The pictures to learn from.", group="Data", table="datasets")
     data_root: str = knob("", "Folder that holds the data set's files.", group="Data", local=True)
-    size: int = knob(32, "Side of the pictures in pixels; doubling it costs about four times the time.",
-                     group="Data", choices=(16, 28, 32, 64, 128))  # fmt: skip
+    size: int = knob(32, "Side in pixels, 1 for points; doubling it costs about four times the time.",
+                     group="Data", choices=(1, 16, 28, 32, 64, 128))  # fmt: skip
     pictures: int | None = knob(None, "Learn from this many pictures only; left empty, from all.",
                                 group="Data", low=1, high=100_000_000)  # fmt: skip
     real_augment: str = knob("none", "Changes to the real pictures only, as if there were more of them.",

@@ -78,7 +78,30 @@ def _coupled_penalty(config: TrainConfig) -> bool:
     return PENALTIES[config.penalty].alone and built(config, "d_norm") == "batch"
 
 
+def _points(config: TrainConfig) -> bool:
+    return DATASETS[config.dataset].mixture is not None
+
+
 RULES: tuple[Rule, ...] = (
+    Rule(
+        lambda c: _points(c) and c.size != 1, "network",
+        "Points need the network mlp-2d and size 1: begin with the preset ring or grid.",
+        refused=True,
+    ),
+    Rule(
+        lambda c: not _points(c) and c.size == 1, "size",
+        "This network draws points, not pictures: choose the data set ring or grid.",
+        refused=True,
+    ),
+    Rule(
+        lambda c: _points(c) and (c.augment != "none" or c.real_augment != "none"), "dataset",
+        "There is nothing to shift or cut out of a point: leave augment and real_augment at none.",
+        refused=True,
+    ),
+    Rule(
+        lambda c: _points(c) and c.precision != "fp32", "precision",
+        "Short numbers are as coarse as the clouds of points are wide: choose the precision fp32.",
+    ),
     Rule(
         lambda c: c.real_target < 1 and c.loss not in CROSS_ENTROPY, "real_target",
         "A target below 1 has a meaning in the non-saturating and the minimax game only; leave it at 1.",
@@ -155,7 +178,7 @@ RULES: tuple[Rule, ...] = (
         "choose the penalty r1-difference, or pack in its place.",
     ),
     Rule(
-        _unheard, "network",
+        _unheard, "g_norm",
         "These networks have norms and a dropout of their own: what was chosen for g_norm, d_norm or "
         "d_dropout does nothing here.",
     ),

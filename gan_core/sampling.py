@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -61,13 +62,19 @@ class Sampler:
         Labels are whole numbers (N,), 0, 1, 2 ... in turn by default, or float shares (N, classes) for
         pictures between classes.
         """
+        return np.concatenate([to_bytes(part) for part in self._parts(z, labels)])
+
+    def numbers(self, z: Tensor, labels: np.ndarray | Tensor | None = None) -> np.ndarray:
+        """The same as float32 in [-1, 1]: for points, for which bytes are too coarse."""
+        return np.concatenate([part.float().numpy() for part in self._parts(z, labels)])
+
+    def _parts(self, z: Tensor, labels: np.ndarray | Tensor | None) -> Iterator[Tensor]:
         asked = self._labels(len(z), labels)
-        parts = []
-        with self._lock, torch.inference_mode():
-            for start in range(0, len(z), CHUNK):
-                chunk = slice(start, start + CHUNK)
-                parts.append(to_bytes(self.generator(z[chunk], None if asked is None else asked[chunk])))
-        return np.concatenate(parts)
+        for start in range(0, len(z), CHUNK):
+            chunk = slice(start, start + CHUNK)
+            with self._lock, torch.inference_mode():
+                part = self.generator(z[chunk], None if asked is None else asked[chunk])
+            yield part
 
     def sample(self, count: int, seed: int, label: int | None = None) -> tuple[np.ndarray, np.ndarray | None]:
         """`count` pictures, uint8 (N, C, H, W), and their labels (N,) where the generator has any."""

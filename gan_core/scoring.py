@@ -7,7 +7,7 @@ import torch
 
 from gan_core import metrics
 from gan_core.codes import guessed, matched_accuracy
-from gan_core.data import load
+from gan_core.data import DATASETS, load
 from gan_core.errors import RunError
 from gan_core.images import to_unit
 from gan_core.runs import RunPaths, read_settings
@@ -27,10 +27,15 @@ def score_generator(
     A conditional generator is asked for each class as often as it occurs among real pictures: asking evenly
     would make any generator look uneven.
 
+    Points are not judged but counted, see `gan_core.metrics.modes`.
+
     Raises:
         WeightsError: no judge for the data set. DataError: its files are not there.
     """
     dataset = dataset or str(sampler.info.get("dataset", ""))
+    source = DATASETS.get(dataset)
+    if source and source.mixture:
+        return metrics.score_points(sampler.numbers(sampler.latents(count, seed)), source.mixture)
     labels = metrics.real_labels(dataset, count, root) if sampler.model.classes else None
     pictures = sampler.pictures(sampler.latents(count, seed), labels)
     return metrics.score(pictures, labels, dataset, root)

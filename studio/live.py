@@ -39,6 +39,7 @@ from gan_core.runs.reader import (
     sample_steps,
 )
 from studio.charts import Columns, Lines
+from studio.models import explorable
 from studio.words import language, sentence
 
 FRESH = 0.1  # seconds during which an answer is not checked against the disk again
@@ -173,7 +174,7 @@ class Reader:
             "remaining": None if status.remaining is None else round(status.remaining, 1),
             "samples": self._samples,
             "real": self.run.real.exists(),
-            "explorable": self.run.generator.exists(),
+            "explorable": explorable(self.run),
             "pace": pace(status),
         }
 

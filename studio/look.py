@@ -21,6 +21,7 @@ from gan_core.images import to_grid, webp
 from studio.words import language, sentence
 
 SHOWN = 64
+POINTS = 2000  # in a scatter plot
 COLUMNS = 8
 PREFERRED = ("mnist", "fashion-mnist", "glyphs")
 
@@ -66,7 +67,8 @@ class Looks:
         with self._lock:
             if name not in self._made:
                 images = load(name, root=self._root).images
-                chosen = np.random.default_rng(0).choice(len(images), min(SHOWN, len(images)), replace=False)
+                shown = POINTS if images.shape[1] == 2 else SHOWN
+                chosen = np.random.default_rng(0).choice(len(images), min(shown, len(images)), replace=False)
                 self._made[name] = len(images), webp(to_grid(images[np.sort(chosen)], COLUMNS))
             return self._made[name]
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from gan_core.data import DATASETS
 from gan_core.errors import RunError, WeightsError
 from gan_core.knobs import did_you_mean
-from gan_core.runs.layout import find_run
+from gan_core.runs.layout import RunPaths, find_run
 from gan_core.runs.reader import ACTIVE, Status, glance, list_runs
 
 if TYPE_CHECKING:
@@ -114,6 +114,11 @@ class Shelf:
         return _described(RUN + status.id, path, status)
 
 
+def explorable(run: RunPaths) -> bool:
+    """Whether the run has a generator that the shelf offers."""
+    return run.generator.exists() and _described("", run.generator, None) is not None
+
+
 def _load(path: Path) -> tuple[Sampler, torch.Tensor]:
     from gan_core.directions import principal_directions
     from gan_core.sampling import Sampler
@@ -127,15 +132,17 @@ def _shipped(path: Path) -> Model | None:
 
 
 def _described(name: str, path: Path, run: Status | None) -> Model | None:
-    """What the header of `path` says; None when it is no generator of ours. Needs no torch."""
+    """What the header of `path` says; None when it is no generator of ours, or draws points, which have
+    nothing to walk through but a plane. Needs no torch."""
     try:
         about = path.stat()
         header = _header(path)
         info = json.loads(header["info"])
-        classes = int(json.loads(header["model"])["classes"])
+        model = json.loads(header["model"])
+        classes, points = int(model["classes"]), model["channels"] == 2
     except (OSError, ValueError, KeyError, TypeError, struct.error):
         return None
-    if header.get("format") != FORMAT or not isinstance(info, dict):
+    if header.get("format") != FORMAT or not isinstance(info, dict) or points:
         return None
     names = [str(n) for n in info.get("class_names") or range(classes)][:classes]
     if run is not None:

@@ -13,6 +13,7 @@ from gan_core.runs import control
 from gan_core.runs.layout import find_run
 from gan_core.runs.reader import checkpoint_steps, read_status
 from studio import forms
+from studio.models import explorable
 from studio.services import Services
 
 
@@ -40,7 +41,7 @@ def controls(services: Services, run_id: str) -> Controls:
     if state in ("stopped", "failed") and checkpoint_steps(run):
         pause = "continue"
     stop = state in ("queued", "running", "paused") and asked != "stop"
-    return Controls(stop, pause, explore=run.generator.exists(), watch=True)
+    return Controls(stop, pause, explore=explorable(run), watch=True)
 
 
 def plan(services: Services, preset: str, values: Mapping[str, Any]) -> TrainConfig:

@@ -138,6 +138,12 @@ MUTANTS = (
     Mutant("scores draw from the run's random numbers", "training/referee.py", "with torch.random.fork_rng(devices=[]):", "if torch.rand(1) >= 0:", "test_referee.py"),
     Mutant("scores: no limit on their time", "training/referee.py", "return late and self._spent <= SHARE * seconds and", "return late and", "test_referee.py"),
     Mutant("scores: a resumed run forgets the best", "training/referee.py", "rows, _ = read_lines(writer.run.scores)", "rows: list[dict[str, Any]] = []", "test_referee.py"),
+    Mutant("ring: the first place twice", "data/points.py", "2 * math.pi * k / count", "2 * math.pi * k / max(count - 1, 1)", "test_points.py"),
+    Mutant("points as bytes", "images.py", "return pictures if points else", "return (pictures * 127).round() / 127 if points else", "test_points.py"),
+    Mutant("modes: points far away count", "metrics/modes.py", "self.nearest[self.distance <= GOOD]", "self.nearest", "test_points.py"),
+    Mutant("modes: distances not in standard deviations", "metrics/modes.py", "/ mixture.sigma  # (N, K)", "/ 0.02  # (N, K)", "test_points.py"),
+    Mutant("modes: KL the other way round", "metrics/modes.py", "divergence(good, np.ones(landed.places))", "divergence(np.ones(landed.places), good)", "test_points.py"),
+    Mutant("points: D without waves", "networks/points.py", "turns = [math.pi * 2**octave * place", "turns = [0 * octave * place", "test_points.py"),
     Mutant("Fréchet: without the mixed term", "metrics/frechet.py", "- 2 * cross", "- 0 * cross", "test_metrics_formulas.py"),
     Mutant("class KL the other way round", "metrics/coverage.py", "np.log(", "-np.log(", "test_metrics_formulas.py"),
 )  # fmt: skip

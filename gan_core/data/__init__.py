@@ -12,11 +12,12 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gan_core.data import cifar, glyphs, mnist
+from gan_core.data import cifar, glyphs, mnist, points
 from gan_core.data.prepare import prepared
 from gan_core.data.source import DataSource, locate
 from gan_core.errors import DataError
@@ -30,15 +31,21 @@ DATASETS: dict[str, DataSource] = {
     "kmnist": mnist.KMNIST,
     "cifar10": cifar.CIFAR10,
     "glyphs": glyphs.SOURCE,
+    "ring": points.RING,
+    "grid": points.GRID,
 }
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """One split of a data set: `images` uint8 (N, C, size, size), read-only, and `labels` int64 (N,)."""
+    """One split of a data set: `images` uint8 (N, C, size, size), read-only, and `labels` int64 (N,).
+
+    Points are "pictures" of one pixel with two channels, x and y: `images` float32 (N, 2, 1, 1) in [-1, 1],
+    because 256 steps would be as coarse as their clouds are wide.
+    """
 
     source: DataSource
-    images: NDArray[np.uint8]
+    images: NDArray[Any]
     labels: NDArray[np.int64]
 
 
@@ -59,7 +66,7 @@ def load(
 
     `split` is "train" or "test". `root` is the folder that holds MNIST/raw and the like; when empty it is
     GAN_DATA or ./data; for Fashion-MNIST the folder of the system's package is looked at last. `download`
-    fetches what is missing into it.
+    fetches what is missing into it. Points are the same at every size.
 
     Raises:
         DataError: an unknown name, files that are missing or damaged, or a download that failed.
@@ -73,7 +80,7 @@ def load(
         folder = _folder(source, root)
     if folder is None:
         raise DataError(_missing(source, root))
-    images, labels = prepared(source, folder, size, split)
+    images, labels = prepared(source, folder, source.native_size if source.mixture else size, split)
     return Pictures(source, images, labels)
 
 

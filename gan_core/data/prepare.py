@@ -1,7 +1,8 @@
 """Each (data set, size, split) is brought to its final form once, into one file that is mapped into memory.
 
-The file is a safetensors file of `labels`, int64 (N,), and `images`, uint8 (N, C, size, size), so any other
-program can read it too. Its name carries the state of the source's files: when those change, another is made.
+The file is a safetensors file of `labels`, int64 (N,), and `images`, uint8 (N, C, size, size) or float32 for
+points, so any other program can read it too. Its name carries the state of the source's files: when those
+change, another is made.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from gan_core.files import replacing
 
 FORMAT = 1  # counted up when `fit` gives other pictures than before
 CHUNK = 2000
+KINDS = {"U8": np.uint8, "F32": np.float32}  # safetensors' names
 
 
 def cache_folder() -> Path:
@@ -44,7 +46,7 @@ def cache_folder() -> Path:
 
 
 def prepared(source: DataSource, folder: Path, size: int, split: str) -> Arrays:
-    """Pictures uint8 (N, C, size, size), a read-only memory map, and labels int64 (N,); made when missing.
+    """Pictures (N, C, size, size), a read-only memory map, and labels int64 (N,); made when missing.
 
     A file that is cut short or not ours is made again. Two processes may do so at once: both write the same,
     and each file appears whole.
@@ -72,8 +74,8 @@ def prepared(source: DataSource, folder: Path, size: int, split: str) -> Arrays:
     return ready
 
 
-def fit(images: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """uint8 (N, H, W, C) as (N, C, size, size): 28 pixels stay or get a black border of 2; the rest is
+def fit(images: NDArray[Any], size: int) -> NDArray[Any]:
+    """(N, H, W, C) as (N, C, size, size): 28 pixels stay or get a black border of 2; the rest is
     bicubic."""
     margin = 2 if images.shape[1] == 28 != size else 0
     border = ((0, 0), (0, 0), (margin, margin), (margin, margin))
@@ -97,12 +99,13 @@ def _state(source: DataSource, folder: Path) -> str:
     return hashlib.sha256(json.dumps(seen).encode()).hexdigest()[:12]
 
 
-def _write(path: Path, images: NDArray[np.uint8], labels: NDArray[np.int64], size: int) -> None:
+def _write(path: Path, images: NDArray[Any], labels: NDArray[np.int64], size: int) -> None:
     count, channels = len(images), images.shape[3]
-    middle, end = 8 * count, 8 * count + count * channels * size**2
+    middle, end = 8 * count, 8 * count + count * channels * size**2 * images.itemsize
+    kind = next(name for name, dtype in KINDS.items() if dtype == images.dtype)
     about = {
         "labels": {"dtype": "I64", "shape": [count], "data_offsets": [0, middle]},
-        "images": {"dtype": "U8", "shape": [count, channels, size, size], "data_offsets": [middle, end]},
+        "images": {"dtype": kind, "shape": [count, channels, size, size], "data_offsets": [middle, end]},
     }
     header = json.dumps(about).encode()
     header += b" " * (-len(header) % 8)
@@ -120,9 +123,9 @@ def _open(path: Path) -> Arrays | None:
             length = int.from_bytes(stream.read(8), "little")
             about = json.loads(stream.read(min(length, 4096)))
         middle, end = about["images"]["data_offsets"]
-        shape = tuple(about["images"]["shape"])
-        if path.stat().st_size == 8 + length + end and end - middle == np.prod(shape):
-            images = np.memmap(path, np.uint8, "r", offset=8 + length + middle, shape=shape)
+        shape, kind = tuple(about["images"]["shape"]), np.dtype(KINDS[about["images"]["dtype"]])
+        if path.stat().st_size == 8 + length + end and end - middle == np.prod(shape) * kind.itemsize:
+            images = np.memmap(path, kind, "r", offset=8 + length + middle, shape=shape)
             labels = np.fromfile(path, "<i8", shape[0], offset=8 + length).astype(np.int64)
             return images, labels
     return None

@@ -10,8 +10,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# Pictures, uint8 (N, H, W, C), and labels, int64 (N,).
-Arrays = tuple[NDArray[np.uint8], NDArray[np.int64]]
+# Pictures, uint8 (N, H, W, C), or points, float32 (N, 1, 1, 2) in [-1, 1]; and labels, int64 (N,).
+Arrays = tuple[NDArray[Any], NDArray[np.int64]]
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Clouds of points in the plane: their middles, all equally likely, and how wide each is.
+
+    `means` are in the units of the paper and `sigma` is the standard deviation along each axis; a network
+    sees all of it divided by `reach`, so that it lies in [-1, 1].
+    """
+
+    means: tuple[tuple[float, float], ...]
+    sigma: float
+    reach: float
 
 
 @dataclass(frozen=True)
@@ -39,6 +52,7 @@ class DataSource:
     system: str = ""  # a folder where the system's own package puts the files
     fetch: Callable[[Path], Any] | None = None  # downloads into a root, checked, or raises
     recipe: str = ""
+    mixture: Mixture | None = None  # of a source of points
 
     def found(self, folder: Path) -> list[Path] | None:
         """The data set's files in `folder`, plain or .gz; None unless all are there."""

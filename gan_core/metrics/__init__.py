@@ -18,10 +18,12 @@ from gan_core.metrics import coverage, frechet, manifold
 from gan_core.metrics.evidence import Evidence, Observed
 from gan_core.metrics.frechet import frechet_distance
 from gan_core.metrics.judge import Judge, judges
+from gan_core.metrics.modes import MODES, score_points
 from gan_core.metrics.reference import observe_real, real_labels
 
 __all__ = [
     "METRICS",
+    "MODES",
     "Evidence",
     "Judge",
     "Metric",
@@ -30,6 +32,7 @@ __all__ = [
     "judges",
     "real_labels",
     "score",
+    "score_points",
 ]
 
 FEWEST = 10  # pictures

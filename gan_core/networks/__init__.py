@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from gan_core.config import ModelConfig
-from gan_core.networks import articles
+from gan_core.networks import articles, points
 from gan_core.networks.base import INITIALISATIONS, Head, Judgement, Network, init_weights
 from gan_core.networks.dcgan import Discriminator, Generator, measured
 from gan_core.networks.folded import FoldedDiscriminator, FoldedGenerator
@@ -94,6 +94,13 @@ NETWORKS: dict[str, Network] = {
         paper="after Radford et al. 2016, arXiv 1511.06434",
         summary="The tutorials' 28-pixel net: three transposed convolutions against two with pooling.",
         fixed={"g_norm": "batch", "d_norm": "none", "d_dropout": 0.3},
+    ),
+    "mlp-2d": Network(
+        points.PointGenerator,
+        points.PointJudge,
+        sizes=(1,),
+        paper="after Metz et al. 2017, arXiv 1611.02163, appendix A",
+        summary="Three small layers each, for points in the plane: forgetting can be watched and counted.",
     ),
 }
 

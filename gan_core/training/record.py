@@ -17,6 +17,7 @@ from gan_core.training.state import State
 from gan_core.training.step import Outcome
 
 ROWS = 8
+POINTS = 2000  # in a scatter plot
 GRID_SEED_SHIFT = 7  # the grid's z must not be the first z of the training noise
 
 
@@ -46,11 +47,12 @@ def first_unsound(values: Mapping[str, float]) -> str | None:
 
 class Gallery:
     """Sample grids of the same z from step to step, for conditional models one class a column, for codes one
-    value of the code."""
+    value of the code; for points scatter plots."""
 
     def __init__(self, model: ModelConfig, seed: int) -> None:
         self.columns = min(model.classes or model.code_classes, 16) or 10
-        count, codes = ROWS * self.columns, (model.code_classes, model.code_numbers)
+        codes = (model.code_classes, model.code_numbers)
+        count = POINTS if model.channels == 2 else ROWS * self.columns
         self.z = sample_latents(count, model.latent, seed + GRID_SEED_SHIFT, model.noise, codes)
         columns = torch.arange(count) % self.columns
         self.labels = columns if model.classes else None
@@ -66,9 +68,9 @@ class Gallery:
             return self._grid(to_bytes(state.ema(self.z.to(device), labels).float()))
 
     def real(self, images: np.ndarray, labels: np.ndarray | None) -> bytes:
-        """Real pictures, uint8 (N, C, H, W), in the same places, as WebP."""
-        if self.labels is None or labels is None:
-            chosen = np.arange(ROWS * self.columns) % len(images)
+        """Real pictures (N, C, H, W), in the same places, as WebP."""
+        if self.labels is None or labels is None or len(self.z) == POINTS:
+            chosen = np.arange(len(self.z)) % len(images)
         else:
             by_class = [np.flatnonzero(labels[:5000] == k) for k in range(self.columns)]
             chosen = np.array([

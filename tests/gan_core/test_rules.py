@@ -10,7 +10,12 @@ from gan_core.presets import PRESETS, settings
 from gan_core.rules import RULES, applies, depends, warnings
 from gan_core.training.objective import objective_of
 
+POINTS = {"dataset": "ring", "network": "mlp-2d", "size": 1, "precision": "fp32"}
 BROKEN = {
+    "network": {"dataset": "ring", "precision": "fp32"},
+    "size": {"network": "mlp-2d", "size": 1},
+    "dataset": {**POINTS, "augment": "translation"},
+    "precision": {**POINTS, "precision": "auto"},
     "real_target": {"real_target": 0.9, "loss": "hinge"},
     "loss": {"loss": "wasserstein"},
     "penalty": {"penalty": "r1"},
@@ -27,10 +32,14 @@ BROKEN = {
     "pack": {"pack": 2},
     "code_classes": {"pack": 2, "code_classes": 10, "conditional": False},
     "d_minibatch_std": {"penalty": "r1", "d_norm": "none", "d_minibatch_std": True},
-    "network": {"network": "r3", "g_norm": "none", "d_norm": "spectral"},
+    "g_norm": {"network": "r3", "g_norm": "none", "d_norm": "spectral"},
     "optimiser": {"optimiser": "sgd", "lr_g": 0.05},
 }
 MENDED = {
+    "network": POINTS,
+    "size": POINTS,
+    "dataset": POINTS,
+    "precision": POINTS,
     "real_target": {"real_target": 0.9, "loss": "minimax"},
     "loss": {"loss": "wasserstein", "clip_weights": 0.01},
     "penalty": {"penalty": "r1", "d_norm": "none"},
@@ -47,7 +56,7 @@ MENDED = {
     "pack": {"pack": 2, "conditioning": "concatenation"},
     "code_classes": {"code_classes": 10, "conditional": False},
     "d_minibatch_std": {"penalty": "r1-difference", "d_norm": "none", "d_minibatch_std": True},
-    "network": {"network": "r3", "g_norm": "none", "d_norm": "none"},
+    "g_norm": {"network": "r3", "g_norm": "none", "d_norm": "none"},
     "optimiser": {"optimiser": "sgd", "lr_g": 0.05, "lr_d": 0.05},
 }
 
