@@ -77,6 +77,8 @@ MUTANTS = (
     Mutant("the penalty is left out", "training/step.py", "adversarial + naming + penalty", "adversarial + naming", "test_step.py"),
     Mutant("resume: torch's random numbers forgotten", "training/snapshot.py", 'torch.set_rng_state(tensors["torch"])', "pass", "test_branch.py"),
     Mutant("resume: the optimisers forgotten", "training/snapshot.py", "optimizer.load_state_dict(saved)", "pass", "test_training.py"),
+    Mutant("stacked: one order for all colours", "data/stacked.py", "[random.permutation(len(digits)) for _ in range(3)]", "[random.permutation(len(digits))] * 3", "test_stacked.py"),
+    Mutant("stacked: colours mixed up", "metrics/stacked.py", "100 * digits[0] + 10 * digits[1] + digits[2]", "digits[0] + 10 * digits[1] + 100 * digits[2]", "test_stacked.py"),
     Mutant("ring: the first place twice", "data/points.py", "2 * math.pi * k / count", "2 * math.pi * k / max(count - 1, 1)", "test_points.py"),
     Mutant("points as bytes", "images.py", "return pictures if points else", "return (pictures * 127).round() / 127 if points else", "test_points.py"),
     Mutant("modes: points far away count", "metrics/modes.py", "self.nearest[self.distance <= GOOD]", "self.nearest", "test_points.py"),
