@@ -9,6 +9,7 @@ from benchmarks import reference
 from benchmarks.cases import Case, Scores, run_once
 from benchmarks.losses import losses
 from benchmarks.points import points
+from benchmarks.stacked import stacked
 from benchmarks.sturdy import sturdy
 from benchmarks.table import Row, spread
 from gan_core.metrics import score
@@ -46,7 +47,9 @@ def quality(seeds: int | None, data_root: str, say: Callable[[str], None], only:
             scores.append(result)
             counts.append(status["step"])
         rows += [_row(case, name, scores, counts) for name in case.aims]
-    return [*rows, *losses(seeds, data_root, say, only), *sturdy(seeds, data_root, say, only)]
+    for more in (losses, stacked, sturdy):
+        rows += more(seeds, data_root, say, only)
+    return rows
 
 
 def against_reference(data_root: str, say: Callable[[str], None]) -> list[Row]:

@@ -34,7 +34,7 @@ PLANE: Mapping[str, Any] = {
     "network": "mlp-2d", "size": 1, "conditional": False, "precision": "fp32", "latent": 2, "g_width": 128,
     "d_width": 128, "g_norm": "none", "d_norm": "none", "noise": "uniform", "initialisation": "orthogonal",
     "loss": "relativistic", "penalty": "r1-r2", "penalty_weight": 0.003, "penalty_every": 4, "batch": 256,
-    "lr_end": 0.02,
+    "lr_g": 5e-3, "lr_end": 0.02,
 }  # fmt: skip
 
 
@@ -66,6 +66,12 @@ PRESETS: dict[str, Preset] = {
         "learn by heart.",
         {"dataset": "fashion-mnist", "pictures": 1000, "augment": "translation-cutout",
          "penalty": "r1-difference", "lr_g": 2e-3, "lr_d": 2e-3, "seconds": 300.0},
+    ),
+    "stacked": Preset(
+        "Three digits at once, one a colour: made to find all of the thousand.",
+        {"dataset": "stacked-mnist", "conditional": False, "loss": "relativistic",
+         "penalty": "r1-difference", "lr_g": 4e-3, "lr_d": 4e-3, "g_width": 48, "d_width": 48,
+         "seconds": 1800.0},
     ),
     "unlabelled": Preset(
         "Digits without being told which is which: as the first GANs had to learn, and harder.",
@@ -111,11 +117,11 @@ PRESETS: dict[str, Preset] = {
     ),
     "ring": Preset(
         "Points around eight places on a circle: watch the generator find them all.",
-        {**PLANE, "dataset": "ring", "steps": 3000},
+        {**PLANE, "dataset": "ring", "steps": 4000},
     ),
     "grid": Preset(
         "Points around twenty-five places in a square: watch whether it forgets any.",
-        {**PLANE, "dataset": "grid", "steps": 5000},
+        {**PLANE, "dataset": "grid", "steps": 6000},
     ),
     "lesson": Preset(
         "A healthy game without labels, beside which the failing ones below can be held.", LESSON,

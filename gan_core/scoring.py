@@ -27,7 +27,7 @@ def score_generator(
     A conditional generator is asked for each class as often as it occurs among real pictures: asking evenly
     would make any generator look uneven.
 
-    Points are not judged but counted, see `gan_core.metrics.modes`.
+    Points and the classes of Stacked MNIST are not judged but counted, see `metrics.modes` and `stacked`.
 
     Raises:
         WeightsError: no judge for the data set. DataError: its files are not there.
@@ -36,6 +36,8 @@ def score_generator(
     source = DATASETS.get(dataset)
     if source and source.mixture:
         return metrics.score_points(sampler.numbers(sampler.latents(count, seed)), source.mixture)
+    if dataset == "stacked-mnist":
+        return metrics.stacked_modes(metrics.read_stacked(sampler.pictures(sampler.latents(count, seed))))
     labels = metrics.real_labels(dataset, count, root) if sampler.model.classes else None
     pictures = sampler.pictures(sampler.latents(count, seed), labels)
     return metrics.score(pictures, labels, dataset, root)

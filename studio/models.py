@@ -19,7 +19,7 @@ from gan_core.data import DATASETS
 from gan_core.errors import RunError, WeightsError
 from gan_core.knobs import did_you_mean
 from gan_core.runs.layout import RunPaths, find_run
-from gan_core.runs.reader import ACTIVE, Status, glance, list_runs
+from gan_core.runs.reader import ACTIVE, Status, glance, list_runs, read_status
 
 if TYPE_CHECKING:
     import torch
@@ -115,8 +115,9 @@ class Shelf:
 
 
 def explorable(run: RunPaths) -> bool:
-    """Whether the run has a generator that the shelf offers."""
-    return run.generator.exists() and _described("", run.generator, None) is not None
+    """Whether the run has a generator of pictures: points are not offered to walk through."""
+    source = DATASETS.get(read_status(run).dataset)
+    return run.generator.exists() and not (source and source.mixture)
 
 
 def _load(path: Path) -> tuple[Sampler, torch.Tensor]:

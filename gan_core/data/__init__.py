@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gan_core.data import cifar, glyphs, mnist, points
+from gan_core.data import cifar, glyphs, mnist, points, stacked
 from gan_core.data.prepare import prepared
 from gan_core.data.source import DataSource, locate
 from gan_core.errors import DataError
@@ -31,6 +31,7 @@ DATASETS: dict[str, DataSource] = {
     "kmnist": mnist.KMNIST,
     "cifar10": cifar.CIFAR10,
     "glyphs": glyphs.SOURCE,
+    "stacked-mnist": stacked.STACKED_MNIST,
     "ring": points.RING,
     "grid": points.GRID,
 }

@@ -20,6 +20,7 @@ from gan_core.metrics.frechet import frechet_distance
 from gan_core.metrics.judge import Judge, judges
 from gan_core.metrics.modes import MODES, score_points
 from gan_core.metrics.reference import observe_real, real_labels
+from gan_core.metrics.stacked import read_stacked, stacked_modes
 
 __all__ = [
     "METRICS",
@@ -30,9 +31,11 @@ __all__ = [
     "Observed",
     "frechet_distance",
     "judges",
+    "read_stacked",
     "real_labels",
     "score",
     "score_points",
+    "stacked_modes",
 ]
 
 FEWEST = 10  # pictures

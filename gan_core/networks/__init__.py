@@ -100,7 +100,7 @@ NETWORKS: dict[str, Network] = {
         points.PointJudge,
         sizes=(1,),
         paper="after Metz et al. 2017, arXiv 1611.02163, appendix A",
-        summary="Three small layers each, for points in the plane: forgetting can be watched and counted.",
+        summary="A few small layers each, for points in the plane: forgetting can be watched and counted.",
     ),
 }
 

@@ -12,16 +12,16 @@ from gan_core.config import ModelConfig
 from gan_core.networks.articles import Dense
 from gan_core.networks.base import Head, Judgement
 
-LAYERS = 3
-SPREAD = 4.0  # z is taken this many times, so that the plane can be torn apart between two clouds
+G_LAYERS, D_LAYERS = 5, 3  # depth lets G tear the plane apart between two clouds
+SPREAD = 4.0  # z is taken this many times, for the same reason
 OCTAVES = 4  # waves of length 2, 1, 1/2 and 1/4 across a plane from -1 to 1
 
 
 class PointGenerator(Dense):
-    """z (N, latent), labels (N,) or None to points (N, 2, 1, 1); three hidden layers."""
+    """z (N, latent), labels (N,) or None to points (N, 2, 1, 1); five hidden layers."""
 
     def __init__(self, model: ModelConfig) -> None:
-        super().__init__(model, [model.g_width] * LAYERS, norm=model.g_norm == "batch")
+        super().__init__(model, [model.g_width] * G_LAYERS, norm=model.g_norm == "batch")
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         return super().forward(SPREAD * z, labels)
@@ -39,7 +39,7 @@ class PointJudge(nn.Module):
         super().__init__()
         inputs = model.channels * model.size**2 * (1 + 2 * OCTAVES)
         layers: list[nn.Module] = []
-        for a, b in pairwise([inputs, *[model.d_width] * LAYERS]):
+        for a, b in pairwise([inputs, *[model.d_width] * D_LAYERS]):
             layers += [nn.Linear(a, b), nn.LeakyReLU(0.2), nn.Dropout(model.d_dropout)]
         self.layers = nn.Sequential(*layers)
         self.head = Head(model.d_width, model)
