@@ -125,7 +125,6 @@ MUTANTS = (
     Mutant("resume: torch's random numbers forgotten", "training/snapshot.py", 'torch.set_rng_state(tensors["torch"])', "pass", "test_branch.py"),
     Mutant("resume: moments in another memory layout", "training/snapshot.py", "            _lay_out(optimizer)\n", "", "test_resume.py"),
     Mutant("resume: the optimisers forgotten", "training/snapshot.py", "optimizer.load_state_dict(saved)", "pass", "test_training.py"),
-<<<<<<< HEAD
     Mutant("resume: second tries used up are forgotten", "training/loop.py", "    rewrite_settings(writer.run, config)  #", "    #", "test_branch.py"),
     Mutant("resume: a new budget drops the parent", "runs/branch.py", "read_config(run) | {", "{\"schema\": 1, \"preset\": \"\"} | {", "test_branch.py"),
     Mutant("branch: machine flags ignored", "training/session.py", "[\"machine\"].fixed(config)", "[\"machine\"]", "test_branch.py"),
@@ -139,10 +138,8 @@ MUTANTS = (
     Mutant("scores draw from the run's random numbers", "training/referee.py", "with torch.random.fork_rng(devices=[]):", "if torch.rand(1) >= 0:", "test_referee.py"),
     Mutant("scores: no limit on their time", "training/referee.py", "return late and self._spent <= SHARE * seconds and", "return late and", "test_referee.py"),
     Mutant("scores: a resumed run forgets the best", "training/referee.py", "rows, _ = read_lines(writer.run.scores)", "rows: list[dict[str, Any]] = []", "test_referee.py"),
-=======
     Mutant("stacked: one order for all colours", "data/stacked.py", "[random.permutation(len(digits)) for _ in range(3)]", "[random.permutation(len(digits))] * 3", "test_stacked.py"),
     Mutant("stacked: colours mixed up", "metrics/stacked.py", "100 * digits[0] + 10 * digits[1] + digits[2]", "digits[0] + 10 * digits[1] + 100 * digits[2]", "test_stacked.py"),
->>>>>>> points
     Mutant("ring: the first place twice", "data/points.py", "2 * math.pi * k / count", "2 * math.pi * k / max(count - 1, 1)", "test_points.py"),
     Mutant("points as bytes", "images.py", "return pictures if points else", "return (pictures * 127).round() / 127 if points else", "test_points.py"),
     Mutant("modes: points far away count", "metrics/modes.py", "self.nearest[self.distance <= GOOD]", "self.nearest", "test_points.py"),

@@ -70,13 +70,8 @@ def test_every_row_is_complete(name: str) -> None:
     source = DATASETS[name]
     assert source.name == name
     assert source.channels in ((2,) if source.mixture else (1, 3))
-<<<<<<< HEAD
     assert len(set(source.classes)) == len(source.classes) >= 2
     assert not source.mixture or len(source.classes) == len(source.mixture.means)
-=======
-    count = len(source.mixture.means) if source.mixture else 1000 if name == "stacked-mnist" else 10
-    assert len(set(source.classes)) == count
->>>>>>> points
     assert all((source.title, source.licence, source.origin, source.summary))
     assert source.downloads == bool(source.files) == (source.fetch is not None)
 

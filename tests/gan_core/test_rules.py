@@ -103,8 +103,8 @@ def test_what_a_network_has_by_definition_counts_as_chosen():
     assert "penalty" in broken({"network": "dcgan", "penalty": "r1-r2"})
     assert "loss" not in broken({"network": "resnet", "loss": "wasserstein"}), "its D has spectral norm"
     assert "loss" in broken({"network": "r3", "loss": "wasserstein", "d_norm": "spectral"})
-    assert "network" not in broken({"network": "mlp-28", "size": 28, "d_norm": "none"})
-    assert "network" in broken({"network": "mlp-64", "size": 64, "d_dropout": 0.5})
+    assert "g_norm" not in broken({"network": "mlp-28", "size": 28, "d_norm": "none"})
+    assert "g_norm" in broken({"network": "mlp-64", "size": 64, "d_dropout": 0.5})
 
 
 def test_what_a_network_does_not_listen_to_does_not_apply():
