@@ -121,7 +121,10 @@ def test_the_budget_entered_is_the_choice_or_the_custom_number(tmp_path: Path) -
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_preset_has_its_name_and_sentence_in_both_languages(preset: str) -> None:
     assert TABLE[f"preset.{preset}.summary"][0] == PRESETS[preset].summary
-    assert TABLE[f"preset.{preset}"][0] != TABLE[f"preset.{preset}"][1]
+    english, chinese = TABLE[f"preset.{preset}"]
+    assert english != chinese
+    mark = "⚠ " if PRESETS[preset].cure else "✓ "
+    assert english.startswith(mark) and chinese.startswith(mark), "healthy or failing shows in the list"
 
 
 def test_a_sentence_says_how_far_the_budget_goes() -> None:
