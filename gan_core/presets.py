@@ -78,6 +78,11 @@ PRESETS: dict[str, Preset] = {
         {"dataset": "mnist", "conditional": False, "loss": "hinge", "lr_g": 6e-3, "lr_d": 6e-3,
          "seconds": 60.0},
     ),
+    "infogan": Preset(
+        "Digits without labels, drawn by a code of ten kinds that the networks give a meaning themselves.",
+        {"dataset": "mnist", "conditional": False, "latent": 62, "code_classes": 10, "code_numbers": 2,
+         "lr_g": 1e-3, "lr_d": 2e-4, "beta1": 0.5, "beta2": 0.999, "lr_end": 1.0, "seconds": 600.0},
+    ),
     "textbook": Preset(
         "The DCGAN of the 2016 paper with its own step sizes, at 32 pixels: slow and famous.",
         {"dataset": "mnist", "network": "dcgan", "conditional": False, "latent": 100, "g_width": 64,

@@ -101,6 +101,7 @@ NETWORKS: dict[str, Network] = {
         sizes=(1,),
         paper="after Metz et al. 2017, arXiv 1611.02163, appendix A",
         summary="A few small layers each, for points in the plane: forgetting can be watched and counted.",
+        fixed={"d_norm": "none"},
     ),
 }
 
