@@ -171,7 +171,7 @@ def test_score_prints_every_figure(run, real_set, capsys):
      (["--steps", "0"], "steps is 0, allowed are 1 to 100,000,000."),
      (["--lr-g", "9"], "lr_g is 9, allowed are 1e-06 to 0.1. Did you mean 0.009?"),
      (["--steps", "many"], "steps is 'many', which is not a whole number."),
-     (["--size", "48"], "size is 48, allowed are 16, 28, 32, 64, 128."),
+     (["--size", "48"], "size is 48, allowed are 1, 16, 28, 32, 64, 128."),
      (["--batchsize", "8"], "python -m gan_core: unrecognized arguments: --batchsize 8"),
      (["--dataset", "mnist", "--data-root", "no-such-folder"], "MNIST is not here: there is no ")],
 )  # fmt: skip
