@@ -66,7 +66,8 @@ def check(config: TrainConfig) -> TrainConfig:
         problems.append(Problem("size", config.size, sentence))
     if not problems:
         problems += [
-            Problem(rule.setting, getattr(config, rule.setting), rule.sentence) for rule in refusals(config)
+            Problem(rule.setting, getattr(config, rule.setting), rule.words(config))
+            for rule in refusals(config)
         ]
     if problems:
         raise ConfigError(problems)

@@ -105,7 +105,19 @@ def slerp(a: Tensor, b: Tensor, t: Tensor | float) -> Tensor:
 INTERPOLATIONS = {"spherical": slerp, "linear": lerp}
 
 
-def path(a: Tensor, b: Tensor, count: int, mode: str = "spherical") -> Tensor:
-    """`count` points from a to b, ends included: (count, dim). a, b: (dim,)."""
+ASTRAY = (
+    "The noise of this network does not lie near a sphere: the spherical way leaves the places it knows, and "
+    "the linear way suits it."
+)
+
+
+def fitting_way(noise: str, codes: int = 0) -> str:
+    """The row of `INTERPOLATIONS` that stays among the z a network knows: spherical for noise near a sphere,
+    linear for any other, and where z ends in that many `codes`."""
+    return "spherical" if NOISES[noise].round and not codes else "linear"
+
+
+def path(a: Tensor, b: Tensor, count: int, mode: str) -> Tensor:
+    """`count` points from a to b, ends included: (count, dim). a, b: (dim,); `mode` as `fitting_way` says."""
     t = torch.linspace(0.0, 1.0, count)[:, None]
     return INTERPOLATIONS[mode](a[None], b[None], t)

@@ -5,7 +5,7 @@ A row of `RULES` looks at one configuration; the sentence says what is wrong and
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,12 +19,20 @@ from gan_core.penalties import PENALTIES, in_force
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A row of `RULES`: whether it is broken, the setting to look at, a sentence, refused or warned about."""
+    """A row of `RULES`: whether it is broken, the setting to look at, a sentence, refused or warned about.
+
+    `figures` are put into the sentence's {places}.
+    """
 
     broken: Callable[[TrainConfig], bool]
     setting: str
     sentence: str
     refused: bool = False
+    figures: Callable[[TrainConfig], Mapping[str, int]] = lambda config: {}
+
+    def words(self, config: TrainConfig) -> str:
+        """The sentence, about this configuration."""
+        return self.sentence.format(**self.figures(config))
 
 
 NO_ZERO = ("least-squares", "wasserstein", "relativistic")  # games in which D decides elsewhere or nowhere
@@ -79,6 +87,24 @@ def _unconstrained(config: TrainConfig) -> bool:
 
 def _coupled_penalty(config: TrainConfig) -> bool:
     return PENALTIES[config.penalty].alone and built(config, "d_norm") == "batch"
+
+
+def _labels_unused(config: TrainConfig) -> bool:
+    plain = TrainConfig()
+    methods = ("conditioning", "g_conditioning")
+    return not config.conditional and any(getattr(config, m) != getattr(plain, m) for m in methods)
+
+
+def _growth(config: TrainConfig) -> dict[str, int]:
+    """The batch, the one asked for at the end, and by doubling the last one up to it and the one beyond."""
+    asked = config.batch_end or config.batch
+    reached = config.batch << max(0, (asked // config.batch).bit_length() - 1)
+    return {"batch": config.batch, "asked": asked, "reached": reached, "beyond": 2 * reached}
+
+
+def _cut_short(config: TrainConfig) -> bool:
+    grown = _growth(config)
+    return grown["batch"] <= grown["asked"] != grown["reached"]
 
 
 def _points(config: TrainConfig) -> bool:
@@ -149,6 +175,11 @@ RULES: tuple[Rule, ...] = (
         refused=True,
     ),
     Rule(
+        _cut_short, "batch_end",
+        "The batch grows by doubling: from {batch} it never reaches {asked}; choose a batch_end of {reached}, "
+        "at which it ends, or {beyond}.", figures=_growth,
+    ),
+    Rule(
         lambda c: c.initialisation == "zero", "initialisation",
         "With all weights 0 every unit learns the same: this run is meant to fail.",
     ),
@@ -165,6 +196,11 @@ RULES: tuple[Rule, ...] = (
         _no_norm_to_hear_with, "g_conditioning",
         "A generator without batch norm cannot hear the label there: choose g_conditioning concatenation, or "
         "networks with batch norm.", refused=True,
+    ),
+    Rule(
+        _labels_unused, "conditioning",
+        "These ways to use the label do nothing without labels: switch conditional on, or leave conditioning "
+        "at class-logits and g_conditioning at concatenation.",
     ),
     Rule(
         _torn_groups, "batch",
@@ -205,4 +241,4 @@ def refusals(config: TrainConfig) -> list[Rule]:
 
 def warnings(config: TrainConfig) -> list[str]:
     """A sentence for each rule for which a run with these settings can work, but should not."""
-    return [rule.sentence for rule in RULES if not rule.refused and rule.broken(config)]
+    return [rule.words(config) for rule in RULES if not rule.refused and rule.broken(config)]

@@ -47,12 +47,11 @@ def generate(shelf: Shelf, model: str, seed: Any, count: Any) -> Any:
 def interpolate(shelf: Shelf, model: str, seed_a: Any, seed_b: Any, t: Any) -> Any:
     """The picture at `t` (0 to 1) on the way from the first sample of one seed to that of another."""
     from gan_core.images import to_grid
-    from gan_core.latent import slerp
 
     sampler, _ = shelf.load(shelf.model(str(model)))
     ends = [sampler.latents(1, int(number(name, seed, 0, SEEDS)))
             for name, seed in (("seed_a", seed_a), ("seed_b", seed_b))]  # fmt: skip
-    z = slerp(ends[0], ends[1], number("t", t, 0, 1, whole=False))
+    z = sampler.between(ends[0], ends[1], number("t", t, 0, 1, whole=False))
     return to_grid(sampler.pictures(z, np.zeros(1, np.int64)), 1)
 
 

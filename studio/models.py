@@ -43,6 +43,7 @@ class Model:
     classes: tuple[str, ...]
     info: Mapping[str, Any]
     state: str = ""  # of its run; empty for shipped weights
+    way: str = "spherical"  # from one sample to another, as suits its noise
 
     @property
     def title(self) -> str:
@@ -134,13 +135,17 @@ def _shipped(path: Path) -> Model | None:
 
 def _described(name: str, path: Path, run: Status | None) -> Model | None:
     """What the header of `path` says; None when it is no generator of ours, or draws points, which have
-    nothing to walk through but a plane. Needs no torch."""
+    nothing to walk through but a plane. Reads no weights."""
+    from gan_core.latent import fitting_way
+
     try:
         about = path.stat()
         header = _header(path)
         info = json.loads(header["info"])
         model = json.loads(header["model"])
         classes, points = int(model["classes"]), model["channels"] == 2
+        codes = int(model.get("code_classes", 0)) + int(model.get("code_numbers", 0))
+        way = fitting_way(model.get("noise", "gaussian"), codes)  # files of old name no noise
     except (OSError, ValueError, KeyError, TypeError, struct.error):
         return None
     if header.get("format") != FORMAT or not isinstance(info, dict) or points:
@@ -148,7 +153,8 @@ def _described(name: str, path: Path, run: Status | None) -> Model | None:
     names = [str(n) for n in info.get("class_names") or range(classes)][:classes]
     if run is not None:
         info |= {"preset": run.preset}
-    return Model(name, path, f"{about.st_mtime_ns:x}", tuple(names), info, run.state if run else "")
+    version, state = f"{about.st_mtime_ns:x}", run.state if run else ""
+    return Model(name, path, version, tuple(names), info, state, way)
 
 
 def _header(path: Path) -> dict[str, Any]:

@@ -6,7 +6,7 @@
     GET /studio/explore/grid?model&seed&label          random samples, a class a column where there are any
 
 Query, all optional but `model`: `seed` of the samples; `a`, `b` their places in the grid; `t` 0 to 1; `mode`
-spherical or linear; `label` a class for all, else each sample has its own; `d` steps along the model's
+spherical or linear, else what suits the model's noise; `label` a class for all, else each sample has its own; `d` steps along the model's
 directions, "0.5,0,-2"; `v` the model's version, which lets the browser keep the answer; `format` webp or png;
 `scale` enlarges a png; `save` makes it a download.
 """
@@ -45,7 +45,7 @@ class View:
     a: int = 0
     b: int = 1
     t: float = 0.0
-    mode: str = "spherical"
+    mode: str = ""
     label: int | None = None
     steps: tuple[float, ...] = ()
 
@@ -75,8 +75,8 @@ def parse(query: Mapping[str, str], model: Model) -> View:
         problems.append(Problem(name, text, f"{name} is {text[:20]!r}, allowed are {low:g} to {high:.10g}."))
         return default
 
-    mode = query.get("mode") or MODES[0]
-    problems += unknown_names([mode], MODES, "way")
+    mode = query.get("mode") or ""
+    problems += unknown_names([mode] if mode else [], MODES, "way")
     label = number("label", -1, max(len(model.classes) - 1, 0), -1)
     steps = [number("d", -FAR, FAR, 0.0, text) for text in query.get("d", "").split(",")[:16]]
     view = View(
@@ -101,7 +101,7 @@ def walk(shelf: Shelf, model: Model, view: View, ts: np.ndarray) -> np.ndarray:
     sampler, directions = shelf.load(model)
     ends = sampler.latents(max(view.a, view.b) + 1, view.seed)[[view.a, view.b]]  # (2, latent)
     t = torch.from_numpy(ts.astype(np.float32))[:, None]
-    z = INTERPOLATIONS[view.mode](ends[:1], ends[1:], t)  # (N, latent)
+    z = INTERPOLATIONS[view.mode or sampler.way](ends[:1], ends[1:], t)  # (N, latent)
     steps = torch.tensor(view.steps[: len(directions)])
     z = z + steps @ directions[: len(steps)]
     if not model.classes:
@@ -131,7 +131,7 @@ def describe(model: Model) -> dict[str, Any]:
     known = ("dataset", "step", "images", "seconds", "seed")
     about = {key: model.info[key] for key in known if isinstance(model.info.get(key), (str, int, float))}
     return {"name": model.name, "title": model.title, "version": model.version, "state": model.state,
-            "live": model.live, "classes": model.classes, "columns": columns(model), "rows": ROWS,
+            "live": model.live, "classes": model.classes, "way": model.way, "columns": columns(model), "rows": ROWS,
             "strip": STRIP, "about": about}  # fmt: skip
 
 

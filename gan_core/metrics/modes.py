@@ -6,6 +6,7 @@ The protocol of Lin et al. 2018, arXiv 1712.04086, section 4.1, after Srivastava
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -55,6 +56,16 @@ def reverse_kl(landed: Landed) -> float:
     """KL of the places of good points from even shares, in nats, log K at most; infinite without any."""
     good = landed.good
     return divergence(good, np.ones(landed.places)) if good.any() else float("inf")
+
+
+def missed(landed: Landed) -> float:
+    """One number of both: `reverse_kl` plus the share of points that are not good; 0 at best.
+
+    1 + log K at most, which a cloud without any good point gets: always finite, so that states of a run can
+    be compared.
+    """
+    spread = reverse_kl(landed) if landed.good.any() else math.log(landed.places)
+    return spread + 1 - within(landed)
 
 
 MODES: Mapping[str, Callable[[Landed], float]] = {

@@ -5,6 +5,8 @@ each time, and its floor says what real pictures get. Data sets without a judge 
 learned nothing: its random filters see strokes, edges and colours of all kinds alike, which is enough to tell
 noise, blur and missing kinds of pictures from real ones; which digit is drawn they do not read.
 
+Points in the plane need no eyes: their places are known, see `PlaneRuler`.
+
 Source: Naeem et al. 2020, arXiv 2002.09797, who score with random features where trained ones know too little
 of the pictures.
 """
@@ -17,9 +19,11 @@ from functools import lru_cache
 import numpy as np
 
 from gan_core.data import Pictures, load
+from gan_core.data.source import Mixture
 from gan_core.metrics.evidence import Observed
 from gan_core.metrics.frechet import frechet_distance
 from gan_core.metrics.judge import Judge, judges
+from gan_core.metrics.modes import land, missed
 from gan_core.metrics.reference import observe
 
 COUNT = 2000
@@ -40,9 +44,40 @@ class Yardstick:
     labels: np.ndarray
     floor: float
 
+    @property
+    def eyes(self) -> str:
+        """Who looks."""
+        return "judge" if self.trained else "untrained"
+
     def distance(self, images: np.ndarray) -> float:
         """Fréchet distance of made pictures, uint8 (N, C, H, W), from the real ones; lower is better."""
         return frechet_distance(self.judge(images)[0], self.real)
+
+
+@dataclass(frozen=True, slots=True)
+class PlaneRuler:
+    """What made points are held against: the places they should be at.
+
+    `labels` int64 (2000,) are those of real points, `floor` what these get.
+    """
+
+    mixture: Mixture
+    labels: np.ndarray
+    floor: float
+    eyes: str = "places"
+
+    @classmethod
+    def over(cls, mixture: Mixture) -> PlaneRuler:
+        """The ruler of a mixture."""
+        random = np.random.default_rng(0)
+        labels = random.integers(len(mixture.means), size=COUNT)
+        noise = mixture.sigma * random.standard_normal((COUNT, 2))
+        points = (np.array(mixture.means)[labels] + noise) / mixture.reach
+        return cls(mixture, labels, missed(land(points, mixture)))
+
+    def distance(self, points: np.ndarray) -> float:
+        """`modes.missed` of points (N, 2, 1, 1) in [-1, 1]; lower is better."""
+        return missed(land(points, self.mixture))
 
 
 @lru_cache(maxsize=2)

@@ -163,7 +163,7 @@ class Onlooker(RunWriter):
     def generator(self, fill: Callable[[Path], None], best: bool = False) -> None:
         """Nothing."""
 
-    def checkpoint(self, step: int, fill: Callable[[Path], None], megabytes: float = 500.0) -> None:
+    def checkpoint(self, step: int, fill: Callable[[Path], None], megabytes: float = 100.0) -> None:
         """Nothing."""
 
     def command(self) -> str:

@@ -33,12 +33,13 @@ def inherit(state: State, source: str) -> str:
     if not any(name.startswith("G.") and f"ema.{name[2:]}" in tensors for name in tensors):
         tensors = {f"G.{name}": value for name, value in tensors.items()}  # an exported generator
     left: list[str] = []
-    taken = 0
+    taken = weighty = 0
     for name, net in (("G", state.G), ("D", state.D)):
         missing = take_over(net, tensors, name)
         taken += len(net.state_dict()) - len(missing)
+        weighty += sum(own.ndim > 1 and f"{name}.{key}" not in missing for key, own in net.state_dict().items())
         left += missing
-    if taken == 0:
+    if weighty == 0:  # offsets and counters alone have a place in almost any network
         raise WeightsError(f"Nothing in {path.name} fits these networks; choose those that it was made by.")
     state.ema.load_state_dict(copy.deepcopy(state.G.state_dict()))
     listed = ", ".join(left[:LISTED]) + (f" and {len(left) - LISTED} more" if len(left) > LISTED else "")

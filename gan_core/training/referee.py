@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from gan_core.config import TrainConfig
+from gan_core.data import DATASETS
 from gan_core.errors import GanError
 from gan_core.images import to_bytes
 from gan_core.latent import sample_latents
-from gan_core.metrics.quick import yardstick
+from gan_core.metrics.quick import PlaneRuler, Yardstick, yardstick
 from gan_core.runs import RunWriter
 from gan_core.runs.reader import read_lines
 from gan_core.training.state import State
@@ -24,7 +26,8 @@ from gan_core.training.state import State
 SHARE = 0.03  # of the training time, which includes them, that the scores so far may have taken
 SEED = 1  # of the z that all scores of all runs are measured with
 CHUNK = 500
-DISTANCE = "quality/frechet"
+DISTANCE = "quality/frechet"  # of pictures
+MISSED = "quality/missed"  # of points: what they leave out and how many go astray, see `PlaneRuler`
 
 
 class Referee:
@@ -32,8 +35,10 @@ class Referee:
 
     def __init__(self, config: TrainConfig, writer: RunWriter, seconds: float) -> None:
         self._config, self._writer = config, writer
+        self._plane = DATASETS[config.dataset].mixture
+        self._name = MISSED if self._plane else DISTANCE
         rows, _ = read_lines(writer.run.scores)
-        self._best = min((float(row[DISTANCE]) for row in rows if DISTANCE in row), default=float("inf"))
+        self._best = min((float(row[self._name]) for row in rows if self._name in row), default=float("inf"))
         self._spent = sum(float(row.get("took", 0.0)) for row in rows)
         self._last = max((float(row.get("seconds", 0.0)) for row in rows), default=seconds)
         self._off = config.score_seconds == 0
@@ -52,7 +57,7 @@ class Referee:
         begin, config = time.perf_counter(), self._config
         try:
             with torch.random.fork_rng(devices=[]):
-                real = yardstick(config.dataset, config.size, config.data_root)
+                real = self._ruler()
                 distance = real.distance(_drawn(state, config, real.labels))
         except GanError as error:
             self._off = True
@@ -63,18 +68,33 @@ class Referee:
         self._last, self.begun = state.seconds, True
         return {
             "step": state.step, "images": state.images, "seconds": round(state.seconds, 3),
-            DISTANCE: distance, "quality/floor": real.floor, "best": best, "took": round(took, 3),
-            "eyes": "judge" if real.trained else "untrained",
+            self._name: distance, "quality/floor": real.floor, "best": best, "took": round(took, 3),
+            "eyes": real.eyes,
         }  # fmt: skip
+
+    def _ruler(self) -> Yardstick | PlaneRuler:
+        """What the drawn is held against."""
+        config = self._config
+        if self._plane:
+            return PlaneRuler.over(self._plane)
+        return yardstick(config.dataset, config.size, config.data_root)
 
 
 def _drawn(state: State, config: TrainConfig, labels: np.ndarray) -> np.ndarray:
-    """As many pictures as `labels`, uint8 (N, C, H, W), always of the same z."""
+    """As many pictures as `labels`, uint8 (N, C, H, W), or points as float32, always of the same z."""
     device = state.machine.device
-    z = sample_latents(len(labels), state.latent, SEED, config.noise).to(device)
+    codes = (config.code_classes, config.code_numbers)
+    z = sample_latents(len(labels), state.latent, SEED, config.noise, codes).to(device)
+    read = _as_numbers if DATASETS[config.dataset].mixture else to_bytes
     asked = torch.from_numpy(labels).to(device) if config.conditional else None
     with torch.inference_mode():
         return np.concatenate([
-            to_bytes(state.ema(z[part], None if asked is None else asked[part]).float())
+            read(state.ema(z[part], None if asked is None else asked[part]).float())
             for part in (slice(start, start + CHUNK) for start in range(0, len(z), CHUNK))
         ])  # fmt: skip
+
+
+def _as_numbers(points: Tensor) -> np.ndarray:
+    """Bytes are too coarse for points."""
+    numbers: np.ndarray = points.cpu().numpy()
+    return numbers

@@ -55,7 +55,7 @@ def build(services: Services) -> Handles:
     with gr.Row(elem_id="explore-panel"):
         with gr.Column(elem_id="explore-walk", scale=5, min_width=300):
             gr.HTML("", elem_id="explore-image")
-            inputs = [*_way()]
+            inputs = [*_way(first)]
         with gr.Column(elem_id="explore-choose", scale=6, min_width=300):
             model = gr.Dropdown(
                 choices(models), value=first.name if first else None, label=t("explore.model"),
@@ -79,15 +79,16 @@ def _empty() -> str:
     )
 
 
-def _way() -> tuple[gr.Slider, gr.Radio]:
-    """From A to B."""
+def _way(first: Model | None) -> tuple[gr.Slider, gr.Radio]:
+    """From A to B, by the way that suits the first model."""
     place = gr.Slider(0, 1, value=0, step=0.005, label=t("explore.t"), elem_id="interpolate-t", buttons=[])
     gr.HTML("", elem_id="explore-strip")
     modes = [(t(f"explore.mode.{mode}"), mode) for mode in pictures.MODES]
     mode = gr.Radio(
-        modes, value=pictures.MODES[0], label=t("explore.mode"), info=t("explore.mode.help"),
+        modes, value=first.way if first else pictures.MODES[0], label=t("explore.mode"), info=t("explore.mode.help"),
         elem_id="explore-mode",
     )  # fmt: skip
+    gr.HTML('<p id="explore-astray" class="quiet" role="status"></p>')
     return place, mode
 
 

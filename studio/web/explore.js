@@ -122,6 +122,13 @@ function caption() {
   if (saveGrid && model) saveGrid.href = address("grid", model, { format: "png", scale: 4, save: "dcgan-studio-samples" });
 }
 
+/** One sentence where the way that was asked for does not suit the model's noise. */
+function astray() {
+  const note = document.getElementById("explore-astray");
+  const lost = model?.way === "linear" && state.mode === "spherical";
+  if (note) note.textContent = lost ? word("explore.mode.astray") : "";
+}
+
 function about() {
   const line = document.getElementById("explore-about");
   if (!line || !model) return;
@@ -139,6 +146,7 @@ function draw(what = ["image", "strip", "grid"]) {
   if (what.includes("grid")) drawGrid();
   mark();
   caption();
+  astray();
   writeSoon(models[0]?.name);
 }
 
@@ -162,13 +170,16 @@ function go(t, also = []) {
   draw(["image", ...also]);
 }
 
+/** A way as chosen: "" while it is the model's own, so that another model shows its own. */
+const ownOrNot = (mode) => (mode === model?.way ? "" : mode);
+
 window.studio.explore = {
   /** Gradio's inputs changed. */
   set([t, mode, seed, label, ...d]) {
     const old = { ...state };
-    Object.assign(state, { t, mode, seed: wholeSeed(seed), label: label ?? EACH, d: d.map(Number) });
+    Object.assign(state, { t, mode: ownOrNot(mode), seed: wholeSeed(seed), label: label ?? EACH, d: d.map(Number) });
     const grid = old.seed !== state.seed || old.label !== state.label;
-    const way = grid || old.mode !== mode || String(old.d) !== String(state.d);
+    const way = grid || old.mode !== state.mode || String(old.d) !== String(state.d);
     draw(["image", ...(way ? ["strip"] : []), ...(grid ? ["grid"] : [])]);
   },
 
@@ -197,7 +208,7 @@ window.studio.explore = {
   wish: () => `${state.model}|${state.label}`,
 
   /** What Gradio's inputs should show. */
-  values: () => [state.model || null, state.t, state.mode, state.seed, state.label, ...state.d],
+  values: () => [state.model || null, state.t, state.mode || (model?.way ?? "spherical"), state.seed, state.label, ...state.d],
 };
 
 async function take(name) {
@@ -208,6 +219,7 @@ async function take(name) {
   Object.assign(state, { model: found.name, a: state.a % places, b: state.b % places });
   if (!(Number(state.label) < found.classes.length)) state.label = EACH;
   model = found;
+  state.mode = ownOrNot(state.mode);
   about();
   draw();
 }
@@ -266,6 +278,7 @@ whenPresent("#explore-grid-save", (root) => {
 whenPresent("#explore-strip", drawStrip);
 whenPresent("#explore-grid", drawGrid);
 whenPresent("#explore-about", about);
+whenPresent("#explore-astray", astray);
 whenPresent("#explore-empty .empty", showEmpty);
 whenPresent("#explore-refresh", (button) => setTimeout(() => button.click()));
 document.addEventListener("studio:leaving", () => write(models[0]?.name));

@@ -121,6 +121,22 @@ def test_picked_samples_become_a_and_b(visit: Open) -> None:
     expect(page).to_have_url(re.compile(r"a=12&b=27"))
 
 
+def test_the_way_that_does_not_suit_the_noise_is_warned_about(visit: Open, runs: Path) -> None:
+    run = make_model_run(runs)
+    write_generator(run.generator, noise="uniform")
+    page = visit(f"/?model=run:{run.id}&t=0.4")
+    first, note, way = shown(page), page.locator("#explore-astray"), page.locator("#explore-mode")
+    expect(way.get_by_label("Linear")).to_be_checked()
+    expect(note).to_have_text("")
+    way.get_by_text("Spherical", exact=True).click()
+    expect(note).to_contain_text("does not lie near a sphere")
+    assert shown(page) != first
+    way.get_by_text("Linear", exact=True).click()
+    expect(note).to_have_text("")
+    assert shown(page) == first
+    shutil.rmtree(run.path)
+
+
 def test_new_ones_show_their_seed_and_a_typed_seed_brings_them_back(visit: Open) -> None:
     page = visit()
     first = shown(page)

@@ -49,7 +49,8 @@ def test_all_of_both_networks_where_the_state_has_them(parent, saved, what):
     said = inherit(state, str(path))
     assert all(same(state.G, saved, "G")) and all(same(state.D, saved, "D"))
     assert all(same(state.ema, saved, "G")), "the smoothed one begins as G does"
-    assert said.endswith("left as drawn: none.") and str(len(saved)) not in ("0",)
+    both = sum(len(net.state_dict()) for net in (state.G, state.D))
+    assert said.endswith(f": {both} tensors taken over; left as drawn: none.") and both > 10
     assert state.step == 0 and not state.g_optimizer.state
 
 
@@ -97,6 +98,17 @@ def test_what_cannot_be_used_is_said_in_one_sentence(parent, tmp_path):
     other = fresh(settings(network="mlp-28", size=28, conditional=False))
     with pytest.raises(WeightsError, match="fits these networks"):
         inherit(other, str(parent.generator))
+
+
+def test_counters_and_offsets_that_happen_to_fit_are_no_fit(tmp_path, parent, saved):
+    """Twice as wide: no weight fits, but the counters of batch norm do, and the last offsets."""
+    wide = settings(g_width=8, d_width=8, latent=5)
+    state, drawn = fresh(wide), fresh(wide)
+    own = {f"{name}.{key}": value for name in ("G", "D") for key, value in getattr(state, name).state_dict().items()}
+    alike = {key for key, value in own.items() if key in saved and saved[key].shape == value.shape}
+    assert alike and all(own[key].ndim < 2 for key in alike)
+    with pytest.raises(WeightsError, match="fits these networks"):
+        inherit(state, str(parent.path))
 
 
 def test_a_visitor_may_not_name_a_path():

@@ -6,7 +6,7 @@ import torch
 
 from gan_core.config import ModelConfig
 from gan_core.directions import principal_directions
-from gan_core.latent import lerp, path, sample_latents, slerp
+from gan_core.latent import INTERPOLATIONS, NOISES, lerp, path, sample_latents, slerp
 from gan_core.networks import build_pair
 from gan_core.sampling import Sampler
 
@@ -49,9 +49,43 @@ def test_slerp_of_parallel_and_opposite_ends_is_finite():
     assert torch.allclose(slerp(a, 3 * a, 0.5), 2 * a)
 
 
+def drawer_of(noise, **codes):
+    model = ModelConfig(network="dcgan", size=16, channels=1, classes=0, latent=16, g_width=4, d_width=4,
+                        conditioning="class-logits", noise=noise, **codes)  # fmt: skip
+    return Sampler(build_pair(model, seed=0)[0], model, {})
+
+
+WAYS = {"gaussian": "spherical", "uniform": "linear", "laplace": "linear", "truncated": "linear"}
+
+
+@pytest.mark.parametrize("noise", NOISES)
+def test_the_way_follows_the_noise(noise):
+    drawer = drawer_of(noise)
+    a, b = drawer.latents(2, 0)
+    assert drawer.way == WAYS[noise]
+    assert torch.equal(drawer.between(a, b, 0.3), INTERPOLATIONS[WAYS[noise]](a, b, 0.3))
+
+
+@pytest.mark.parametrize("codes", [{"code_classes": 3}, {"code_numbers": 2}])
+def test_codes_are_walked_through_straight(codes):
+    drawer = drawer_of("gaussian", **codes)
+    a, b = drawer.latents(2, 0)
+    assert drawer.way == "linear" and torch.equal(drawer.between(a, b, 0.5), lerp(a, b, 0.5))
+
+
+def test_the_spherical_way_through_other_noise_is_warned_about():
+    a, b = drawer_of("uniform").latents(2, 0)
+    with pytest.warns(UserWarning, match="does not lie near a sphere") as said:
+        z = drawer_of("uniform").between(a, b, 0.5, "spherical")
+    assert torch.equal(z, slerp(a, b, 0.5)) and len(said) == 1
+    drawer_of("gaussian").between(a, b, 0.5, "spherical")  # a warning would be an error here
+    drawer_of("gaussian").between(a, b, 0.5, "linear")
+    drawer_of("uniform").between(a, b, 0.5, "linear")
+
+
 def test_path_has_its_ends_and_even_angles():
     a, b = sample_latents(2, 16, 2)
-    steps = path(a, b, 5)
+    steps = path(a, b, 5, "spherical")
     assert steps.shape == (5, 16)
     assert torch.allclose(steps[0], a, atol=1e-5) and torch.allclose(steps[-1], b, atol=1e-5)
     units = steps / steps.norm(dim=1, keepdim=True)

@@ -1,22 +1,26 @@
 """Scores while a run trains: when they are due, that the best is kept, and that nothing is disturbed."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 
 from gan_core.cli import main
 from gan_core.config import TrainConfig, from_mapping
-from gan_core.data import load
+from gan_core.data import DATASETS, load
 from gan_core.errors import DataError
 from gan_core.metrics import quick
 from gan_core.metrics.judge import Judge
 from gan_core.metrics.quick import yardstick
+from gan_core.presets import PRESETS
 from gan_core.runs import RunWriter, branch, create_run, read_lines, read_status
 from gan_core.runs.control import send
 from gan_core.runs.reader import best_steps, checkpoint_steps
 from gan_core.sampling import Sampler
 from gan_core.training import referee, train
-from gan_core.training.referee import DISTANCE, SHARE, Referee
+from gan_core.training.referee import DISTANCE, MISSED, SHARE, Referee
+from gan_core.training.session import open_session
 
 SMALL = {"dataset": "glyphs", "size": 16, "g_width": 4, "d_width": 4, "latent": 8, "batch": 16,
          "log_every": 5, "precision": "fp32", "memory_format": "contiguous", "threads": 1}  # fmt: skip
@@ -31,7 +35,7 @@ def config(**changes) -> TrainConfig:
 class Script:
     """Stands in for the yardstick: the distance to be measured next, if any is due."""
 
-    judge, trained, floor, labels = None, False, 0.5, np.zeros(4, np.int64)
+    eyes, floor, labels = "untrained", 0.5, np.zeros(4, np.int64)
 
     def __init__(self):
         self.next = None
@@ -156,6 +160,60 @@ def test_what_cannot_be_measured_ends_the_scores_and_not_the_run(tmp_path, monke
     list(train(settings, run))
     assert read_status(run).state == "finished" and not run.scores.exists() and not run.best.exists()
     assert run.log.read_text().count("No scores: There are no test pictures.") == 1
+
+
+def opened(settings, run, monkeypatch):
+    """A session before its first step, and the pictures or points that the first score looks at."""
+    seen = []
+    for ruler in (quick.Yardstick, quick.PlaneRuler):
+        monkeypatch.setattr(ruler, "distance", lambda self, drawn: seen.append(drawn) or 1.0)
+    session = open_session(settings, RunWriter(run), resume=False)
+    row = session.referee.measure(session.state)
+    return session, seen[0], row
+
+
+def test_an_infogan_is_scored_on_the_z_it_learns_from(tmp_path, monkeypatch, few):
+    settings = config(steps=1, conditional=False, code_classes=10, code_numbers=2)
+    run = create_run(tmp_path, settings)
+    session, seen, _ = opened(settings, run, monkeypatch)
+    session.export()
+    assert (seen == Sampler.load(run.generator).sample(few, referee.SEED)[0]).all()
+
+
+PLANE = {**PRESETS["ring"].settings, "steps": 3, "g_width": 8, "d_width": 8, "batch": 16}
+
+
+def test_points_are_scored_by_where_they_fall(tmp_path, monkeypatch):
+    run = create_run(tmp_path, from_mapping(PLANE))
+    session, seen, row = opened(from_mapping(PLANE), run, monkeypatch)
+    session.export()
+    sampler = Sampler.load(run.generator)
+    assert (seen == sampler.numbers(sampler.latents(quick.COUNT, referee.SEED))).all(), "no bytes between"
+    assert row["eyes"] == "places" and row[MISSED] == 1.0 and DISTANCE not in row
+    assert 0 < row["quality/floor"] < 0.05, "one in ninety of the real points, and places not quite even"
+
+
+def test_a_run_of_points_keeps_its_best_and_remembers_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(referee, "SHARE", 1e9)
+    settings = from_mapping({**PLANE, "score_seconds": 0.001})
+    run = create_run(tmp_path, settings)
+    list(train(settings, run))
+    rows = read_lines(run.scores)[0]
+    assert len(rows) >= 3 and all(0 < row[MISSED] <= 1 + math.log(8) for row in rows)
+    assert best_steps(run) and Sampler.load(run.path, best=True).info["step"] == best_steps(run)[-1]
+    assert Referee(settings, RunWriter(run), 0.0)._best == min(row[MISSED] for row in rows)
+
+
+def test_the_ruler_of_the_plane_tells_better_from_worse():
+    mixture = DATASETS["ring"].mixture
+    ruler, real = quick.PlaneRuler.over(mixture), load("ring", split="test")
+    points, labels = np.array(real.images), real.labels
+    assert ruler.distance(points) == pytest.approx(ruler.floor, abs=0.01)
+    half = ruler.distance(points[labels < 4])
+    assert half == pytest.approx(math.log(2) + math.exp(-4.5), abs=0.02), "half the places"
+    wide = np.random.default_rng(0).uniform(-1, 1, points.shape)
+    assert 0.9 < ruler.distance(wide) < half + 1
+    assert ruler.distance(np.zeros_like(points)) == pytest.approx(1 + math.log(8)), "finite without a hit"
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from gan_core.config import from_mapping
 from gan_core.errors import ConfigError
 from gan_core.presets import PRESETS, settings
 from gan_core.rules import RULES, applies, depends, warnings
+from gan_core.training.moving import batch_at
 from gan_core.training.objective import objective_of
 
 POINTS = {"dataset": "ring", "network": "mlp-2d", "size": 1, "precision": "fp32"}
@@ -25,10 +26,12 @@ BROKEN = {
     "ada_images": {"ada_target": 0.6, "augment": "translation", "loss": "relativistic"},
     "real_augment": {"real_augment": "shift"},
     "batch_end": {"batch": 64, "batch_end": 32},
+    "batch_end, uneven": {"batch": 64, "batch_end": 100},
     "initialisation": {"initialisation": "zero"},
     "d_norm": {"initialisation": "zero", "network": "resnet"},
     "clip_weights": {"clip_weights": 0.01, "network": "sndcgan"},
     "g_conditioning": {"network": "r3", "g_conditioning": "batch-norm"},
+    "conditioning": {"conditional": False, "conditioning": "projection"},
     "batch": {"batch": 20, "d_minibatch_std": True, "pack": 2, "conditional": False},
     "pack": {"pack": 2},
     "code_classes": {"pack": 2, "code_classes": 10, "conditional": False},
@@ -50,10 +53,12 @@ MENDED = {
     "ada_images": {"ada_target": 0.6, "augment": "translation", "loss": "hinge"},
     "real_augment": {"real_augment": "none"},
     "batch_end": {"batch": 64, "batch_end": 64},
+    "batch_end, uneven": {"batch": 48, "batch_end": 192},
     "initialisation": {"initialisation": "xavier"},
     "d_norm": {"initialisation": "zero", "d_norm": "none"},
     "clip_weights": {"clip_weights": 0.01, "d_norm": "none"},
     "g_conditioning": {"network": "sndcgan", "g_conditioning": "batch-norm", "g_norm": "none"},
+    "conditioning": {"conditional": False},
     "batch": {"batch": 20, "d_minibatch_std": True},
     "pack": {"pack": 2, "conditioning": "concatenation"},
     "code_classes": {"code_classes": 10, "conditional": False},
@@ -65,17 +70,34 @@ MENDED = {
 
 def broken(changes):
     config = from_mapping({"steps": 1, **changes})
-    return [rule.setting for rule in RULES if rule.broken(config)]
+    return [name for name, rule in zip(BROKEN, RULES, strict=True) if rule.broken(config)]
 
 
 def test_every_rule_is_tried():
-    assert [rule.setting for rule in RULES] == list(BROKEN) == list(MENDED)
+    assert [rule.setting for rule in RULES] == [name.split(",")[0] for name in BROKEN]
+    assert list(BROKEN) == list(MENDED)
 
 
 @pytest.mark.parametrize("setting", BROKEN)
 def test_each_speaks_when_broken_and_is_silent_when_mended(setting):
     assert setting in broken(BROKEN[setting])
     assert setting not in broken(MENDED[setting])
+
+
+@pytest.mark.parametrize("how", [{"conditioning": "projection"}, {"conditioning": "auxiliary"},
+                                 {"conditioning": "concatenation"}, {"g_conditioning": "batch-norm"}])  # fmt: skip
+def test_every_label_method_without_labels_is_warned_about(how):
+    assert broken({**how, "conditional": False}) == ["conditioning"] and not broken(how)
+
+
+@pytest.mark.parametrize("batch, asked, reached", [(64, 100, 64), (20, 100, 80), (6, 95, 48), (2, 65_535, 32_768)])
+def test_a_batch_that_cannot_grow_as_asked_is_told_where_it_ends(batch, asked, reached):
+    settings = from_mapping({"steps": 1, "batch": batch, "batch_end": asked})
+    (said,) = warnings(settings)
+    assert f"from {batch} it never reaches {asked}; choose a batch_end of {reached}, at which it ends, or {2 * reached}." in said
+    assert batch_at(settings, 1.0) == reached
+    for better in (reached, 2 * reached):
+        assert not broken({"batch": batch, "batch_end": better})
 
 
 def test_a_refused_one_does_not_start_and_a_warned_one_does(capsys):

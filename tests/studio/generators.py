@@ -29,10 +29,12 @@ from studio.services import Services
 DIGITS = tuple("0123456789")
 
 
-def write_generator(path: Path, classes: Sequence[str] = DIGITS, *, seed: int = 0, step: int = 100) -> None:
+def write_generator(
+    path: Path, classes: Sequence[str] = DIGITS, *, seed: int = 0, step: int = 100, noise: str = "gaussian"
+) -> None:
     """Export a generator of 16-px pictures whose weights are strong enough for pictures that differ."""
     model = ModelConfig(network="dcgan", size=16, channels=1, classes=len(classes), latent=8, g_width=4,
-                        d_width=4, conditioning="class-logits")  # fmt: skip
+                        d_width=4, conditioning="class-logits", noise=noise)  # fmt: skip
     torch.manual_seed(seed)
     G, _ = build_pair(model)
     with torch.no_grad():

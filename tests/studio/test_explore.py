@@ -15,11 +15,13 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from gan_core.errors import ConfigError, WeightsError
+from gan_core.latent import ASTRAY
 from studio import pictures
 from studio.api import generate, interpolate
 from studio.models import Model, Shelf
 from studio.pictures import View, parse
 from studio.tabs import explore
+from studio.words import TABLE
 
 
 @pytest.fixture
@@ -117,6 +119,32 @@ def test_every_part_of_the_address_changes_the_picture(client: TestClient, other
     again = read(client.get("/studio/explore/image?model=mnist&t=0.4&seed=0&a=0&b=1&mode=spherical&d=0,0"))
     assert np.array_equal(base, again)
     assert not np.array_equal(base, read(client.get(f"/studio/explore/image?model=mnist&{other}")))
+
+
+def test_the_way_from_a_to_b_suits_the_noise(folder: Path, shelf: Shelf, client: TestClient) -> None:
+    write_generator(folder / "weights" / "uniform.safetensors", noise="uniform")
+    ways = {row["name"]: row["way"] for row in client.get("/studio/explore/models").json()}
+    assert ways == {"mnist": "spherical", "a-plain": "spherical", "uniform": "linear"}
+    for name, own, other in (("mnist", "spherical", "linear"), ("uniform", "linear", "spherical")):
+        image = f"/studio/explore/image?model={name}&t=0.4"
+        plain, asked, against = (read(client.get(image + way))
+                                 for way in ("", f"&mode={own}", f"&mode={other}"))  # fmt: skip
+        assert np.array_equal(plain, asked) and not np.array_equal(plain, against)
+    assert TABLE["explore.mode.astray"][0] == ASTRAY, "the page and the library say the same"
+
+
+def test_the_api_goes_the_way_of_the_noise(folder: Path, shelf: Shelf) -> None:
+    write_generator(folder / "weights" / "uniform.safetensors", noise="uniform")
+    drawn = np.asarray(interpolate(shelf, "uniform", 1, 2, 0.5))
+    sampler, _ = shelf.load(shelf.model("uniform"))
+    z = (sampler.latents(1, 1) + sampler.latents(1, 2)) / 2
+    assert np.array_equal(drawn, sampler.pictures(z, np.zeros(1, np.int64))[0, 0])
+
+
+def test_a_file_of_unknown_noise_is_no_model(folder: Path, shelf: Shelf) -> None:
+    path = folder / "weights" / "mnist.safetensors"
+    path.write_bytes(path.read_bytes().replace(b"gaussian", b"gaussiam"))
+    assert [model.name for model in shelf.models()] == ["a-plain"]
 
 
 def test_a_chosen_class_fills_the_grid(client: TestClient, shelf: Shelf) -> None:

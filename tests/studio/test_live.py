@@ -112,7 +112,7 @@ def test_scores_are_a_chart_of_their_own(run: RunPaths) -> None:
     charts = ask(web, run, first["rev"]).json()["charts"]
     (curve,) = (c for chart in charts for c in chart["curves"] if c["name"] == "frechet")
     assert curve == {"name": "frechet", "x": [100, 200], "y": [9, 3]}
-    assert {f"watch.curve.{name}" for name in ("frechet", "floor")} <= TABLE.keys()
+    assert {f"watch.curve.{name}" for name in ("frechet", "missed", "floor")} <= TABLE.keys()
 
 
 def test_a_torn_line_is_left_until_it_is_whole(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from gan_core.config import TrainConfig
 from gan_core.data import load
 from gan_core.errors import GanError, JobError, ProcessLost
 from gan_core.files import write_json
+from gan_core.rules import RULES
 from gan_core.runs import reader
 from gan_core.runs.layout import find_run
 from gan_core.runs.writer import RunWriter, amend_status
@@ -174,6 +175,15 @@ def test_all_that_gan_core_raises_has_a_template() -> None:
     ]
     filled = [re.sub(r"\{[^{}]*(\{[^{}]*\}[^{}]*)*\}", "x", text) for text in filled]
     assert [text for text in filled if sentence(text, "zh") == text] == []
+
+
+def test_every_rule_of_settings_is_chinese_and_keeps_its_figures() -> None:
+    config = TrainConfig(batch=64, batch_end=100)
+    for rule in RULES:
+        told = sentence(rule.words(config), "zh")
+        assert CHINESE.search(told) and "{" not in told
+    (grown,) = [rule for rule in RULES if rule.broken(config)]
+    assert re.findall(r"\d+", sentence(grown.words(config), "zh")) == ["64", "100", "64", "128"]
 
 
 def test_a_notice_and_a_status_are_in_the_visitors_language(
