@@ -30,6 +30,11 @@ class Penalty:
     summary: str
 
 
+def in_force(name: str, weight: float | None) -> bool:
+    """Whether a row of `PENALTIES` with this weight, its paper's for None, changes anything."""
+    return name != "none" and weight != 0
+
+
 def slopes(D: nn.Module, pictures: Tensor, labels: Tensor | None) -> Tensor:
     """The gradient of each picture's own logit by its pixels, (N, C * H * W), itself differentiable."""
     pictures = pictures.detach().float().requires_grad_(True)

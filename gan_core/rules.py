@@ -14,7 +14,7 @@ from gan_core.data import DATASETS
 from gan_core.losses import CROSS_ENTROPY
 from gan_core.networks import NETWORKS
 from gan_core.networks.base import GROUP
-from gan_core.penalties import PENALTIES
+from gan_core.penalties import PENALTIES, in_force
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,9 @@ class Rule:
     setting: str
     sentence: str
     refused: bool = False
+
+
+NO_ZERO = ("least-squares", "wasserstein", "relativistic")  # games in which D decides elsewhere or nowhere
 
 
 def built(config: TrainConfig, name: str) -> Any:
@@ -69,7 +72,7 @@ def _packed_labels(config: TrainConfig) -> bool:
 
 
 def _unconstrained(config: TrainConfig) -> bool:
-    penalised = config.penalty != "none" and config.penalty_weight != 0
+    penalised = in_force(config.penalty, config.penalty_weight)
     free = not penalised and not config.clip_weights and built(config, "d_norm") != "spectral"
     return config.loss == "wasserstein" and free
 
@@ -128,6 +131,12 @@ RULES: tuple[Rule, ...] = (
     Rule(
         lambda c: c.ada_target > 0 and c.augment == "none", "ada_target",
         "There is nothing to make more or less of; choose an augmentation or leave ada_target at 0.",
+    ),
+    Rule(
+        lambda c: c.ada_target > 0 and c.loss in NO_ZERO, "ada_images",
+        "Adaptive augmentation asks how often D's logits for real pictures are above 0, which means nothing "
+        "in this game: choose non-saturating, minimax or hinge, or leave ada_target at 0.",
+        refused=True,
     ),
     Rule(
         lambda c: c.real_augment != "none", "real_augment",

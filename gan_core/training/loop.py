@@ -92,6 +92,7 @@ def _again(diverged: Session, error: TrainingDiverged) -> Session:
 def _steps(session: Session) -> Iterator[StepRecord]:
     """The loop itself: one round after the other, and what is due after each."""
     config, state = session.config, session.state
+    metrics: dict[str, float] | None = {}
     while _goes_on(session):
         state.world.stir(config.seed, state.step)
         set_rates(state, config, session.progress, session.moving.d_share)
@@ -107,6 +108,8 @@ def _steps(session: Session) -> Iterator[StepRecord]:
         if session.progress < 1 and session.referee.due(state.seconds):
             session.score()
         yield StepRecord(state.step, state.images, state.seconds, metrics)
+    if metrics is None:  # a run that diverged in its last steps has not ended well
+        _record(session, d, g)
 
 
 def _round(session: Session, count: int) -> tuple[Outcome, Outcome]:
@@ -115,16 +118,16 @@ def _round(session: Session, count: int) -> tuple[Outcome, Outcome]:
     before = state.images
     for turn in range(state.step * config.d_steps, (state.step + 1) * config.d_steps):
         batch = session.feed.draw(state.images, count, state.world.share)
-        fake = draw_fake(state, batch.labels, count)
-        d = d_step(state, batch, fake, objective)
+        drawn = draw_fake(state, batch.labels, count)
+        if turn % config.penalty_every == 0:  # first, so that the gradient on the curves is the game's
+            lazy_step(state, batch, drawn, objective)
+        d = d_step(state, batch, drawn, objective)
         session.moving.react(d, count, state.world.mean)
         state.images += count
-        if turn % config.penalty_every == 0:
-            lazy_step(state, batch, fake, objective)
     for turn in range(config.g_steps):
         if turn > 0:  # the first one learns from the pictures that D has just seen
-            fake = draw_fake(state, batch.labels, count)
-        g = g_step(state, batch, fake, objective)
+            drawn = draw_fake(state, batch.labels, count)
+        g = g_step(state, batch, drawn, objective)
     follow(state.ema, state.G, min(config.ema * state.images, config.ema_images), state.images - before)
     return d, g
 

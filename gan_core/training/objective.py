@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from gan_core.augment import AUGMENTS, InstanceNoise, unchanged
 from gan_core.config import TrainConfig
 from gan_core.losses import LOSSES, MISTAKES, GanLoss, flipped, smoothed
-from gan_core.penalties import PENALTIES
+from gan_core.penalties import PENALTIES, in_force
 from gan_core.penalties import none as no_penalty
 from gan_core.training.moving import Adaptive, Balance, Moving
 from gan_core.training.step import Objective, PenaltyTerm
@@ -91,7 +91,7 @@ def penalty_of(config: TrainConfig) -> PenaltyTerm:
     """The row of `PENALTIES` times its weight, and times the steps between two of them."""
     row = PENALTIES[config.penalty]
     weight = row.weight if config.penalty_weight is None else config.penalty_weight
-    if config.penalty == "none" or weight == 0:
+    if not in_force(config.penalty, weight):
         return no_penalty
 
     def term(D: nn.Module, real: Tensor, fake: Tensor, labels: Tensor | None) -> Tensor:

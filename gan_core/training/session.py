@@ -13,7 +13,8 @@ from gan_core.augment import REAL_AUGMENTS
 from gan_core.checkpoints import export_generator
 from gan_core.config import BUDGET, ModelConfig, TrainConfig
 from gan_core.data import DATASETS, Pictures, load
-from gan_core.errors import RunError
+from gan_core.errors import ConfigError, RunError
+from gan_core.rules import refusals
 from gan_core.runs import RunPaths, RunWriter
 from gan_core.runs.reader import checkpoint_steps
 from gan_core.training.feed import Feed
@@ -123,7 +124,7 @@ class Session:
 
 def open_session(config: TrainConfig, writer: RunWriter, resume: bool, world: World = ALONE) -> Session:
     """Read the pictures, build or restore the state, show the first grid, measure the machine."""
-    world.check(config.batch)
+    _check_shares(config, world)
     budget = {name: getattr(config, name) for name in sorted(BUDGET)}
     writer.update(state="running", message="", budget=budget)
     keep_memory()
@@ -164,6 +165,17 @@ def open_session(config: TrainConfig, writer: RunWriter, resume: bool, world: Wo
     if world.size > 1 and folder is None:
         session.save()  # the more processes, the likelier that one is lost: there is a way back at once
     return session
+
+
+def _check_shares(config: TrainConfig, world: World) -> None:
+    """Whether each process can train on its share of a batch: packs and groups must divide it too.
+
+    Raises:
+        ConfigError: it cannot.
+    """
+    world.check(config.batch)
+    for rule in refusals(replace(config, batch=config.batch // world.size)):
+        raise ConfigError.single(rule.setting, getattr(config, rule.setting), rule.sentence)
 
 
 def _fastest(config: TrainConfig, writer: RunWriter, world: World) -> Machine:
@@ -217,10 +229,10 @@ def trial(config: TrainConfig, machine: Machine) -> Callable[[], object]:
     def step() -> None:
         batch = feed.draw(0, config.batch)
         for _ in range(config.d_steps):
-            fake = draw_fake(state, batch.labels, config.batch)
-            d_step(state, batch, fake, objective)
-        lazy_step(state, batch, fake, objective)
-        g_step(state, batch, fake, objective)
+            drawn = draw_fake(state, batch.labels, config.batch)
+            d_step(state, batch, drawn, objective)
+        lazy_step(state, batch, drawn, objective)
+        g_step(state, batch, drawn, objective)
         follow(state.ema, state.G, 1000.0, config.batch)
 
     return step

@@ -14,6 +14,7 @@ from gan_core.config import ModelConfig, TrainConfig
 from gan_core.latent import shape_of
 from gan_core.networks import build_pair
 from gan_core.optimisers import OPTIMISERS
+from gan_core.penalties import in_force
 from gan_core.training.machine import Machine
 from gan_core.training.world import ALONE, World
 
@@ -29,7 +30,6 @@ class State:
     d_optimizer: torch.optim.Optimizer
     noise: torch.Generator
     latent: int
-    z: Tensor  # behind the fakes drawn last, (N, latent): both steps ask D for the codes in it
     shape: Callable[[Tensor], Tensor]  # from normal numbers to those of the run's noise
     machine: Machine
     step: int = 0  # rounds done: `d_steps` of D, `g_steps` of G
@@ -58,7 +58,7 @@ def build_state(config: TrainConfig, model: ModelConfig, machine: Machine) -> St
         g_optimizer=_optimiser(G, config, config.lr_g),
         d_optimizer=_optimiser(D, config, config.lr_d, lazy_share(config)),
         noise=torch.Generator(machine.device).manual_seed(config.seed),
-        latent=model.latent, z=torch.empty(0, model.latent),
+        latent=model.latent,
         shape=shape_of(model.noise, model.code_classes, model.code_numbers), machine=machine,
     )  # fmt: skip
 
@@ -104,7 +104,7 @@ def lazy_share(config: TrainConfig) -> float:
     Source: Karras et al. 2020, arXiv 1912.04958, appendix B: the step size times it, the betas to its power.
     """
     k = config.penalty_every
-    return k / (k + 1) if k > 1 and config.penalty != "none" else 1.0
+    return k / (k + 1) if k > 1 and in_force(config.penalty, config.penalty_weight) else 1.0
 
 
 def _optimiser(net: nn.Module, config: TrainConfig, rate: float, share: float = 1.0) -> torch.optim.Optimizer:

@@ -78,12 +78,18 @@ class Outcome(NamedTuple):
     fake: Tensor
 
 
-def draw_fake(state: State, labels: Tensor | None, count: int) -> Tensor:
-    """Generated pictures (N, C, H, W) in [-1, 1], this process's share of `count`, joined to G's graph."""
+class Fake(NamedTuple):
+    """Generated pictures (N, C, H, W) in [-1, 1], joined to G's graph, and the z (N, latent) behind them."""
+
+    pictures: Tensor
+    z: Tensor
+
+
+def draw_fake(state: State, labels: Tensor | None, count: int) -> Fake:
+    """This process's share of `count` pictures, one for each of the labels (N,)."""
     with state.machine.autocast():
-        state.z = state.draw_z(count)
-        fake: Tensor = state.G(state.z, labels)
-    return fake
+        z = state.draw_z(count)
+        return Fake(state.G(z, labels), z)
 
 
 def descend(net: nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor, objective: Objective) -> None:
@@ -97,20 +103,20 @@ def descend(net: nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor, obje
     optimizer.step()
 
 
-def d_step(state: State, batch: Batch, fake: Tensor, objective: Objective) -> Outcome:
+def d_step(state: State, batch: Batch, drawn: Fake, objective: Objective) -> Outcome:
     """One discriminator update: call the real pictures real and the fake ones fake.
 
-    batch.images: (N, C, H, W) in [-1, 1]; fake: the same shape, one for each label of the batch.
+    batch.images: (N, C, H, W) in [-1, 1]; drawn: as many, one for each label of the batch.
     """
     with state.machine.autocast():
-        real, fake = objective.augment(batch.images), objective.augment(fake.detach())
+        real, fake = objective.augment(batch.images), objective.augment(drawn.pictures.detach())
         on_real, on_fake = state.D(real, batch.labels), state.D(fake, batch.labels)
         real_logits, fake_logits = on_real.realness.float(), on_fake.realness.float()
         adversarial = objective.loss.d(real_logits, fake_logits)
         naming = objective.naming(on_real, batch.labels)
         if objective.names_fakes:
             naming = naming + objective.naming(on_fake, batch.labels)
-        reading = objective.reading(on_fake, state.z)
+        reading = objective.reading(on_fake, drawn.z)
     penalty = objective.penalty(state.D, real, fake, batch.labels)
     descend(state.D, state.d_optimizer, adversarial + naming + penalty + reading, objective)
     if objective.constrain:
@@ -118,14 +124,14 @@ def d_step(state: State, batch: Batch, fake: Tensor, objective: Objective) -> Ou
     return Outcome(adversarial.detach(), real_logits.detach(), fake_logits.detach())
 
 
-def g_step(state: State, batch: Batch, fake: Tensor, objective: Objective) -> Outcome:
+def g_step(state: State, batch: Batch, drawn: Fake, objective: Objective) -> Outcome:
     """One generator update: have the fake pictures called real. D is frozen and only passes gradients on.
 
-    `fake` may be the batch that D has just learned from: its graph belongs to G alone.
+    `drawn` may be the batch that D has just learned from: its graph belongs to G alone.
     """
     state.D.requires_grad_(False)
     with state.machine.autocast():
-        on_fake = state.D(objective.augment(fake), batch.labels)
+        on_fake = state.D(objective.augment(drawn.pictures), batch.labels)
         fake_logits = on_fake.realness.float()
         real_logits = torch.zeros_like(fake_logits)  # most games never look at it: spare D the real pictures
         if objective.loss.g_compares:
@@ -133,21 +139,21 @@ def g_step(state: State, batch: Batch, fake: Tensor, objective: Objective) -> Ou
                 real_logits = state.D(objective.augment(batch.images), batch.labels).realness.float()
         adversarial = objective.loss.g(real_logits, fake_logits)
         naming = objective.naming(on_fake, batch.labels)
-        reading = objective.reading(on_fake, state.z)
-        sameness = objective.sameness(state, batch.labels, len(fake))
+        reading = objective.reading(on_fake, drawn.z)
+        sameness = objective.sameness(state, batch.labels, len(drawn.z))
     descend(state.G, state.g_optimizer, adversarial + naming + reading + sameness, objective)
     state.D.requires_grad_(True)
     return Outcome(adversarial.detach(), real_logits, fake_logits.detach())
 
 
-def lazy_step(state: State, batch: Batch, fake: Tensor, objective: Objective) -> None:
+def lazy_step(state: State, batch: Batch, drawn: Fake, objective: Objective) -> None:
     """A discriminator update by its penalty alone, taken every few steps with as many times the weight.
 
     Source: Karras et al. 2020, arXiv 1912.04958, appendix B; the optimiser is adjusted in `build_state`.
     """
     if objective.lazy_penalty is None:
         return
-    real, fake = objective.augment(batch.images), objective.augment(fake.detach())
+    real, fake = objective.augment(batch.images), objective.augment(drawn.pictures.detach())
     penalty = objective.lazy_penalty(state.D, real, fake, batch.labels)
     descend(state.D, state.d_optimizer, penalty, objective)
     if objective.constrain:

@@ -52,13 +52,13 @@ class World:
         return slice(self.rank, None, self.size)
 
     def check(self, batch: int) -> None:
-        """Whether a batch can be shared out evenly, as a mean of means must be.
+        """Whether a batch can be shared out evenly, as a mean of means must be, and with two for each.
 
         Raises:
             ConfigError: it cannot.
         """
-        if batch % self.size:
-            near = max(1, round(batch / self.size)) * self.size
+        if batch % self.size or batch < 2 * self.size:
+            near = max(2, round(batch / self.size)) * self.size
             sentence = f"batch is {batch}, which {self.size} processes cannot share evenly: {near} they can."
             raise ConfigError.single("batch", batch, sentence)
 

@@ -25,7 +25,7 @@ from gan_core.training.machine import Machine
 from gan_core.training.objective import objective_of
 from gan_core.training.record import Gallery
 from gan_core.training.state import build_state
-from gan_core.training.step import d_step, draw_fake, g_step
+from gan_core.training.step import Fake, d_step, draw_fake, g_step
 
 MODEL = ModelConfig(network="dcgan-s2d", size=16, channels=1, classes=0, latent=9, g_width=4, d_width=4,
                     conditioning="class-logits", code_classes=3, code_numbers=2)  # fmt: skip
@@ -100,13 +100,13 @@ def test_the_term_is_in_both_steps_and_each_moves_its_own_network():
     for config in (quiet, loud):
         state, (objective, _) = build_state(config, MODEL, Machine()), objective_of(config)
         fake = draw_fake(state, None, 8)
-        assert state.z.shape == (8, 9)
+        assert fake.z.shape == (8, 9)
         d_step(state, batch, fake, objective)
         q = [p.grad for name, p in state.D.named_parameters() if "reader" in name]
         assert all(g is None for g in q) == (config is quiet)
-        on_fake = state.D(fake, None)
+        on_fake = state.D(fake.pictures, None)
         adversarial = objective.loss.g(torch.zeros(8), on_fake.realness)
-        total = adversarial + config.code_weight * code_loss(on_fake.codes, state.z, 3)
+        total = adversarial + config.code_weight * code_loss(on_fake.codes, fake.z, 3)
         expected = torch.autograd.grad(total, list(state.G.parameters()), retain_graph=True)
         g_step(state, batch, fake, objective)
         for parameter, gradient in zip(state.G.parameters(), expected):
@@ -121,9 +121,9 @@ def test_q_learns_to_read_a_code_that_is_plain_to_see():
     state, (objective, _) = build_state(config, model, Machine()), objective_of(config)
     batch = Batch(torch.rand(8, 1, 16, 16) * 2 - 1, None)
     for _ in range(60):
-        state.z = state.draw_z(8)
-        shown = state.z[:, 4:].argmax(1).float().view(-1, 1, 1, 1) - 1
-        d_step(state, batch, shown.expand(8, 1, 16, 16), objective)
+        z = state.draw_z(8)
+        shown = z[:, 4:].argmax(1).float().view(-1, 1, 1, 1) - 1
+        d_step(state, batch, Fake(shown.expand(8, 1, 16, 16), z), objective)
     code = torch.arange(3).float().view(-1, 1, 1, 1) - 1
     with torch.no_grad():
         answer = state.D(code.expand(3, 1, 16, 16).repeat(4, 1, 1, 1)).codes

@@ -22,7 +22,7 @@ from gan_core.training.feed import Batch
 from gan_core.training.machine import Machine
 from gan_core.training.objective import objective_of
 from gan_core.training.state import build_state
-from gan_core.training.step import Objective, d_step, draw_fake, g_step
+from gan_core.training.step import Fake, Objective, d_step, draw_fake, g_step
 
 MODEL = ModelConfig(network="dcgan-s2d", size=16, channels=1, classes=3, latent=4, g_width=4, d_width=4,
                     conditioning="class-logits")  # fmt: skip
@@ -80,7 +80,7 @@ def test_an_auxiliary_d_learns_the_classes_of_real_pictures_and_of_fakes():
     loss = loss + 0.7 * F.cross_entropy(on_real.classes, batch.labels)
     loss = loss + 0.7 * F.cross_entropy(on_fake.classes, batch.labels)
     expected = torch.autograd.grad(loss, list(D.parameters()))
-    d_step(state, batch, fake, objective)
+    d_step(state, batch, Fake(fake, torch.zeros(6, 4)), objective)
     for parameter, gradient in zip(state.D.parameters(), expected):
         assert torch.allclose(parameter.grad, gradient, rtol=1e-4, atol=1e-7)
     assert not objective_of(settings())[0].names_fakes, "a logit a class learns from real pictures alone"

@@ -140,7 +140,7 @@ def test_several_g_steps_draw_fresh_pictures_each_time(tmp_path, monkeypatch):
     real_g_step = g_step
 
     def spy(state, batch, fake, objective):
-        seen.append(fake.detach().clone())
+        seen.append(fake.z)
         return real_g_step(state, batch, fake, objective)
 
     monkeypatch.setattr("gan_core.training.loop.g_step", spy)
@@ -156,7 +156,7 @@ def test_a_lazy_penalty_is_due_by_d_steps(tmp_path, monkeypatch):
     settings = from_mapping({**TINY, "d_norm": "none", "penalty": "r1", "penalty_every": 4, "d_steps": 3,
                              "steps": 8})  # fmt: skip
     list(train(settings, create_run(tmp_path, settings)))
-    assert taken == [1, 5, 9, 13, 17, 21], "after every fourth of D's 24 steps, from the first on"
+    assert taken == [0, 4, 8, 12, 16, 20], "before every fourth of D's 24 steps, from the first on"
 
 
 def test_adaptive_augmentation_is_on_the_curves_of_a_run(tmp_path):
@@ -201,7 +201,11 @@ def test_mode_seeking_by_hand():
     z, other_z = torch.tensor([[1.0, 1.0], [0.0, 0.0]]), torch.tensor([[-1.0, -1.0], [1.0, -1.0]])
     x, other_x = torch.zeros(2, 1, 2, 2), torch.tensor([0.5, 1.0]).view(2, 1, 1, 1).expand(2, 1, 2, 2)
     assert mode_seeking(z, other_z, x, other_x).item() == pytest.approx(1.6, rel=1e-3)
-    assert mode_seeking(z, other_z, x, x).item() > 1e4, "a G that draws one picture pays most"
+    alike = x.clone().requires_grad_(True)
+    value = mode_seeking(z, other_z, alike + 1e-6 * torch.randn_like(x), x)
+    assert value.item() == pytest.approx(20, rel=0.01), "a G that draws one picture pays most, but no fortune"
+    value.backward()
+    assert 0 < alike.grad.abs().sum() < 200
 
 
 def test_mode_seeking_drives_pictures_of_one_label_apart():
@@ -227,7 +231,7 @@ def test_a_stale_batch_prints_the_right_loss_and_teaches_nothing():
     batch = Batch(torch.zeros(8, 1, 16, 16), torch.arange(8) % 3)
     before = [p.detach().clone() for p in state.G.parameters()]
     fake = draw_fake(state, batch.labels, 8)
-    right = LOSSES["non-saturating"].g(torch.zeros(8), state.D(fake, batch.labels).realness).item()
+    right = LOSSES["non-saturating"].g(torch.zeros(8), state.D(fake.pictures, batch.labels).realness).item()
     g = g_step(state, batch, fake, Objective(MISTAKES["mistake-stale-batch"]))
     assert g.loss.item() == pytest.approx(right, rel=1e-4)
     assert all(torch.equal(a, b) for a, b in zip(before, state.G.parameters()))

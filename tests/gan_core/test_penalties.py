@@ -130,7 +130,7 @@ def dirac(gamma, rate, steps):
     """Where theta and psi are after `steps` real updates from (.1, 0)."""
     G, D = Point(0.1), Linear(torch.tensor([0.0]))
     sgd = [torch.optim.SGD(net.parameters(), lr=rate) for net in (G, D)]
-    state = State(G, D, G, *sgd, torch.Generator(), 1, torch.zeros(4, 1), lambda z: z, Machine())
+    state = State(G, D, G, *sgd, torch.Generator(), 1, lambda z: z, Machine())
     term = (lambda *seen: gamma * PENALTIES["r1"].function(*seen)) if gamma else PENALTIES["none"].function
     objective = Objective(LOSSES["non-saturating"], penalty=term)
     for _ in range(steps):

@@ -253,6 +253,7 @@ def test_a_lazy_penalty_has_its_weight_times_the_steps_between_and_d_the_right_s
     )
     share = 16 / 17
     assert lazy_share(settings) == share and lazy_share(config(penalty="r1")) == 1.0
+    assert lazy_share(dataclasses.replace(settings, penalty_weight=0.0)) == 1.0, "what is off costs nothing"
     model = dataclasses.replace(MODEL, d_norm="none")
     state, some, fake, objective = one_d_step(settings, model)
     group = state.d_optimizer.param_groups[0]
@@ -260,9 +261,10 @@ def test_a_lazy_penalty_has_its_weight_times_the_steps_between_and_d_the_right_s
     assert group["lr"] == pytest.approx(0.016) and group["betas"][1] == pytest.approx(0.9**share)
     assert state.g_optimizer.param_groups[0]["betas"][1] == 0.9
     every_step = penalty_of(dataclasses.replace(settings, penalty_every=1))
-    lazy = objective.lazy_penalty(state.D, some.images, fake, None)
-    assert lazy.item() == pytest.approx(16 * every_step(state.D, some.images, fake, None).item(), rel=1e-5)
-    assert objective.penalty(state.D, some.images, fake, None) == 0
+    lazy = objective.lazy_penalty(state.D, some.images, fake.pictures, None)
+    plain = every_step(state.D, some.images, fake.pictures, None)
+    assert lazy.item() == pytest.approx(16 * plain.item(), rel=1e-5)
+    assert objective.penalty(state.D, some.images, fake.pictures, None) == 0
     before = [p.detach().clone() for p in state.D.parameters()]
     lazy_step(state, some, fake, objective)
     assert any(not torch.equal(a, b) for a, b in zip(before, state.D.parameters()))

@@ -13,7 +13,7 @@ from gan_core.training.feed import Batch, Feed
 from gan_core.training.machine import Machine
 from gan_core.training.record import first_unsound, gradient_norm, measure
 from gan_core.training.state import build_state, follow, set_rates
-from gan_core.training.step import Objective, Outcome, d_step, draw_fake, g_step
+from gan_core.training.step import Fake, Objective, Outcome, d_step, draw_fake, g_step
 
 CONFIG = TrainConfig(seconds=1.0, batch=8)
 OBJECTIVE = Objective(LOSSES["non-saturating"], class_weight=0.5)
@@ -65,7 +65,7 @@ def test_both_steps_may_share_one_fake_batch(state, batch):
     fake = draw_fake(state, batch.labels, 8)
     d_step(state, batch, fake, OBJECTIVE)
     D = copy.deepcopy(state.D)
-    judgement = D(fake, batch.labels)
+    judgement = D(fake.pictures, batch.labels)
     loss = F.softplus(-judgement.realness).mean() + 0.5 * F.cross_entropy(judgement.classes, batch.labels)
     expected = torch.autograd.grad(loss, list(state.G.parameters()), retain_graph=True)
     g_step(state, batch, fake, OBJECTIVE)
@@ -74,7 +74,7 @@ def test_both_steps_may_share_one_fake_batch(state, batch):
 
 
 def test_d_learns_to_tell_a_fixed_pair_apart(state, batch):
-    fake = torch.zeros(8, 1, 16, 16)
+    fake = Fake(torch.zeros(8, 1, 16, 16), torch.zeros(8, 4))
     for _ in range(60):
         outcome = d_step(state, batch, fake, OBJECTIVE)
     assert outcome.real.mean() > 1 and outcome.fake.mean() < -1
@@ -92,7 +92,7 @@ def test_d_learns_the_label_of_real_pictures_only(state, batch):
         return forward(pictures, labels)
 
     state.D.forward = spy
-    outcome = d_step(state, batch, torch.zeros(8, 1, 16, 16), naming)
+    outcome = d_step(state, batch, Fake(torch.zeros(8, 1, 16, 16), torch.zeros(8, 4)), naming)
     assert len(seen) == 2, "real and fake go through D apart: batch norm must not mix them"
     assert torch.equal(seen[0], batch.images) and seen[1].abs().max() == 0
     assert outcome.real.shape == outcome.fake.shape == (8,)
@@ -117,7 +117,8 @@ def test_augment_reaches_real_and_fake_in_d_and_fake_in_g(state, batch):
     d_step(state, batch, fake, objective)
     g_step(state, batch, fake, objective)
     assert [s.requires_grad for s in seen] == [False, False, True]
-    assert torch.equal(seen[0], batch.images) and torch.equal(seen[1], fake) and seen[2] is fake
+    assert torch.equal(seen[0], batch.images) and torch.equal(seen[1], fake.pictures)
+    assert seen[2] is fake.pictures
 
 
 def test_penalty_is_added_to_d(state, batch):
@@ -125,7 +126,7 @@ def test_penalty_is_added_to_d(state, batch):
         return 1e3 * sum(p.square().sum() for p in D.parameters())
 
     plain, pulled = copy.deepcopy(state.D), copy.deepcopy(state.D)
-    fake = torch.zeros(8, 1, 16, 16)
+    fake = Fake(torch.zeros(8, 1, 16, 16), torch.zeros(8, 4))
     state.D = plain
     d_step(state, batch, fake, OBJECTIVE)
     state.D = pulled

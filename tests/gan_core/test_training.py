@@ -142,6 +142,21 @@ def test_divergence_ends_with_a_sentence_and_a_picture(tmp_path, monkeypatch):
     assert sample_steps(run)[-1] == 1
 
 
+def test_divergence_after_the_last_point_of_the_curves_is_not_a_good_end(tmp_path):
+    settings = config(steps=29, log_every=10_000)
+    run = create_run(tmp_path, settings)
+
+    def spoil(session, *_):
+        if session.state.step == 15:
+            for parameter in session.state.D.parameters():
+                parameter.data.fill_(float("nan"))
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(TrainingDiverged, match="step 29"):
+        patch.setattr("gan_core.training.loop._show", spoil)
+        run_to_end(run, settings)
+    assert read_status(run).state == "failed" and read_lines(run.verdicts)[0][0]["step"] == 29
+
+
 def test_missing_data_fails_the_run_with_the_reason(tmp_path):
     settings = config(dataset="mnist", steps=5, data_root=str(tmp_path / "nowhere"))
     run = create_run(tmp_path / "runs", settings)

@@ -19,14 +19,15 @@ from torch import nn
 from world_worker import CASES, PLAIN, settings, trained, weights
 
 from gan_core.cli import main
+from gan_core.config import from_mapping
 from gan_core.errors import ConfigError, ProcessLost
-from gan_core.runs import RunPaths, create_run, read_lines, read_settings, read_status
+from gan_core.runs import Onlooker, RunPaths, create_run, read_lines, read_settings, read_status
 from gan_core.runs.control import send
 from gan_core.runs.reader import checkpoint_steps
 from gan_core.training import loop, train, world
 from gan_core.training.feed import Feed
 from gan_core.training.machine import Machine
-from gan_core.training.session import model_config
+from gan_core.training.session import model_config, open_session
 from gan_core.training.state import build_state
 from gan_core.training.world import ALONE, World
 
@@ -93,7 +94,7 @@ def test_a_batch_that_cannot_be_shared_out_is_refused_in_a_sentence():
     World(1, 4).check(8)
     with pytest.raises(ConfigError, match=r"batch is 7, which 4 processes cannot share evenly: 8 they can"):
         World(1, 4).check(7)
-    with pytest.raises(ConfigError, match="4 they can"):
+    with pytest.raises(ConfigError, match="8 they can"):
         World(0, 4).check(2)
 
 
@@ -280,3 +281,12 @@ def pauses(run: RunPaths) -> bool:
     assert read_status(run).step == held
     send(run, "run")
     return bool(until(lambda: read_status(run).step > held))
+
+
+def test_what_a_share_cannot_be_is_refused_before_training(tmp_path):
+    packs = from_mapping({"dataset": "glyphs", "size": 16, "conditional": False, "pack": 4, "batch": 12,
+                          "steps": 1})  # fmt: skip
+    with pytest.raises(ConfigError, match="must divide into packs"):
+        open_session(packs, Onlooker(create_run(tmp_path, packs)), False, World(1, 2, 2))
+    with pytest.raises(ConfigError, match="4 they can"):
+        World(0, 2).check(2)
