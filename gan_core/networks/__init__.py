@@ -11,6 +11,7 @@ from gan_core.config import ModelConfig
 from gan_core.networks import articles, points
 from gan_core.networks.base import INITIALISATIONS, Head, Judgement, Network, init_weights
 from gan_core.networks.dcgan import Discriminator, Generator, measured
+from gan_core.networks.dense import DenseFoldedDiscriminator, DenseFoldedGenerator
 from gan_core.networks.folded import FoldedDiscriminator, FoldedGenerator
 from gan_core.networks.labels import ClassNorms, LabelPlanes
 from gan_core.networks.residual import (
@@ -38,6 +39,13 @@ NETWORKS: dict[str, Network] = {
         sizes=(16, 32, 64, 128),
         paper="Radford et al. 2016; folding as in Shi et al. 2016, arXiv 1609.05158",
         summary="The same on pictures folded to half their side: about three times as fast.",
+    ),
+    "dcgan-dense": Network(
+        DenseFoldedGenerator,
+        DenseFoldedDiscriminator,
+        sizes=(16, 32, 64, 128),
+        paper="after Chen et al. 2016, arXiv 1606.03657, appendix C.1",
+        summary="That pair with a hidden dense layer in each: for codes that must find kinds by themselves.",
     ),
     "sndcgan": Network(
         SnGenerator,
