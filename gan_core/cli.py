@@ -218,13 +218,16 @@ def sample(arguments: argparse.Namespace) -> None:
 
 def score(arguments: argparse.Namespace) -> None:
     """Print the quality figures of a generator."""
+    from gan_core.runs import RunPaths
     from gan_core.sampling import Sampler
-    from gan_core.scoring import score_generator
+    from gan_core.scoring import classes_found, score_generator
 
     values = score_generator(
         Sampler.load(arguments.source, arguments.best), count=arguments.n, seed=arguments.seed,
         dataset=arguments.dataset or "", root=arguments.data_root,
     )  # fmt: skip
+    if not arguments.dataset:
+        values |= classes_found(RunPaths(arguments.source), arguments.data_root, arguments.best)
     for name, value in values.items():
         print(f"{name:<20} {value:.5g}")
 
@@ -258,5 +261,6 @@ def presets(arguments: argparse.Namespace) -> None:
     """List the presets."""
     from gan_core.presets import PRESETS
 
+    widest = max(map(len, PRESETS))
     for name, preset in PRESETS.items():
-        print(f"{name:<14} {preset.summary}")
+        print(f"{name:<{widest}} {preset.summary}")

@@ -147,7 +147,10 @@ def test_datasets_and_presets_are_listed(capsys):
     assert [line.split()[0] for line in lines] == list(DATASETS)
     assert next(line for line in lines if line.startswith("glyphs")).split()[1] == "ready"
     assert main(["presets"]) == 0
-    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(PRESETS)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == list(PRESETS)
+    (start,) = {line.index(row.summary) for line, row in zip(lines, PRESETS.values())}
+    assert start == 1 + max(map(len, PRESETS)), "the sentences stand in one column"
 
 
 def test_score_prints_every_figure(run, real_set, capsys):
