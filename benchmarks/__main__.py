@@ -1,4 +1,4 @@
-"""python -m benchmarks [SECTION ...] [--seeds N] [--data-root DIR]: measure, and print README's table."""
+"""python -m benchmarks [SECTION ...] [--seeds N] [--only ROW]: measure, and print README's table."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from benchmarks.failures import failures
 from benchmarks.infogan import infogan
 from benchmarks.quality import against_reference, quality
 from benchmarks.resume import resume
+from benchmarks.sturdy import SECONDS
 from benchmarks.table import Row, machine, markdown
 from benchmarks.train import speeds
 
@@ -23,8 +24,10 @@ def _say(text: str) -> None:
 
 SECTIONS: dict[str, Callable[[argparse.Namespace], list[Row]]] = {
     "app": lambda a: app(a.data_root, _say),
-    "quality": lambda a: quality(a.seeds, a.data_root, _say, a.only)
-    + infogan(a.seeds or 3, a.data_root, _say, a.only),
+    "quality": lambda a: (
+        quality(a.seeds, a.data_root, _say, a.only, a.seconds)
+        + infogan(a.seeds or 3, a.data_root, _say, a.only)
+    ),
     "reference": lambda a: against_reference(a.data_root, _say),
     "resume": lambda a: resume(a.seeds or 3, _say, a.only),
     "failures": lambda a: failures(a.seeds or 3, _say, a.only),
@@ -38,6 +41,7 @@ def main() -> None:
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
     parser.add_argument("--seeds", type=int, help="3 by default, 10 for points")
     parser.add_argument("--only", default="", metavar="ROW", help="rows whose name contains this")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="of the row sturdy (default: 1800)")
     parser.add_argument("--data-root", default=os.environ.get("GAN_DATA", "data"))
     arguments = parser.parse_args()
     names = arguments.sections or list(SECTIONS)

@@ -32,7 +32,7 @@ def run_once(case: Case, seed: int, data_root: str) -> tuple[Scores, dict[str, A
 
     Processes of their own: what one run leaves in memory must not slow the next.
     """
-    root = ["--data-root", data_root] if case.preset not in ("fashion", "sturdy") else []
+    root = root_flags(data_root)
     changes = flags(case.changes)
     with tempfile.TemporaryDirectory() as folder:
         about = ["--preset", case.preset, *changes, f"--seed={seed}", "--runs", folder, "--quiet", *root]
@@ -40,6 +40,11 @@ def run_once(case: Case, seed: int, data_root: str) -> tuple[Scores, dict[str, A
         (run,) = Path(folder).iterdir()
         scores = scores_of(run, case.pictures, root)
         return scores, dict(json.loads((run / "status.json").read_text()))
+
+
+def root_flags(data_root: str) -> list[str]:
+    """The folder to look in first; Fashion-MNIST is looked for in the system's own as well."""
+    return ["--data-root", data_root] if data_root else []
 
 
 def flags(changes: Mapping[str, Any]) -> list[str]:

@@ -16,6 +16,7 @@ from PIL import Image
 
 from benchmarks.table import Row
 from gan_core.data import load
+from gan_core.errors import RunError
 from gan_core.metrics.frechet import frechet_distance
 from gan_core.metrics.judge import Judge
 from gan_core.presets import PRESETS
@@ -31,12 +32,12 @@ ENDLESS = 1e9  # stands for "without end"
 
 @dataclass(frozen=True)
 class Finished:
-    """A run that has ended, however it did, and pictures from its generator."""
+    """A run that went to its end, and pictures from its generator; or one that diverged, and none."""
 
     run: RunPaths
     lines: list[dict[str, float]]
-    made: np.ndarray  # (COUNT, pixels) in [0, 1]
-    state: str
+    made: np.ndarray  # (COUNT, pixels) in [0, 1]; none of one that diverged
+    diverged: bool = False
 
     def late(self, name: str) -> np.ndarray:
         """A curve over the last quarter of the run."""
@@ -69,7 +70,7 @@ def certainty(one: Finished) -> float:
 
 def loudness(one: Finished) -> float:
     """The largest loss of D late in the run; without end when numbers ran out."""
-    if one.state == "failed":
+    if one.diverged:
         return ENDLESS
     return float(np.abs(one.late("loss/D")).max())
 
@@ -135,19 +136,43 @@ SIGNS: dict[str, Sign] = {
 }
 
 
+def ended(run: RunPaths) -> Finished:
+    """What the run has left behind.
+
+    Raises:
+        RunError: it neither went to its end nor diverged: what stopped it is no lesson.
+    """
+    lines, status = read_lines(run.metrics)[0], read_status(run)
+    if any(verdict["kind"] == "diverged" for verdict in read_lines(run.verdicts)[0]):
+        return Finished(run, lines, np.empty((0, SIDE * SIDE)), diverged=True)
+    if status.state != "finished" or not run.generator.exists():
+        raise RunError(f"Run {run.id} ({status.preset}) is {status.state}: {status.message}")
+    made = Sampler.load(run.path).sample(COUNT, 1)[0].reshape(COUNT, -1) / 255.0
+    return Finished(run, lines, made)
+
+
+def value_of(name: str, one: Finished) -> float:
+    """The number of the failure `name`; only a loss can be read where numbers ran out.
+
+    Raises:
+        RunError: the run diverged, and that is not what this failure is about.
+    """
+    measure = SIGNS[name].measure
+    if one.diverged and measure is not loudness:
+        raise RunError(f"Run {one.run.id} diverged, so {name} has no {measure.__name__} to show by.")
+    return measure(one)
+
+
 def measured(preset: str, seed: int, names: Sequence[str]) -> dict[str, float]:
     """Train one preset by the command line; the numbers of the failures `names`."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "gan_core", "train", "--preset", preset, f"--seed={seed}"]
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        subprocess.run([*command, "--runs", folder, "--quiet"], check=False, **quiet)
-        (path,) = Path(folder).iterdir()
-        run = RunPaths(path)
-        made = np.zeros((COUNT, SIDE * SIDE))
-        if run.generator.exists():
-            made = Sampler.load(run.path).sample(COUNT, 1)[0].reshape(COUNT, -1) / 255.0
-        one = Finished(run, read_lines(run.metrics)[0], made, read_status(run).state)
-        return {name: SIGNS[name].measure(one) for name in names}
+        done = subprocess.run([*command, "--runs", folder, "--quiet"], capture_output=True, text=True)
+        made = list(Path(folder).iterdir())
+        if not made:
+            raise RunError(f"{preset} did not begin: {done.stderr.strip()}")
+        one = ended(RunPaths(made[0]))
+        return {name: value_of(name, one) for name in names}
 
 
 def failures(seeds: int, say: Callable[[str], None], only: str = "") -> list[Row]:
@@ -166,8 +191,8 @@ def failures(seeds: int, say: Callable[[str], None], only: str = "") -> list[Row
         shown = sum(map(sign.shows, sick))
         false = sum(map(sign.shows, well))
         say(f"{name}: {_listed(sick)} (fails in {shown} of {seeds}); {cure}: {_listed(well)} ({false})")
-        rows.append(Row(f"{name}: {sign.measure.__name__}", sign.limit(),
-                        f"{_listed(sick)}, {shown} of {seeds}; the cure: {_listed(well)}"))  # fmt: skip
+        result = f"{_listed(sick)}, {shown} of {seeds}; the cure {cure}: {_listed(well)}"
+        rows.append(Row(f"{name}: {sign.measure.__name__}", sign.limit(), result))
     return rows
 
 

@@ -10,7 +10,7 @@ from benchmarks.cases import Case, Scores, run_once
 from benchmarks.losses import losses
 from benchmarks.points import points
 from benchmarks.stacked import stacked
-from benchmarks.sturdy import sturdy
+from benchmarks.sturdy import SECONDS, sturdy
 from benchmarks.table import Row, spread
 from gan_core.metrics import score
 
@@ -34,8 +34,12 @@ CASES = (
 )  # fmt: skip
 
 
-def quality(seeds: int | None, data_root: str, say: Callable[[str], None], only: str = "") -> list[Row]:
-    """One row a case and metric, over `seeds` seeds: three, and ten for points, unless a number is given."""
+def quality(seeds: int | None, data_root: str, say: Callable[[str], None], only: str = "",
+            seconds: float = SECONDS) -> list[Row]:  # fmt: skip
+    """One row a case and metric, over `seeds` seeds: three, and ten for points, unless a number is given.
+
+    `seconds` is how long sturdy trains.
+    """
     rows = points(seeds or 10, say, only)
     seeds = seeds or 3
     for case in (case for case in CASES if only in case.what):
@@ -47,9 +51,9 @@ def quality(seeds: int | None, data_root: str, say: Callable[[str], None], only:
             scores.append(result)
             counts.append(status["step"])
         rows += [_row(case, name, scores, counts) for name in case.aims]
-    for more in (losses, stacked, sturdy):
+    for more in (losses, stacked):
         rows += more(seeds, data_root, say, only)
-    return rows
+    return rows + sturdy(seeds, data_root, say, only, seconds)
 
 
 def against_reference(data_root: str, say: Callable[[str], None]) -> list[Row]:

@@ -258,9 +258,10 @@ def datasets(arguments: argparse.Namespace) -> None:
 
 
 def presets(arguments: argparse.Namespace) -> None:
-    """List the presets."""
+    """List the presets, those that fail on purpose with a healthy one beside them."""
     from gan_core.presets import PRESETS
 
     widest = max(map(len, PRESETS))
     for name, preset in PRESETS.items():
-        print(f"{name:<{widest}} {preset.summary}")
+        beside = f" Hold beside it: {preset.cure}." if preset.cure else ""
+        print(f"{name:<{widest}} {preset.summary}{beside}")

@@ -15,7 +15,8 @@ from gan_core.knobs import unknown_names
 class Preset:
     """A row of `PRESETS`: one sentence on what it is for, and the settings that differ from the defaults.
 
-    Those that fail on purpose name the `cure`, the preset that differs in the cause only.
+    Those that fail on purpose name the `cure`, the healthy preset to hold beside them. Most differ from it in
+    the cause alone, some in several settings: tests/gan_core/test_presets.py says which.
     """
 
     summary: str
@@ -38,9 +39,19 @@ PLANE: Mapping[str, Any] = {
 }  # fmt: skip
 
 
+# the same by the Wasserstein game, whose one limit is the penalty, and by the textbook's networks
+WASSERSTEIN: Mapping[str, Any] = {
+    **LESSON, "loss": "wasserstein", "d_norm": "none", "penalty": "gradient-penalty", "lr_g": 1e-2,
+    "lr_d": 1e-2,
+}  # fmt: skip
+TEXTBOOK: Mapping[str, Any] = {**LESSON, "network": "dcgan", "lr_g": 1e-3, "lr_d": 1e-3}
+
+
 def lesson(summary: str, cure: str = "lesson", **changes: Any) -> Preset:
-    """A preset that fails on purpose: the healthy lesson with `changes`."""
-    return Preset(summary, {**LESSON, **changes}, cure=cure)
+    """A preset that fails on purpose: the healthy one named `cure` with `changes`; None leaves one out."""
+    healthy = {"lesson": LESSON, "lesson-wasserstein": WASSERSTEIN, "lesson-textbook": TEXTBOOK}[cure]
+    changed = {**healthy, **changes}
+    return Preset(summary, {name: value for name, value in changed.items() if value is not None}, cure=cure)
 
 
 PRESETS: dict[str, Preset] = {
@@ -126,6 +137,12 @@ PRESETS: dict[str, Preset] = {
     "lesson": Preset(
         "A healthy game without labels, beside which the failing ones below can be held.", LESSON,
     ),
+    "lesson-wasserstein": Preset(
+        "A healthy Wasserstein game: a penalty limits the discriminator's slope.", WASSERSTEIN,
+    ),
+    "lesson-textbook": Preset(
+        "The textbook's networks with batch norm in both: deep, and the signal comes through.", TEXTBOOK,
+    ),
     "gpu-colour": Preset(
         "For a GPU: small colour photographs, steadied by spectral normalisation; not measured here.",
         {"dataset": "cifar10", "network": "sndcgan", "conditional": False, "loss": "hinge", "latent": 128,
@@ -154,8 +171,8 @@ PRESETS: dict[str, Preset] = {
         g_steps=10, lr_g=2e-3, lr_d=2e-3, d_norm="none",
     ),
     "fail-divergence": lesson(
-        "Fails: steps a hundred times too large; the losses grow without end.",
-        lr_g=0.1, lr_d=0.1, d_norm="none", optimiser="sgd", beta1=0.9, loss="wasserstein",
+        "Fails: steps far too large, and nothing that scales them; the losses grow without end.",
+        cure="lesson-wasserstein", lr_g=0.1, lr_d=0.1, optimiser="sgd", beta1=0.9,
     ),
     "fail-oscillation": lesson(
         "Fails: both chase each other in circles; pictures keep turning into others and never settle.",
@@ -163,7 +180,7 @@ PRESETS: dict[str, Preset] = {
     ),
     "fail-unconstrained": lesson(
         "Fails: the Wasserstein game without a limit on the discriminator's slope runs away.",
-        loss="wasserstein", lr_d=2e-2,
+        cure="lesson-wasserstein", penalty=None,
     ),
     "fail-zero-init": lesson(
         "Fails: all weights start at 0, so all units stay alike and every picture is grey.",
@@ -171,7 +188,7 @@ PRESETS: dict[str, Preset] = {
     ),
     "fail-no-norm": lesson(
         "Fails: small first weights and no norm; the signal dies out on its way through the layers.",
-        g_norm="none", d_norm="none", network="dcgan", lr_g=2e-4, lr_d=2e-4,
+        cure="lesson-textbook", g_norm="none", d_norm="none",
     ),
     "fail-memorise": lesson(
         "Fails: fifty pictures only; the discriminator knows them by heart and the generator copies them.",

@@ -19,7 +19,7 @@ from gan_core.config import TrainConfig, to_mapping
 from gan_core.errors import GanError
 from gan_core.runs.layout import RunPaths
 from gan_core.runs.reader import list_runs, read_settings
-from studio.live import STAGES
+from studio.live import STAGES, special
 from studio.words import pick
 
 PATIENCE = 30.0  # seconds a trial may take, import of torch included
@@ -27,8 +27,9 @@ ENOUGH = 2.0  # seconds of training from which an earlier run says how fast the 
 LOOKED_AT = 20  # newest runs asked
 SLOWS = (
     "size", "network", "latent", "g_width", "d_width", "conditional", "conditioning",
-    "g_conditioning", "code_classes", "code_numbers", "loss", "d_steps", "batch", "device", "precision",
-    "memory_format", "threads", "d_minibatch_std", "pack",
+    "g_conditioning", "code_classes", "code_numbers", "loss", "d_steps", "g_steps", "batch", "device",
+    "precision", "memory_format", "threads", "d_minibatch_std", "pack", "mode_seeking", "penalty",
+    "penalty_every", "augment", "real_augment", "d_norm", "optimiser",
 )  # fmt: skip
 TRIAL = """
 import json, os, sys
@@ -48,7 +49,7 @@ def outcome(steps: float, batch: int) -> str:
     return seen[-1] if seen else STAGES[1][1]
 
 
-def expectation(config: TrainConfig, speed: float | None, tongue: str) -> str:
+def expectation(config: TrainConfig, speed: float | None, tongue: str, preset: str = "") -> str:
     """A sentence on what to expect of this budget at `speed` steps a second (None: not known)."""
     if config.seconds is not None and speed is None:
         return pick("train.expect.unknown", tongue)
@@ -57,7 +58,7 @@ def expectation(config: TrainConfig, speed: float | None, tongue: str) -> str:
         limits.append(config.seconds * speed)
     steps = min(limit for limit in limits if limit is not None)
     rounded = round(steps, 1 - len(str(int(steps)))) if steps >= 100 else steps
-    key = f"train.expect.{outcome(steps, config.batch)}"
+    key = f"train.expect.{special(config.dataset, preset) or outcome(steps, config.batch)}"
     return pick(key, tongue, steps=f"{rounded:,.0f}")
 
 

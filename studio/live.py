@@ -26,7 +26,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from gan_core.catalog import tables
+from gan_core.data import DATASETS
 from gan_core.errors import GanError, RunError
+from gan_core.presets import PRESETS
 from gan_core.runs.layout import RunPaths, find_run
 from gan_core.runs.lineage import inherited
 from gan_core.runs.reader import (
@@ -245,7 +247,16 @@ def say(status: Status, ahead: int) -> str:
         return status.state
     if not status.step:
         return "timing"
+    if kind := special(status.dataset, status.preset):
+        return kind
     return [name for start, name in STAGES if status.images / 64 >= start][-1]
+
+
+def special(dataset: str, preset: str) -> str:
+    """What the words on pictures do not fit: points, and recipes that fail on purpose; "" for all else."""
+    if dataset in DATASETS and DATASETS[dataset].mixture:
+        return "points"
+    return "failing" if preset in PRESETS and PRESETS[preset].cure else ""
 
 
 def pace(status: Status) -> int:

@@ -9,10 +9,16 @@ import pytest
 import yaml
 from PIL import Image
 
+from benchmarks import infogan, points, quality, stacked
+from benchmarks.__main__ import SECTIONS
+from benchmarks.failures import SIGNS
 from gan_core.checkpoints import export_generator
 from gan_core.cli import _parser
 from gan_core.config import ModelConfig
+from gan_core.data import DATASETS
+from gan_core.losses import LOSSES
 from gan_core.networks import build_pair
+from gan_core.presets import PRESETS
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tools"))
@@ -60,6 +66,53 @@ def test_blocks_that_are_not_run_are_python_all_the_same():
     for block in blocks("python no-run"):
         rows = re.sub(r'^"([\w-]+)": (.*?),\n(?=\n|\Z)', r'_ = {"\1": \2}\n', block, flags=re.M | re.S)
         compile(rows, "README.md", "exec")
+
+
+def section(title: str) -> str:
+    return README.split(f"\n## {title}\n")[1].split("\n## ")[0]
+
+
+def test_the_tree_names_every_module_of_the_library_and_no_other():
+    core = ROOT / "gan_core"
+    tree = section("The code in one minute").split("gan_core/  ")[1].split("\nweights/")[0]
+    named = set(re.findall(r"[\w/]+\.py|\w+/(?=[ ,])", tree))
+    there = {path.name for path in core.glob("*.py") if not path.name.startswith("_")}
+    there |= {f"{path.parent.name}/" for path in core.glob("*/__init__.py")} - {"training/"}
+    assert there <= named, f"not in the tree: {there - named}"
+    assert all((core / name).exists() for name in named)
+    assert {path.name for path in core.glob("training/*.py")} >= {"step.py", "loop.py"}
+
+
+def test_every_data_set_has_its_licence():
+    first = [line.split(" | ")[0] for line in section("Licences").splitlines() if line.startswith("| ")]
+    listed = {re.sub(r"\W", "", name).lower() for cell in first for name in cell.split(",")}
+    assert {name.replace("-", "") for name in DATASETS} == listed - {"dataset"}
+
+
+def test_every_preset_that_fails_stands_there_with_its_cure_and_its_sign():
+    text = section("Failing on purpose")
+    rows = re.findall(r"^\| `(fail-[\w-]+)` \| .+? \| `([\w-]+)` \| (.+) \|$", text, re.MULTILINE)
+    assert rows == [(name, row.cure, f"{SIGNS[name].measure.__name__} {SIGNS[name].limit()}")
+                    for name, row in PRESETS.items() if row.cure]  # fmt: skip
+    for measure in {sign.measure.__name__ for sign in SIGNS.values()}:
+        assert f"*{measure}*" in text
+
+
+def test_every_section_of_the_benchmarks_and_word_for_its_rows_is_one():
+    text = section("Benchmarks")
+    assert re.findall(r"^\| `(\w+)` \| .* \|$", text.split("`quality --only`")[0], re.M) == list(SECTIONS)
+    table = text.split("`quality --only`")[1].split("\n\n")[0]
+    words = [word.strip('"') for line in table.splitlines()[2:]
+             for word in re.findall(r"`([^`]+)`", line.split(" | ")[0])]  # fmt: skip
+    rows = [case.what for case in (*quality.CASES, *points.CASES, stacked.CASE)]
+    rows += [f"loss {name}" for name in LOSSES] + [infogan.WHAT, "sturdy, Fashion-MNIST"]
+    assert not [word for word in words if not any(word in row for row in rows)]
+    assert not [row for row in rows if not any(word in row for word in words)], "rows without a word"
+
+
+@pytest.mark.parametrize("name", ["benchmarks", "train", "failures"])
+def test_there_is_a_place_for_each_table(name):
+    assert README.count(f"\n<!-- {name} -->\n") == README.count(f"\n<!-- /{name} -->\n") == 1
 
 
 def test_every_file_it_names_is_there():

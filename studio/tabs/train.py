@@ -169,7 +169,7 @@ def _wire_form(services: Services, w: Widgets, speeds: Speeds) -> None:
         if speed is None and not services.jobs.queue():
             yield shown | {w.hint: _hint(preset, pick("train.expect.timing", tongue), tongue)}
             speed = speeds.measure(config)
-        outlook = _hint(preset, expectation(config, speed, tongue), tongue)
+        outlook = _hint(preset, expectation(config, speed, tongue, preset), tongue)
         yield shown | {w.hint: outlook + _cautions(config, tongue)}
 
     outputs = {*chosen, w.look, w.download, *w.form.fields.values()}

@@ -104,7 +104,7 @@ def _plain(html: str, elem_id: str) -> gr.HTML:
 
 def _preset(name: str, tongue: str) -> str:
     if (key := f"preset.{name}") in TABLE:
-        return pick(key, tongue)
+        return pick(key, tongue).removeprefix("● ")  # healthy goes without saying here
     return name if name in PRESETS else pick("watch.label.own", tongue)  # a new one may have no words yet
 
 

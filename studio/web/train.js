@@ -106,6 +106,7 @@ class DataLook extends HTMLElement {
 function facts(about) {
   const names = about.classes.join(language === "zh" ? "、" : ", ");
   const values = { ...about, count: about.count.toLocaleString(), classes: about.classes.length, names };
+  if (about.size === 1) return word("train.facts.points", values);
   return word(about.classes.length ? "train.facts" : "train.facts.plain", values);
 }
 

@@ -94,7 +94,7 @@ def test_a_batch_that_cannot_be_shared_out_is_refused_in_a_sentence():
     World(1, 4).check(8)
     with pytest.raises(ConfigError, match=r"batch is 7, which 4 processes cannot share evenly: 8 they can"):
         World(1, 4).check(7)
-    with pytest.raises(ConfigError, match="4 they can"):
+    with pytest.raises(ConfigError, match="8 they can"):
         World(0, 4).check(2)
 
 

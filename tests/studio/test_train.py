@@ -123,7 +123,7 @@ def test_every_preset_has_its_name_and_sentence_in_both_languages(preset: str) -
     assert TABLE[f"preset.{preset}.summary"][0] == PRESETS[preset].summary
     english, chinese = TABLE[f"preset.{preset}"]
     assert english != chinese
-    mark = "⚠ " if PRESETS[preset].cure else "✓ "
+    mark = "⚠ " if PRESETS[preset].cure else "● "
     assert english.startswith(mark) and chinese.startswith(mark), "healthy or failing shows in the list"
 
 
@@ -135,6 +135,10 @@ def test_a_sentence_says_how_far_the_budget_goes() -> None:
     assert "About 50 steps" in expectation(settings("digits", {"steps": 50}), None, "en")
     assert "About 30 steps" in expectation(settings("digits", {"images": 64 * 30}), None, "en")
     assert expectation(ten, None, "en") == TABLE["train.expect.unknown"][0]
+    ring = settings("ring", {"steps": 5000})
+    assert "About 5,000 steps here: clouds" in expectation(ring, None, "en", "ring")
+    sick = settings("fail-collapse", {"steps": 50})
+    assert expectation(sick, None, "en", "fail-collapse") == "About 50 steps here, and it fails as it says."
     assert all(f"train.expect.{name}" in TABLE for _, name in STAGES[1:])
 
 
