@@ -218,13 +218,16 @@ def sample(arguments: argparse.Namespace) -> None:
 
 def score(arguments: argparse.Namespace) -> None:
     """Print the quality figures of a generator."""
+    from gan_core.runs import RunPaths
     from gan_core.sampling import Sampler
-    from gan_core.scoring import score_generator
+    from gan_core.scoring import classes_found, score_generator
 
     values = score_generator(
         Sampler.load(arguments.source, arguments.best), count=arguments.n, seed=arguments.seed,
         dataset=arguments.dataset or "", root=arguments.data_root,
     )  # fmt: skip
+    if not arguments.dataset:
+        values |= classes_found(RunPaths(arguments.source), arguments.data_root, arguments.best)
     for name, value in values.items():
         print(f"{name:<20} {value:.5g}")
 
@@ -258,6 +261,7 @@ def presets(arguments: argparse.Namespace) -> None:
     """List the presets, those that fail on purpose with a healthy one beside them."""
     from gan_core.presets import PRESETS
 
+    widest = max(map(len, PRESETS))
     for name, preset in PRESETS.items():
         beside = f" Hold beside it: {preset.cure}." if preset.cure else ""
-        print(f"{name:<20} {preset.summary}{beside}")
+        print(f"{name:<{widest}} {preset.summary}{beside}")

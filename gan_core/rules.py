@@ -176,8 +176,8 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         _cut_short, "batch_end",
-        "The batch grows by doubling: from {batch} it never reaches {asked}; choose a batch_end of {reached}, "
-        "at which it ends, or {beyond}.", figures=_growth,
+        "The batch grows by doubling: from {batch} it never reaches {asked}; choose a batch_end of "
+        "{reached}, at which it ends, or {beyond}.", figures=_growth,
     ),
     Rule(
         lambda c: c.initialisation == "zero", "initialisation",

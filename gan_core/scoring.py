@@ -11,7 +11,7 @@ from gan_core.data import DATASETS, load
 from gan_core.errors import RunError
 from gan_core.images import to_unit
 from gan_core.runs import RunPaths, read_settings
-from gan_core.runs.reader import checkpoint_steps
+from gan_core.runs.reader import best_steps, checkpoint_steps
 from gan_core.sampling import Sampler
 from gan_core.training import model_config
 from gan_core.training.snapshot import load_discriminator
@@ -43,18 +43,28 @@ def score_generator(
     return metrics.score(pictures, labels, dataset, root)
 
 
-def score_codes(run: RunPaths, root: str = "") -> float:
+def classes_found(run: RunPaths, root: str = "", best: bool = False) -> dict[str, float]:
+    """`score_codes` by its name, of an InfoGAN whose code can stand for the classes; else nothing."""
+    if not run.config.is_file():  # a folder with a generator alone
+        return {}
+    _, config = read_settings(run)
+    kinds = len(DATASETS[config.dataset].classes)
+    fits = config.code_classes == kinds and not config.conditional
+    return {"matched_accuracy": score_codes(run, root, best)} if fits else {}
+
+
+def score_codes(run: RunPaths, root: str = "", best: bool = False) -> float:
     """How well an InfoGAN has found the classes by itself: `matched_accuracy` of its code on test pictures.
 
-    The newest checkpoint's discriminator, in eval mode, guesses the code of each real test picture; nobody
-    ever told it a label.
+    The discriminator of the newest checkpoint, or of the `best`, in eval mode, guesses the code of each real
+    test picture; nobody ever told it a label.
 
     Raises:
         RunError: the run has no code with as many values as its data set has classes, or no checkpoint.
         DataError: the pictures are not there.
     """
     _, config = read_settings(run)
-    model, steps = model_config(config), checkpoint_steps(run)
+    model, steps = model_config(config), best_steps(run) if best else checkpoint_steps(run)
     pictures = load(config.dataset, size=config.size, root=root, split="test")
     assert pictures.labels is not None
     classes = int(pictures.labels.max()) + 1

@@ -6,9 +6,9 @@
     GET /studio/explore/grid?model&seed&label          random samples, a class a column where there are any
 
 Query, all optional but `model`: `seed` of the samples; `a`, `b` their places in the grid; `t` 0 to 1; `mode`
-spherical or linear, else what suits the model's noise; `label` a class for all, else each sample has its own; `d` steps along the model's
-directions, "0.5,0,-2"; `v` the model's version, which lets the browser keep the answer; `format` webp or png;
-`scale` enlarges a png; `save` makes it a download.
+spherical or linear, else what suits the model's noise; `label` a class for all, else each sample has its own;
+`d` steps along the model's directions, "0.5,0,-2"; `v` the model's version, which lets the browser keep the
+answer; `format` webp or png; `scale` enlarges a png; `save` makes it a download.
 """
 
 from __future__ import annotations
@@ -131,8 +131,8 @@ def describe(model: Model) -> dict[str, Any]:
     known = ("dataset", "step", "images", "seconds", "seed")
     about = {key: model.info[key] for key in known if isinstance(model.info.get(key), (str, int, float))}
     return {"name": model.name, "title": model.title, "version": model.version, "state": model.state,
-            "live": model.live, "classes": model.classes, "way": model.way, "columns": columns(model), "rows": ROWS,
-            "strip": STRIP, "about": about}  # fmt: skip
+            "live": model.live, "classes": model.classes, "way": model.way,
+            "columns": columns(model), "rows": ROWS, "strip": STRIP, "about": about}  # fmt: skip
 
 
 def routes(shelf: Shelf) -> list[Route]:

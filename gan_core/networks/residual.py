@@ -25,7 +25,10 @@ def widths(width: int, size: int) -> list[int]:
 
 
 class SnGenerator(nn.Module):
-    """A DCGAN generator with a 3x3 convolution at its end. Miyato et al. 2018, arXiv 1802.05957, table 3."""
+    """A DCGAN generator with a 3x3 convolution at its end.
+
+    After Miyato et al. 2018, arXiv 1802.05957, table 3.
+    """
 
     def __init__(self, model: ModelConfig) -> None:
         super().__init__()
@@ -90,7 +93,10 @@ class DownBlock(nn.Module):
 
 
 class ResGenerator(nn.Module):
-    """The residual generator of SNGAN. Miyato et al. 2018, arXiv 1802.05957, table 4."""
+    """A residual generator like SNGAN's, with widths that double towards 4 pixels.
+
+    After Miyato et al. 2018, arXiv 1802.05957, table 4, where all blocks have the same 256 channels.
+    """
 
     def __init__(self, model: ModelConfig) -> None:
         super().__init__()
@@ -110,7 +116,11 @@ class ResGenerator(nn.Module):
 
 
 class ResDiscriminator(nn.Module):
-    """The residual discriminator of SNGAN, under spectral norm: features are summed over 4x4 places."""
+    """A residual discriminator like SNGAN's, under spectral norm: features are summed over 4x4 places.
+
+    After the same table, where all blocks have 128 channels and only the first two of four halve the side.
+    Here each block halves it, down to 4 pixels, and doubles the width up to 8 times.
+    """
 
     def __init__(self, model: ModelConfig) -> None:
         super().__init__()

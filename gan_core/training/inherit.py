@@ -36,8 +36,9 @@ def inherit(state: State, source: str) -> str:
     taken = weighty = 0
     for name, net in (("G", state.G), ("D", state.D)):
         missing = take_over(net, tensors, name)
-        taken += len(net.state_dict()) - len(missing)
-        weighty += sum(own.ndim > 1 and f"{name}.{key}" not in missing for key, own in net.state_dict().items())
+        own = net.state_dict()
+        taken += len(own) - len(missing)
+        weighty += sum(own[key].ndim > 1 and f"{name}.{key}" not in missing for key in own)
         left += missing
     if weighty == 0:  # offsets and counters alone have a place in almost any network
         raise WeightsError(f"Nothing in {path.name} fits these networks; choose those that it was made by.")

@@ -85,8 +85,8 @@ def _way(first: Model | None) -> tuple[gr.Slider, gr.Radio]:
     gr.HTML("", elem_id="explore-strip")
     modes = [(t(f"explore.mode.{mode}"), mode) for mode in pictures.MODES]
     mode = gr.Radio(
-        modes, value=first.way if first else pictures.MODES[0], label=t("explore.mode"), info=t("explore.mode.help"),
-        elem_id="explore-mode",
+        modes, value=first.way if first else pictures.MODES[0], label=t("explore.mode"),
+        info=t("explore.mode.help"), elem_id="explore-mode",
     )  # fmt: skip
     gr.HTML('<p id="explore-astray" class="quiet" role="status"></p>')
     return place, mode

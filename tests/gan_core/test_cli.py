@@ -149,6 +149,8 @@ def test_datasets_and_presets_are_listed(capsys):
     assert main(["presets"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == list(PRESETS)
+    (start,) = {line.index(row.summary) for line, row in zip(lines, PRESETS.values())}
+    assert start == 1 + max(map(len, PRESETS)), "the sentences stand in one column"
     beside = {line.split()[0]: line.split()[-1] for line in lines if "Hold beside it" in line}
     assert beside == {name: f"{row.cure}." for name, row in PRESETS.items() if row.cure}
 

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from gan_core import scoring
 from gan_core.checkpoints import export_generator, load_generator, save_tensors
+from gan_core.cli import main
 from gan_core.codes import NUMBERS_SHARE, assignment, code_loss, guessed, matched_accuracy
 from gan_core.config import ModelConfig, from_mapping
 from gan_core.errors import RunError, WeightsError
@@ -17,8 +19,9 @@ from gan_core.latent import sample_latents, shape_of
 from gan_core.networks import NETWORKS, Head, build_pair
 from gan_core.rules import applies
 from gan_core.runs import create_run
+from gan_core.runs.reader import best_steps, checkpoint_steps
 from gan_core.sampling import Sampler
-from gan_core.scoring import score_codes
+from gan_core.scoring import classes_found, score_codes
 from gan_core.training import model_config, train
 from gan_core.training.feed import Batch
 from gan_core.training.machine import Machine
@@ -191,6 +194,31 @@ def test_a_run_with_codes_is_scored_by_its_checkpoint(tmp_path):
     run = create_run(tmp_path, config, "glyphs")
     assert len(list(train(config, run))) == 2
     assert 0.1 <= score_codes(run) <= 0.4
+    assert classes_found(run) == {"matched_accuracy": score_codes(run)}
+    run.config.unlink()
+    assert classes_found(run) == {}, "a generator alone has no D to ask"
     other = create_run(tmp_path, settings(), "glyphs")
     with pytest.raises(RunError, match="no checkpoint with a code of 10 kinds"):
         score_codes(other)
+    assert classes_found(other) == {}
+
+
+def test_the_score_of_an_infogan_run_names_the_matched_accuracy(tmp_path, monkeypatch, capsys):
+    config = settings(code_classes=10, code_numbers=0, threads=1, precision="fp32", score_seconds=0.001,
+                      memory_format="contiguous")  # fmt: skip
+    run = create_run(tmp_path, config, "glyphs")
+    list(train(config, run))
+    monkeypatch.setattr(scoring, "score_generator", lambda sampler, **about: {"confidence": 0.5})
+    asked, read = [], scoring.load_discriminator
+    monkeypatch.setattr(
+        scoring, "load_discriminator", lambda model, folder: asked.append(folder) or read(model, folder)
+    )
+    for flags in ([], ["--best"]):
+        assert main(["score", str(run.path), *flags]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert [line.split()[0] for line in lines] == ["confidence", "matched_accuracy"]
+        assert 0.1 <= float(lines[1].split()[1]) <= 0.4
+    assert asked == [run.checkpoint(checkpoint_steps(run)[-1]), run.checkpoint(best_steps(run)[-1])]
+    for source, flags in ((run.generator, []), (run.path, ["--dataset", "mnist"])):
+        assert main(["score", str(source), *flags]) == 0
+        assert "matched_accuracy" not in capsys.readouterr().out

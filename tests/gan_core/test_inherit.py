@@ -100,11 +100,12 @@ def test_what_cannot_be_used_is_said_in_one_sentence(parent, tmp_path):
         inherit(other, str(parent.generator))
 
 
-def test_counters_and_offsets_that_happen_to_fit_are_no_fit(tmp_path, parent, saved):
+def test_counters_and_offsets_that_happen_to_fit_are_no_fit(parent, saved):
     """Twice as wide: no weight fits, but the counters of batch norm do, and the last offsets."""
     wide = settings(g_width=8, d_width=8, latent=5)
-    state, drawn = fresh(wide), fresh(wide)
-    own = {f"{name}.{key}": value for name in ("G", "D") for key, value in getattr(state, name).state_dict().items()}
+    state = fresh(wide)
+    nets = {"G": state.G, "D": state.D}
+    own = {f"{name}.{key}": value for name, net in nets.items() for key, value in net.state_dict().items()}
     alike = {key for key, value in own.items() if key in saved and saved[key].shape == value.shape}
     assert alike and all(own[key].ndim < 2 for key in alike)
     with pytest.raises(WeightsError, match="fits these networks"):

@@ -1,11 +1,14 @@
 """Presets: each can be trained as it stands, and flags change only what they name."""
 
 import pytest
+from torch import nn
 
 from gan_core.catalog import check
 from gan_core.config import difference, from_mapping
 from gan_core.errors import ConfigError
+from gan_core.networks import build_pair
 from gan_core.presets import BUDGET, PRESETS, beyond_preset, settings
+from gan_core.training import model_config
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -57,6 +60,37 @@ def test_a_budget_given_replaces_the_preset_s():
     assert settings("digits", {"steps": None}).seconds == settings("digits", {}).seconds
     both = settings("digits", {"steps": 20, "seconds": 3})
     assert (both.steps, both.seconds) == (20, 3.0)
+
+
+def test_healthy_ones_come_first_then_those_for_a_gpu_and_failing_ones_last():
+    groups = [2 if row.cure else int(row.summary.startswith("For a GPU")) for row in PRESETS.values()]
+    assert groups == sorted(groups) and set(groups) == {0, 1, 2}
+    assert all(row.cure or name.startswith("gpu-") == bool(group)
+               for group, (name, row) in zip(groups, PRESETS.items()))  # fmt: skip
+
+
+def linear_widths(net):
+    return [layer.out_features for layer in net.modules() if isinstance(layer, nn.Linear)]
+
+
+@pytest.mark.parametrize(
+    "preset, of_g, of_d",
+    [("article-mlp", [128, 28**2], [128, 1]),
+     ("article-mlp-64", [256, 512, 1024, 64**2], [1024, 512, 256, 1]),
+     ("article-mlp-rgb", [128, 256, 512, 1024, 3 * 32**2], [512, 256, 1])],
+)  # fmt: skip
+def test_the_articles_nets_have_the_printed_widths(preset, of_g, of_d):
+    G, D = build_pair(model_config(settings(preset, {})))
+    assert linear_widths(G) == of_g and linear_widths(D) == of_d
+    shares = {layer.p for layer in D.modules() if isinstance(layer, nn.Dropout)}
+    assert shares == {0.3 if preset == "article-mlp-64" else 0.0}
+
+
+def test_the_critic_by_class_is_no_giant():
+    """It is asked twice a step; the published one, of the same width in all blocks, has 1.05 million."""
+    G, D = build_pair(model_config(settings("gpu-colour-classes", {})))
+    sizes = [sum(weight.numel() for weight in net.parameters()) for net in (G, D)]
+    assert 1e6 < sizes[1] < 6e6 and sizes[1] < sizes[0]
 
 
 def test_what_differs_from_the_preset():
