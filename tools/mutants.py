@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -186,11 +187,16 @@ def fell(mutant: Mutant, place: Path) -> str:
         raise ValueError(f"{mutant.what}: {mutant.file} has no {mutant.old!r}")
     path.write_text(sound.replace(mutant.old, mutant.new, 1), "utf-8")
     try:
-        tests = [f"tests/gan_core/{name}" for name in mutant.tests.split()]
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "-p", "no:cacheprovider", *tests]
-        said = subprocess.run(command, cwd=place, stdout=subprocess.PIPE, text=True, check=False).stdout
+        return first_failure(mutant.tests.split(), place)
     finally:
         path.write_text(sound, "utf-8")
+
+
+def first_failure(files: Sequence[str], place: Path) -> str:
+    """The first test of these files that fails there; "" when all pass."""
+    tests = [f"tests/gan_core/{name}" for name in files]
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "-p", "no:cacheprovider", *tests]
+    said = subprocess.run(command, cwd=place, stdout=subprocess.PIPE, text=True, check=False).stdout
     found = re.search(r"^(?:FAILED|ERROR) (?:tests/gan_core/)?(\S+)", said, re.MULTILINE)
     return found[1] if found else ""
 
@@ -208,6 +214,8 @@ def main() -> int:
         for name in COPIED:
             copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
             copy(ROOT / name, place / name)
+        if failure := first_failure(sorted({name for m in chosen for name in m.tests.split()}), place):
+            raise SystemExit(f"{failure} fails without any mutant: mend it first.")
         for mutant in chosen:
             test = fell(mutant, place)
             survivors += not test
