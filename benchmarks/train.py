@@ -47,7 +47,8 @@ class Pace:
 def speeds(say: Say, only: str = "", pace: Pace = Pace()) -> list[Row]:
     """All rows whose name contains `only`."""
     rows: list[Row] = []
-    cases = {f"network {name}": {"network": name, "size": side(name)} for name in NETWORKS}
+    cases = {f"network {name}": {"network": name, "size": side(name)} for name, row in NETWORKS.items()
+             if row.sizes != (1,)}  # points are no pictures that a tutorial would open one by one
     cases |= {f"loss {name}": {"loss": name} for name in LOSSES if name != TrainConfig().loss}
     for name, changes in cases.items():
         if only in f"Speed, {name}":
