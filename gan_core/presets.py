@@ -44,7 +44,7 @@ WASSERSTEIN: Mapping[str, Any] = {
     **LESSON, "loss": "wasserstein", "d_norm": "none", "penalty": "gradient-penalty", "lr_g": 1e-2,
     "lr_d": 1e-2,
 }  # fmt: skip
-TEXTBOOK: Mapping[str, Any] = {**LESSON, "network": "dcgan", "lr_g": 4e-4, "lr_d": 4e-4}
+TEXTBOOK: Mapping[str, Any] = {**LESSON, "network": "dcgan", "lr_g": 2e-4, "lr_d": 2e-4}
 
 
 def lesson(summary: str, cure: str = "lesson", **changes: Any) -> Preset:
