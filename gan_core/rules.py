@@ -71,8 +71,15 @@ def _no_norm_to_hear_with(config: TrainConfig) -> bool:
     return asked and built(config, "g_norm") == "none"
 
 
+def _groups(config: TrainConfig) -> dict[str, int]:
+    """The pictures that belong together in D, and the batches near the one asked for that they divide."""
+    together = config.pack * (GROUP if config.d_minibatch_std else 1)
+    near = max(1, config.batch // together) * together
+    return {"batch": config.batch, "together": together, "near": near, "above": near + together}
+
+
 def _torn_groups(config: TrainConfig) -> bool:
-    return config.batch % (config.pack * (GROUP if config.d_minibatch_std else 1)) > 0
+    return config.batch % _groups(config)["together"] > 0
 
 
 def _packed_labels(config: TrainConfig) -> bool:
@@ -159,7 +166,7 @@ RULES: tuple[Rule, ...] = (
         "There is nothing to make more or less of; choose an augmentation or leave ada_target at 0.",
     ),
     Rule(
-        lambda c: c.ada_target > 0 and c.loss in NO_ZERO, "ada_images",
+        lambda c: c.ada_target > 0 and c.loss in NO_ZERO, "ada_target",
         "Adaptive augmentation asks how often D's logits for real pictures are above 0, which means nothing "
         "in this game: choose non-saturating, minimax or hinge, or leave ada_target at 0.",
         refused=True,
@@ -204,8 +211,8 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         _torn_groups, "batch",
-        "The batch must divide into packs of pictures, and these into groups of four where their deviation "
-        "is shown: choose a batch such as 64 or 96.", refused=True,
+        "D looks at {together} pictures together, and {batch} cannot be divided into such groups: choose a "
+        "batch of {near} or {above}.", refused=True, figures=_groups,
     ),
     Rule(
         _packed_labels, "pack",

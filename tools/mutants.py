@@ -62,7 +62,7 @@ MUTANTS = (
     Mutant("lazy penalty: counted by rounds", "training/loop.py", "if turn % config.penalty_every == 0", "if state.step % config.penalty_every == 0", MOV),
     Mutant("divergence in the last steps is a good end", "training/loop.py", "    if metrics is None:", "    if False:", "test_training.py"),
     Mutant("lazy penalty of weight 0 slows D down", "penalties.py", 'name != "none" and weight != 0', 'name != "none"', STAB),
-    Mutant("processes: packs torn", "training/session.py", "batch=config.batch // world.size)):", "batch=config.batch)):", WORLD),
+    Mutant("processes: packs torn", "training/session.py", "batch=config.batch // world.size)\n    for rule", "batch=config.batch)\n    for rule", WORLD),
     Mutant("mode seeking: without its tangent", "variety.py", "return 1.0 / kept + (kept - ratio) / LEAST**2", "return 1.0 / kept", MOV),
     Mutant("ADA: the wrong way", "training/moving.py", "sure - self.target)", "self.target - sure)", MOV),
     Mutant("ADA: four times too fast", "training/moving.py", "OBSERVED * count / self.reach", "4 * OBSERVED * count / self.reach", MOV),

@@ -50,9 +50,10 @@ class Gallery:
     value of the code; for points scatter plots."""
 
     def __init__(self, model: ModelConfig, seed: int) -> None:
+        self.points = model.channels == 2
         self.columns = min(model.classes or model.code_classes, 16) or 10
         codes = (model.code_classes, model.code_numbers)
-        count = POINTS if model.channels == 2 else ROWS * self.columns
+        count = POINTS if self.points else ROWS * self.columns
         self.z = sample_latents(count, model.latent, seed + GRID_SEED_SHIFT, model.noise, codes)
         columns = torch.arange(count) % self.columns
         self.labels = columns if model.classes else None
@@ -69,7 +70,7 @@ class Gallery:
 
     def real(self, images: np.ndarray, labels: np.ndarray | None) -> bytes:
         """Real pictures (N, C, H, W), in the same places, as WebP."""
-        if self.labels is None or labels is None or len(self.z) == POINTS:
+        if self.labels is None or labels is None or self.points:
             chosen = np.arange(len(self.z)) % len(images)
         else:
             by_class = [np.flatnonzero(labels[:5000] == k) for k in range(self.columns)]

@@ -174,8 +174,9 @@ def _check_shares(config: TrainConfig, world: World) -> None:
         ConfigError: it cannot.
     """
     world.check(config.batch)
-    for rule in refusals(replace(config, batch=config.batch // world.size)):
-        raise ConfigError.single(rule.setting, getattr(config, rule.setting), rule.sentence)
+    shared = replace(config, batch=config.batch // world.size)
+    for rule in refusals(shared):
+        raise ConfigError.single(rule.setting, getattr(config, rule.setting), rule.words(shared))
 
 
 def _fastest(config: TrainConfig, writer: RunWriter, world: World) -> Machine:

@@ -1,5 +1,7 @@
 """Settings that do not go together."""
 
+import dataclasses
+
 import pytest
 
 from gan_core.catalog import check
@@ -23,7 +25,7 @@ BROKEN = {
     "penalty_every": {"penalty_every": 4},
     "augment": {"augment": "color-translation-cutout"},
     "ada_target": {"ada_target": 0.6},
-    "ada_images": {"ada_target": 0.6, "augment": "translation", "loss": "relativistic"},
+    "ada_target, game": {"ada_target": 0.6, "augment": "translation", "loss": "relativistic"},
     "real_augment": {"real_augment": "shift"},
     "batch_end": {"batch": 64, "batch_end": 32},
     "batch_end, uneven": {"batch": 64, "batch_end": 100},
@@ -50,7 +52,7 @@ MENDED = {
     "penalty_every": {"penalty_every": 4, "penalty": "r1-difference"},
     "augment": {"augment": "color-translation-cutout", "dataset": "cifar10"},
     "ada_target": {"ada_target": 0.6, "augment": "translation"},
-    "ada_images": {"ada_target": 0.6, "augment": "translation", "loss": "hinge"},
+    "ada_target, game": {"ada_target": 0.6, "augment": "translation", "loss": "hinge"},
     "real_augment": {"real_augment": "none"},
     "batch_end": {"batch": 64, "batch_end": 64},
     "batch_end, uneven": {"batch": 48, "batch_end": 192},
@@ -91,6 +93,17 @@ def test_each_speaks_when_broken_and_is_silent_when_mended(setting):
 def test_every_label_method_without_labels_is_warned_about(method):
     how = dict([method.split()])
     assert broken({**how, "conditional": False}) == ["conditioning"] and not broken(how)
+
+
+@pytest.mark.parametrize(
+    "batch, pack, near", [(64, 3, "63 or 66"), (2, 4, "4 or 8"), (13, 2, "12 or 14")]
+)
+def test_a_batch_that_packs_tear_is_told_which_ones_they_do_not(batch, pack, near):
+    settings = from_mapping({"steps": 1, "batch": batch, "pack": pack, "conditional": False})
+    with pytest.raises(ConfigError, match=f"{pack} pictures together.* choose a batch of {near}"):
+        check(settings)
+    for better in map(int, near.split(" or ")):
+        assert check(dataclasses.replace(settings, batch=better))
 
 
 @pytest.mark.parametrize(

@@ -286,7 +286,7 @@ def pauses(run: RunPaths) -> bool:
 def test_what_a_share_cannot_be_is_refused_before_training(tmp_path):
     packs = from_mapping({"dataset": "glyphs", "size": 16, "conditional": False, "pack": 4, "batch": 12,
                           "steps": 1})  # fmt: skip
-    with pytest.raises(ConfigError, match="must divide into packs"):
+    with pytest.raises(ConfigError, match="4 pictures together, and 6 cannot"):
         open_session(packs, Onlooker(create_run(tmp_path, packs)), False, World(1, 2, 2))
     with pytest.raises(ConfigError, match="4 they can"):
         World(0, 2).check(2)
