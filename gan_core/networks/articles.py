@@ -20,17 +20,20 @@ from gan_core.networks.dcgan import flat
 class Dense(nn.Module):
     """A generator of fully connected layers: z (N, latent), labels to pictures (N, C, size, size).
 
-    `widths` are its hidden layers'. With `sigmoid` its pixels are 0 to 1 and are then stretched to -1 to 1.
+    `widths` are its hidden layers', whose leaky ReLU keeps `leak` of what is below 0. With `sigmoid` its
+    pixels are 0 to 1 and are then stretched to -1 to 1.
     """
 
-    def __init__(self, model: ModelConfig, widths: Sequence[int], norm: bool, sigmoid: bool = False) -> None:
+    def __init__(
+        self, model: ModelConfig, widths: Sequence[int], norm: bool, sigmoid: bool = False, leak: float = 0.2
+    ) -> None:
         super().__init__()
         self.classes, self.sigmoid = model.classes, sigmoid
         self.shape = (model.channels, model.size, model.size)
         self.first = nn.Linear(model.latent + model.classes, widths[0])
-        layers: list[nn.Module] = [nn.LeakyReLU(0.2)]
+        layers: list[nn.Module] = [nn.LeakyReLU(leak)]
         for a, b in pairwise(widths):
-            layers += [nn.Linear(a, b), *([nn.BatchNorm1d(b)] if norm else []), nn.LeakyReLU(0.2)]
+            layers += [nn.Linear(a, b), *([nn.BatchNorm1d(b)] if norm else []), nn.LeakyReLU(leak)]
         self.rest = nn.Sequential(*layers, nn.Linear(widths[-1], model.channels * model.size**2))
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
