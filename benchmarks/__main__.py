@@ -47,8 +47,12 @@ def main() -> None:
     names = arguments.sections or list(SECTIONS)
     if not set(names) <= SECTIONS.keys():
         parser.error(f"sections are {', '.join(SECTIONS)}")
+    if arguments.seeds is not None and arguments.seeds < 1:
+        parser.error(f"--seeds is {arguments.seeds}, and at least one run is needed")
     arguments.data_root = str(Path(arguments.data_root).resolve())
     rows = [row for name in names for row in SECTIONS[name](arguments)]
+    if not rows:
+        parser.error(f"no row of {', '.join(names)} has {arguments.only!r} in its name")
     print(f"{machine()}\n\n{markdown(rows)}")
 
 

@@ -34,7 +34,8 @@ def told(distances: Sequence[float], every: float) -> str:
     at = every * (best + 1)
     begin = f"best {distances[best]:.3g} at {at:g} s"
     if ratio is None:
-        return f"not reached: still improving, {begin} of {every * len(distances):g} s"
+        worst, end = max(distances[best:]) / distances[best], every * len(distances)
+        return f"3x lies beyond the end, {worst:.2f} at most until then, {begin} of {end:g} s"
     return f"{ratio:.2f}, {begin}, {ratio * distances[best]:.3g} at {3 * at:g} s"
 
 

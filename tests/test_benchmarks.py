@@ -167,7 +167,9 @@ def test_the_best_s_time_three_times_over_is_what_counts():
     assert lasting.decay([2, 3, 3]) == 1.5
     assert lasting.decay([4, 2, 3, 3, 3]) is None and lasting.decay([3, 2, 1]) is None
     assert lasting.told([4, 2, 3, 3, 3, 2.5], 150) == "1.25, best 2 at 300 s, 2.5 at 900 s"
-    assert lasting.told([3, 2, 1], 10) == "not reached: still improving, best 1 at 30 s of 30 s"
+    assert lasting.told([3, 2, 1, 1.5], 10) == (
+        "3x lies beyond the end, 1.50 at most until then, best 1 at 30 s of 40 s"
+    )
 
 
 def test_sturdy_is_looked_at_at_even_shares_of_the_seconds_asked_for(monkeypatch, tmp_path):

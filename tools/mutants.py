@@ -129,6 +129,7 @@ MUTANTS = (
     Mutant("processes: no all-reduce", "training/world.py", "dist.all_reduce(total)", "pass", WORLD),
     Mutant("processes: the sum in place of the mean", "training/world.py", "return total / self.size", "return total", WORLD),
     Mutant("processes: all take the same share", "training/world.py", "slice(self.rank, None, self.size)", "slice(0, None, self.size)", WORLD),
+    Mutant("processes: each its own thermostat", "training/moving.py", "sign, right = mean(seen).tolist()", "sign, right = seen.tolist()", WORLD),
     Mutant("processes: noise not shared out", "training/state.py", "normal[self.world.share]", "normal[: len(normal[self.world.share])]", WORLD),
     Mutant("processes: the same chance in all", "training/world.py", "if self.rank:", "if False:", WORLD),
     Mutant("processes: each by its own clock", "training/loop.py", "order, state.seconds = state.world.agree(session.writer.command(), state.seconds)", "order = session.writer.command()", WORLD),
@@ -205,6 +206,8 @@ def main() -> int:
     """Try all mutants whose words contain one of the arguments. Returns the exit code."""
     wanted = sys.argv[1:]
     chosen = [m for m in MUTANTS if not wanted or any(word in m.what for word in wanted)]
+    if not chosen:
+        raise SystemExit(f"No mutant's name contains {' or '.join(wanted)}.")
     rows = ["# Mutants", "", "Each line is a mistake put into the code on purpose, and the test that noticed it.",
             "Made by `python -m tools.mutants`.", "", "| what was broken | where | the test that fell |",
             "|---|---|---|"]  # fmt: skip

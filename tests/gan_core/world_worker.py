@@ -26,6 +26,7 @@ CASES: dict[str, dict[str, object]] = {
     "adam, relativistic, clipped": {"optimiser": "adam", "lr_g": 1e-3, "lr_d": 1e-3, "loss": "relativistic",
                                     "clip_norm": 0.1},
     "spectral norm": {"d_norm": "spectral"},
+    "thermostats": {"augment": "translation", "ada_target": 0.6, "schedule": "dynamic"},
 }  # fmt: skip
 
 
@@ -45,9 +46,10 @@ def trained(case: str, root: Path, world: World = ALONE) -> Session:
 
 
 def weights(session: Session) -> dict[str, torch.Tensor]:
-    """Both networks' and the smoothed generator's weights."""
+    """Both networks' and the smoothed generator's weights, and what ADA and D's step size have come to."""
     nets = {"G": session.state.G, "D": session.state.D, "ema": session.state.ema}
-    return {f"{name}.{key}": v for name, net in nets.items() for key, v in net.state_dict().items()}
+    learned = {f"{name}.{key}": v for name, net in nets.items() for key, v in net.state_dict().items()}
+    return learned | {name: torch.tensor(numbers) for name, numbers in session.moving.numbers().items()}
 
 
 def main(root: Path) -> None:
