@@ -34,7 +34,7 @@ LESSON: Mapping[str, Any] = {
 PLANE: Mapping[str, Any] = {
     "network": "mlp-2d", "size": 1, "conditional": False, "precision": "fp32", "latent": 2, "g_width": 48,
     "d_width": 48, "g_norm": "none", "d_norm": "none", "noise": "uniform", "initialisation": "orthogonal",
-    "loss": "relativistic", "penalty": "r1-r2", "penalty_weight": 0.002, "penalty_every": 4, "batch": 512,
+    "loss": "relativistic", "penalty": "r1-r2", "penalty_weight": 0.003, "penalty_every": 4, "batch": 512,
     "lr_g": 5e-3, "lr_end": 0.0,
 }  # fmt: skip
 
@@ -129,11 +129,11 @@ PRESETS: dict[str, Preset] = {
     ),
     "ring": Preset(
         "Points around eight places on a circle: watch the generator find them all.",
-        {**PLANE, "dataset": "ring", "steps": 2500},
+        {**PLANE, "dataset": "ring", "steps": 3500},
     ),
     "grid": Preset(
         "Points around twenty-five places in a square: watch whether it forgets any.",
-        {**PLANE, "dataset": "grid", "steps": 4400},
+        {**PLANE, "dataset": "grid", "penalty_weight": 0.002, "steps": 4400},
     ),
     "lesson": Preset(
         "A healthy game without labels, beside which the failing ones below can be held.", LESSON,

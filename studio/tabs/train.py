@@ -86,6 +86,7 @@ def build(services: Services) -> Handles:
             with gr.Row(elem_id="train-after"):
                 explore = gr.Button(t("train.explore"), elem_id="train-explore", interactive=False)
                 watch = gr.Button(t("train.watch"), elem_id="train-watch", interactive=False)
+    parts |= _lay_out_settings(config, preset)
     widgets = Widgets(**parts, explore=explore, watch=watch)
     speeds = Speeds(services.runs)
     _wire_form(services, widgets, speeds)
@@ -120,6 +121,13 @@ def _lay_out(config: TrainConfig, preset: str, root: str) -> dict[str, Any]:
         parts["start"] = gr.Button(t("train.start"), variant="primary", elem_id="train-start", min_width=110)
         parts["pause"] = gr.Button(t("train.pause"), interactive=False, elem_id="train-pause", min_width=90)
         parts["stop"] = gr.Button(t("train.stop"), interactive=False, elem_id="train-stop", min_width=90)
+    parts["own"] = gr.BrowserState("", storage_key="studio-own-run", secret="studio")
+    return parts
+
+
+def _lay_out_settings(config: TrainConfig, preset: str) -> dict[str, Any]:
+    """All settings, below the pictures in the page's whole width, and what to type for the same run."""
+    parts: dict[str, Any] = {}
     with gr.Accordion(t("train.settings"), open=False, elem_id="train-settings"):
         parts["changed"] = _plain("", "train-changed")
         parts["restore"] = gr.Button(t("train.restore"), visible=False, size="sm", elem_id="train-restore")
@@ -129,7 +137,6 @@ def _lay_out(config: TrainConfig, preset: str, root: str) -> dict[str, Any]:
             forms.command_line(preset, config), show_label=False, container=False, interactive=False,
             lines=2, buttons=["copy"], elem_id="train-command-line",
         )  # fmt: skip
-    parts["own"] = gr.BrowserState("", storage_key="studio-own-run", secret="studio")
     return parts
 
 
