@@ -91,8 +91,7 @@ PRESETS: dict[str, Preset] = {
     ),
     "infogan": Preset(
         "Digits without labels, drawn by a code of ten kinds that the networks give a meaning themselves.",
-        {"dataset": "mnist", "network": "dcgan-dense", "conditional": False, "latent": 74, "code_classes": 10,
-         "code_numbers": 2, "lr_g": 1e-3, "lr_d": 2e-4, "beta1": 0.5, "beta2": 0.999, "lr_end": 1.0,
+        {"dataset": "mnist", "network": "dcgan-dense", "conditional": False, "latent": 14, "code_classes": 10,
          "seconds": 600.0},
     ),
     "textbook": Preset(

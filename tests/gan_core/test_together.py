@@ -141,7 +141,7 @@ def test_a_pack_of_labels_reaches_d_as_planes_of_each_picture():
 
 
 def test_what_does_not_divide_is_refused_in_one_sentence():
-    cases = [({"pack": 3}, "must divide"), ({"batch": 6, "d_minibatch_std": True}, "groups of four"),
+    cases = [({"pack": 3}, "3 pictures together"), ({"batch": 6, "d_minibatch_std": True}, "4 pictures"),
              ({"pack": 2, "conditional": True}, "cannot be that of one label")]  # fmt: skip
     for changes, said in cases:
         with pytest.raises(ConfigError, match=said):
