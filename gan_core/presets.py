@@ -92,7 +92,7 @@ PRESETS: dict[str, Preset] = {
     "infogan": Preset(
         "Digits without labels, drawn by a code of ten kinds that the networks give a meaning themselves.",
         {"dataset": "mnist", "network": "dcgan-dense", "conditional": False, "latent": 14, "code_classes": 10,
-         "seconds": 600.0},
+         "lr_g": 4e-3, "lr_d": 4e-3, "seconds": 600.0},
     ),
     "textbook": Preset(
         "The DCGAN of the 2016 paper with its own step sizes, at 32 pixels: slow and famous.",
