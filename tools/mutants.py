@@ -1,6 +1,7 @@
 """python -m tools.mutants [NAME ...]: break the code in one place at a time; a test must fall each time.
 
-Writes tests/mutants.md: what was changed, and the first test that noticed. Ends with 1 when one did not.
+Renews the rows of tests/mutants.md, all or those named: what was changed, and the first test that noticed.
+Ends with 1 when one did not.
 """
 
 from __future__ import annotations
@@ -16,6 +17,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 COPIED = ("gan_core", "tests", "weights", "pyproject.toml")
+LIST = ROOT / "tests" / "mutants.md"
+HEAD = ("# Mutants", "", "Each line is a mistake put into the code on purpose, and the test that noticed it.",
+        "Made by `python -m tools.mutants`.", "", "| what was broken | where | the test that fell |",
+        "|---|---|---|")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -202,16 +207,19 @@ def first_failure(files: Sequence[str], place: Path) -> str:
     return found[1] if found else ""
 
 
+def told() -> dict[str, str]:
+    """The rows of tests/mutants.md, by what was broken."""
+    rows = LIST.read_text("utf-8").splitlines()
+    return {row.split("|")[1].strip(): row for row in rows if row.startswith("|")}
+
+
 def main() -> int:
-    """Try all mutants whose words contain one of the arguments. Returns the exit code."""
+    """Try all mutants whose words contain one of the arguments; renew their rows. Returns the exit code."""
     wanted = sys.argv[1:]
     chosen = [m for m in MUTANTS if not wanted or any(word in m.what for word in wanted)]
     if not chosen:
         raise SystemExit(f"No mutant's name contains {' or '.join(wanted)}.")
-    rows = ["# Mutants", "", "Each line is a mistake put into the code on purpose, and the test that noticed it.",
-            "Made by `python -m tools.mutants`.", "", "| what was broken | where | the test that fell |",
-            "|---|---|---|"]  # fmt: skip
-    survivors = 0
+    rows, survivors = told(), 0
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         for name in COPIED:
@@ -223,9 +231,9 @@ def main() -> int:
             test = fell(mutant, place)
             survivors += not test
             print(f"{mutant.what}: {test or 'SURVIVED'}", flush=True)
-            rows.append(f"| {mutant.what} | `{mutant.file}` | `{test or 'none'}` |")
-    if not wanted:
-        (ROOT / "tests" / "mutants.md").write_text("\n".join(rows) + "\n", "utf-8")
+            rows[mutant.what] = f"| {mutant.what} | `{mutant.file}` | `{test or 'none'}` |"
+    listed = [rows[mutant.what] for mutant in MUTANTS if mutant.what in rows]
+    LIST.write_text("\n".join([*HEAD, *listed]) + "\n", "utf-8")
     return int(survivors > 0)
 
 
