@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-COPIED = ("gan_core", "tests", "weights", "pyproject.toml")
+COPIED = ("gan_core", "tests", "tools", "weights", "pyproject.toml")
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,8 @@ MUTANTS = (
     Mutant("precision and recall exchanged", "metrics/manifold.py", "return share_inside(made, real)", "return share_inside(real, made)", "test_metrics_formulas.py"),
     Mutant("recall: the nearest neighbour but one", "metrics/manifold.py", "topk(neighbour + 1,", "topk(neighbour,", "test_metrics_formulas.py"),
     Mutant("Fréchet: without the mixed term", "metrics/frechet.py", "- 2 * cross", "- 0 * cross", "test_metrics_formulas.py"),
-    Mutant("class KL the other way round", "metrics/coverage.py", "np.log(", "-np.log(", "test_metrics_formulas.py"),
+    Mutant("class KL the other way round", "metrics/coverage.py", "p, q = p / p.sum(), q / q.sum()", "q, p = p / p.sum(), q / q.sum()", "test_metrics_formulas.py"),
+    Mutant("judge: 28 pixels enlarged, not bordered", "metrics/judge.py", "torch.from_numpy(bordered(images, SIDE)", "torch.from_numpy((images)", "test_metrics_judge.py"),
 )  # fmt: skip
 
 
