@@ -105,6 +105,19 @@ def test_same_seed_same_weights_and_dcgan_spread():
     assert weights[0].std().item() == pytest.approx(0.02, rel=0.02)
 
 
+@pytest.mark.parametrize("width", [7, 28, 44])
+def test_r3_takes_any_width_in_groups_of_about_16(width):
+    """Uneven groups are refused by torch, so they are made a little larger; even ones stay as they were."""
+    G, D = build_pair(model(network="r3", g_width=width, d_width=width), seed=0)
+    assert D(G(torch.randn(2, 8))).realness.shape == (2,)
+    for block in [*G.blocks, *D.blocks]:
+        wide, groups = block.two.in_channels, block.two.groups
+        fitting = [count for count in range(1, max(1, wide // 16) + 1) if wide % count == 0]
+        assert groups == fitting[-1]
+    even, _ = build_pair(model(network="r3", g_width=width // 4 * 8 + 8), seed=0)
+    assert all(block.two.in_channels == 16 * block.two.groups for block in even.blocks)
+
+
 def test_batch_norm_epsilon_is_small():
     """A popular repository passes 0.8 where epsilon stands."""
     for name in NETWORKS:
