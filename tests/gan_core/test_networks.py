@@ -45,11 +45,11 @@ def test_the_label_reaches_both(name):
     for conditioning in set(choices("conditioning")) - {"auxiliary"}:  # whose D is not told, but asked
         G, D = build_pair(model(network=name, classes=3, conditioning=conditioning), seed=1)
         G.eval(), D.eval()
-        z = torch.randn(1, 8)
-        zero, one = torch.tensor([0]), torch.tensor([1])
+        z = torch.randn(32, 8)  # enough that not every ReLU of the smallest is shut
+        zero, one = torch.zeros(32, dtype=torch.long), torch.ones(32, dtype=torch.long)
         assert not torch.equal(G(z, zero), G(z, one))
         size = model(network=name).size
-        picture = torch.rand(1, 1, size, size)
+        picture = torch.rand(32, 1, size, size)
         assert not torch.equal(D(picture, zero).realness, D(picture, one).realness)
 
 
