@@ -53,7 +53,7 @@ def _init(layer: nn.Module) -> None:
 
 def train(data_root: Path, checkpoints: tuple[float, ...]) -> Iterator[tuple[float, int, np.ndarray]]:
     """Train on MNIST; at each of `checkpoints` (seconds of training) yield (seconds, pictures seen, 10,000
-    samples as uint8 (N, 1, 64, 64)). Sampling does not count as training time."""
+    samples as uint8 (N, 1, 32, 32), see `samples`). Sampling does not count as training time."""
     torch.manual_seed(0)
     to_tensor = transforms.Compose([transforms.Resize(SIDE), transforms.ToTensor(),
                                     transforms.Normalize(0.5, 0.5)])  # fmt: skip

@@ -106,7 +106,7 @@ class TrainConfig:
 
     penalty: str = knob("none", "What holds the slope of the discriminator in check.",
                         group="Stabilisers", table="penalties")  # fmt: skip
-    penalty_weight: float | None = knob(None, "Weight of the penalty; left empty, that of its paper.",
+    penalty_weight: float | None = knob(None, "Weight of the penalty; left empty, the one suggested for it.",
                                         unless=("penalty", "none"), group="Stabilisers",
                                         low=0.0, high=10_000.0)  # fmt: skip
     penalty_every: int = knob(1, "Steps between two penalties: more is faster and about as good.",

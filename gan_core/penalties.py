@@ -15,13 +15,16 @@ import torch
 from torch import Tensor, nn
 
 TINY = 1e-12  # under the square root: the slope of a norm at 0 is finite then
+# R3GAN begins CIFAR-10, 32 pixels, with this weight of R1 and R2 (Huang et al. 2024, arXiv 2501.05441, and
+# their training script). Mescheder et al. 2018 have 10, for pictures up to 256 pixels and other networks.
+SMALL = 0.05
 STEP = 0.02  # of the finite difference, in the units of pictures: small beside an edge
 
 
 @dataclass(frozen=True, slots=True)
 class Penalty:
-    """A row of `PENALTIES`: its function, the weight that its paper suggests, and whether D must see each
-    picture alone for it to mean anything."""
+    """A row of `PENALTIES`: its function, the weight suggested for it, and whether D must see each picture
+    alone for it to mean anything."""
 
     function: Callable[[nn.Module, Tensor, Tensor, Tensor | None], Tensor]
     weight: float
@@ -31,7 +34,7 @@ class Penalty:
 
 
 def in_force(name: str, weight: float | None) -> bool:
-    """Whether a row of `PENALTIES` with this weight, its paper's for None, changes anything."""
+    """Whether a row of `PENALTIES` with this weight, the suggested one for None, changes anything."""
     return name != "none" and weight != 0
 
 
@@ -103,19 +106,19 @@ def _away_from_one(gradient: Tensor) -> Tensor:
 PENALTIES: dict[str, Penalty] = {
     "none": Penalty(none, 0.0, False, "-", "No penalty."),
     "r1": Penalty(
-        r1, 0.05, True, "Mescheder et al. 2018, arXiv 1801.04406, eq. 9",
+        r1, SMALL, True, "Mescheder et al. 2018, arXiv 1801.04406, eq. 9",
         "D must be flat where the data are: the steadiest of them.",
     ),
     "r2": Penalty(
-        r2, 0.05, True, "Mescheder et al. 2018, arXiv 1801.04406, eq. 10",
+        r2, SMALL, True, "Mescheder et al. 2018, arXiv 1801.04406, eq. 10",
         "D must be flat where the fakes are.",
     ),
     "r1-r2": Penalty(
-        r1_and_r2, 0.05, True, "Huang et al. 2024, arXiv 2501.05441, section 2.2",
+        r1_and_r2, SMALL, True, "Huang et al. 2024, arXiv 2501.05441, section 2.2",
         "D must be flat at real and fake pictures; with the relativistic game it covers the data best.",
     ),
     "r1-difference": Penalty(
-        r1_by_difference, 0.05, False, "after Mescheder et al. 2018; finite differences: Seaweed-APT, "
+        r1_by_difference, SMALL, False, "after Mescheder et al. 2018; finite differences: Seaweed-APT, "
         "Lin et al. 2025, arXiv 2501.08316",
         "R1 by comparing two nearby pictures: cheap, and fine with batch norm.",
     ),

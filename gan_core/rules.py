@@ -74,12 +74,23 @@ def _no_norm_to_hear_with(config: TrainConfig) -> bool:
 def _groups(config: TrainConfig) -> dict[str, int]:
     """The pictures that belong together in D, and the batches near the one asked for that they divide."""
     together = config.pack * (GROUP if config.d_minibatch_std else 1)
-    near = max(1, config.batch // together) * together
+    least = 2 * config.pack if built(config, "d_norm") == "batch" else 1
+    near = max(config.batch // together, -(-least // together)) * together
     return {"batch": config.batch, "together": together, "near": near, "above": near + together}
 
 
 def _torn_groups(config: TrainConfig) -> bool:
     return config.batch % _groups(config)["together"] > 0
+
+
+def _packs(config: TrainConfig) -> dict[str, int]:
+    """The pictures in a pack and in a batch, and in the smallest batch that batch norm can work with."""
+    return {"batch": config.batch, "pack": config.pack, "least": 2 * config.pack}
+
+
+def _lone_pack(config: TrainConfig) -> bool:
+    packs = _packs(config)
+    return packs["batch"] < packs["least"] and built(config, "d_norm") == "batch"
 
 
 def _packed_labels(config: TrainConfig) -> bool:
@@ -213,6 +224,11 @@ RULES: tuple[Rule, ...] = (
         _torn_groups, "batch",
         "D looks at {together} pictures together, and {batch} cannot be divided into such groups: choose a "
         "batch of {near} or {above}.", refused=True, figures=_groups,
+    ),
+    Rule(
+        _lone_pack, "batch",
+        "Batch norm in D compares packs, so it needs two of {pack} pictures, and there are {batch} in all: "
+        "choose a batch of {least} or more, or d_norm none or spectral.", refused=True, figures=_packs,
     ),
     Rule(
         _packed_labels, "pack",

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-COPIED = ("gan_core", "tests", "weights", "pyproject.toml")
+COPIED = ("gan_core", "tests", "tools", "weights", "pyproject.toml")
 LIST = ROOT / "tests" / "mutants.md"
 HEAD = ("# Mutants", "", "Each line is a mistake put into the code on purpose, and the test that noticed it.",
         "Made by `python -m tools.mutants`.", "", "| what was broken | where | the test that fell |",
@@ -177,7 +177,11 @@ MUTANTS = (
     Mutant("precision and recall exchanged", "metrics/manifold.py", "return share_inside(made, real)", "return share_inside(real, made)", "test_metrics_formulas.py"),
     Mutant("recall: the nearest neighbour but one", "metrics/manifold.py", "topk(neighbour + 1,", "topk(neighbour,", "test_metrics_formulas.py"),
     Mutant("Fréchet: without the mixed term", "metrics/frechet.py", "- 2 * cross", "- 0 * cross", "test_metrics_formulas.py"),
-    Mutant("class KL the other way round", "metrics/coverage.py", "np.log(", "-np.log(", "test_metrics_formulas.py"),
+    Mutant("rules: a lone pack under batch norm is let through", "rules.py", 'packs["batch"] < packs["least"]', 'packs["batch"] < packs["pack"]', TOGETHER),
+    Mutant("branch: other first weights are let through", "runs/branch.py", "for name in FIRST_WEIGHTS if name in changed", "for name in () if name in changed", "test_branch.py"),
+    Mutant("R3: groups that do not divide the width", "networks/residual.py", "groups=_groups(wide)", "groups=max(1, wide // 16)", "test_networks.py"),
+    Mutant("class KL the other way round", "metrics/coverage.py", "p, q = p / p.sum(), q / q.sum()", "q, p = p / p.sum(), q / q.sum()", "test_metrics_formulas.py"),
+    Mutant("judge: 28 pixels enlarged, not bordered", "metrics/judge.py", "torch.from_numpy(bordered(images, SIDE)", "torch.from_numpy((images)", "test_metrics_judge.py"),
 )  # fmt: skip
 
 

@@ -50,7 +50,7 @@ COLUMNS = ("frechet", "floor", "frechet_over_floor", "class_kl", "confidence", "
 
 
 def make(name: str) -> None:
-    """Train one generator and put it, with its scores in its header's info, into weights/."""
+    """Train one generator and put it into weights/, its scores into a .json file beside it."""
     recipe = RECIPES[name]
     config = settings(recipe.preset, recipe.changes)
     known = [s for s in list_runs(RUNS) if s.dataset == name and s.state != "finished"]

@@ -77,9 +77,7 @@ def prepared(source: DataSource, folder: Path, size: int, split: str) -> Arrays:
 def fit(images: NDArray[Any], size: int) -> NDArray[Any]:
     """(N, H, W, C) as (N, C, size, size): 28 pixels stay or get a black border of 2; the rest is
     bicubic."""
-    margin = 2 if images.shape[1] == 28 != size else 0
-    border = ((0, 0), (0, 0), (margin, margin), (margin, margin))
-    pictures = np.pad(images.transpose(0, 3, 1, 2), border)  # (N, C, H + 2 margin, W + 2 margin)
+    pictures = bordered(images.transpose(0, 3, 1, 2), size)
     if pictures.shape[2:] == (size, size):
         return np.ascontiguousarray(pictures)
     import torch
@@ -88,6 +86,15 @@ def fit(images: NDArray[Any], size: int) -> NDArray[Any]:
         torch.from_numpy(np.ascontiguousarray(pictures)), (size, size), mode="bicubic", antialias=True
     )  # (N, C, size, size)
     return np.ascontiguousarray(resized.numpy())
+
+
+def bordered(pictures: NDArray[Any], size: int) -> NDArray[Any]:
+    """Pictures (N, C, H, W) on their way to `size` pixels: those of 28 with a black border of 2, so 32.
+
+    Any other is left as it is. Made pictures of 28 pixels must go the same way to be compared with real ones.
+    """
+    margin = 2 if pictures.shape[2] == 28 != size else 0
+    return np.pad(pictures, ((0, 0), (0, 0), (margin, margin), (margin, margin)))
 
 
 def _state(source: DataSource, folder: Path) -> str:

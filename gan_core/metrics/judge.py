@@ -23,13 +23,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gan_core.checkpoints import read_header, read_tensors, save_tensors
+from gan_core.data.prepare import bordered
 from gan_core.errors import WeightsError
 from gan_core.knobs import did_you_mean
 
 FORMAT = "gan_core.judge"
 SCHEMA = 1
 WEIGHTS = Path(__file__).resolve().parents[2] / "weights"
-SIDE = 32  # pixels; pictures of another size are resized
+SIDE = 32  # pixels; pictures of 28 get a border, those of another size are resized
 BATCH = 500
 
 
@@ -183,9 +184,9 @@ def read_judge(path: Path) -> Judge:
 
 
 def _prepare(images: np.ndarray) -> Tensor:
-    """uint8 (n, C, H, W) to float (n, C, 32, 32) in [0, 1]."""
-    pictures = torch.from_numpy(images.astype(np.float32)) / 255
-    if images.shape[2:] != (SIDE, SIDE):
+    """uint8 (n, C, H, W) to float (n, C, 32, 32) in [0, 1]; 28 pixels get the border that real ones get."""
+    pictures = torch.from_numpy(bordered(images, SIDE).astype(np.float32)) / 255
+    if pictures.shape[2:] != (SIDE, SIDE):
         pictures = functional.interpolate(pictures, (SIDE, SIDE), mode="bilinear", antialias=True)
     return pictures.to(memory_format=torch.channels_last)
 

@@ -11,7 +11,7 @@ import safetensors
 import safetensors.numpy
 
 from gan_core.data import load
-from gan_core.data.prepare import cache_folder
+from gan_core.data.prepare import bordered, cache_folder
 from gan_core.files import write_bytes
 from gan_core.metrics.evidence import Observed
 from gan_core.metrics.judge import SIDE, Judge
@@ -44,8 +44,12 @@ def real_labels(dataset: str, count: int, root: str = "") -> np.ndarray:
 
 
 def observe(judge: Judge, images: np.ndarray, labels: np.ndarray) -> Observed:
-    """The judge's words on real pictures, from disk where they have been written down before."""
-    name = hashlib.sha256(judge.fingerprint.encode() + np.ascontiguousarray(images).tobytes()).hexdigest()
+    """The judge's words on real pictures, from disk where they have been written down before.
+
+    They are found again by what the judge is shown: 28 pixels with their border.
+    """
+    shown = np.ascontiguousarray(bordered(images, SIDE)).tobytes()
+    name = hashlib.sha256(judge.fingerprint.encode() + shown).hexdigest()
     path = cache_folder() / f"judged-{name[:24]}.safetensors"
     with contextlib.suppress(OSError, KeyError, safetensors.SafetensorError):
         kept = safetensors.numpy.load_file(path)

@@ -144,7 +144,7 @@ class R3Block(NormFree):
         super().__init__()
         wide = 2 * width
         self.one = nn.Conv2d(width, wide, 1)
-        self.two = nn.Conv2d(wide, wide, 3, padding=1, groups=max(1, wide // 16), bias=False)
+        self.two = nn.Conv2d(wide, wide, 3, padding=1, groups=_groups(wide), bias=False)
         self.three = nn.Conv2d(wide, width, 1, bias=False)
 
     def forward(self, h: Tensor) -> Tensor:
@@ -156,6 +156,11 @@ class R3Block(NormFree):
         for layer in (self.one, self.two):
             _kaiming(layer.weight, generator)
         nn.init.zeros_(self.three.weight)
+
+
+def _groups(wide: int) -> int:
+    """How many groups `wide` channels fall into: of 16 each, or of as few more as divide them evenly."""
+    return next(count for count in range(max(1, wide // 16), 0, -1) if wide % count == 0)
 
 
 class R3Generator(NormFree):

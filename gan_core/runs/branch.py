@@ -9,9 +9,11 @@ from typing import Any
 
 from gan_core import files
 from gan_core.config import BUDGET, TrainConfig, difference, from_mapping, to_mapping
-from gan_core.errors import RunError
+from gan_core.errors import ConfigError, Problem, RunError
 from gan_core.runs.layout import RunPaths, create_run, find_run
 from gan_core.runs.reader import checkpoint_steps, read_config
+
+FIRST_WEIGHTS = ("initialisation", "start_from")  # settings that do nothing where a checkpoint has them
 
 
 def rewrite_settings(run: RunPaths, config: TrainConfig) -> None:
@@ -35,12 +37,15 @@ def branch(parent: RunPaths, step: int, old: TrainConfig, new: TrainConfig, pres
 
     Raises:
         RunError: the parent has no checkpoint of that step, or the new run cannot be written.
+        ConfigError: a setting was changed that only says what the first weights are.
     """
     steps = checkpoint_steps(parent)
     if step not in steps:
         listed = ", ".join(map(str, steps)) or "none"
         raise RunError(f"Run {parent.id} has no checkpoint of step {step}; there are: {listed}.")
     changed = {name: list(pair) for name, pair in difference(old, new).items()}
+    if problems := [_too_late(name, changed[name][1]) for name in FIRST_WEIGHTS if name in changed]:
+        raise ConfigError(problems)
     descent = {"run": parent.id, "step": step, "changed": changed}
     # named before the copy begins: from here on the parent keeps that checkpoint
     run = create_run(parent.path.parent, new, preset, state="stopped", parent=descent)
@@ -50,6 +55,10 @@ def branch(parent: RunPaths, step: int, old: TrainConfig, new: TrainConfig, pres
     except OSError as error:
         raise RunError(f"Run {run.id} cannot be written: {error.strerror or error}.") from error
     return run
+
+
+def _too_late(name: str, value: object) -> Problem:
+    return Problem(name, value, f"A branch begins with its checkpoint's weights: leave {name} as it was.")
 
 
 def settings_between(values: Mapping[str, Any], config: TrainConfig) -> TrainConfig:

@@ -1,5 +1,6 @@
 """Branches, new budgets, and second tries after divergence. A kill in the midst: test_resume.py."""
 
+import dataclasses
 import json
 import shlex
 from pathlib import Path
@@ -9,7 +10,7 @@ import torch
 
 from gan_core.cli import main
 from gan_core.config import from_mapping
-from gan_core.errors import RunError, TrainingDiverged
+from gan_core.errors import ConfigError, RunError, TrainingDiverged
 from gan_core.optimisers import OPTIMISERS
 from gan_core.runs import branch, create_run, read_lines, read_settings, read_status
 from gan_core.runs.control import send
@@ -141,6 +142,25 @@ def test_a_branch_with_another_optimiser_begins_its_moments_afresh(tmp_path, opt
     new = config(steps=6, optimiser=optimiser, beta1=0.5)
     child = branch(parent, 3, old, new, "")
     assert list(train(new, child, resume=True))[-1].step == 6
+
+
+def test_a_branch_has_no_first_weights_to_choose(tmp_path, capsys):
+    """It would train the same, and say that it was changed."""
+    old = config(steps=20, initialisation="xavier")
+    parent = stopped_at(6, old, tmp_path)
+    asked = {"initialisation": "orthogonal", "start_from": str(parent.path)}
+    for name, value in asked.items():
+        said = f"A branch begins with its checkpoint's weights: leave {name} as it was."
+        with pytest.raises(ConfigError) as error:
+            branch(parent, 6, old, dataclasses.replace(old, **{name: value}), "")
+        assert str(error.value) == said and [p.field for p in error.value.problems] == [name]
+        flag = f"--{name.replace('_', '-')}"
+        assert main(["branch", str(parent.path), "--at", "6", flag, value, "--quiet"]) == 2
+        assert said in capsys.readouterr().err
+    with pytest.raises(ConfigError, match=r"leave initialisation .* leave start_from"):
+        branch(parent, 6, old, dataclasses.replace(old, **asked), "")
+    assert [path.name for path in tmp_path.iterdir()] == [parent.id], "nothing was begun"
+    assert branch(parent, 6, old, dataclasses.replace(old, lr_g=0.001), "").config.is_file()
 
 
 def test_a_branch_that_cannot_be(tmp_path, capsys):

@@ -83,6 +83,21 @@ def test_words_of_the_judge() -> None:
     assert judge(images[:0])[0].shape == (0, 128)
 
 
+def test_28_pixels_are_judged_at_the_size_that_they_have_among_real_ones(tmp_path: Path) -> None:
+    """Enlarged to 32, digits would be a seventh larger than real ones, which get a border."""
+    digits = data.load("glyphs", split="test").images[:FEW]
+    small = np.ascontiguousarray(digits[:, :, 2:30, 2:30])
+    same = np.zeros_like(digits)
+    same[:, :, 2:30, 2:30] = small
+    for judge in (Judge.load("mnist"), Judge.untrained(1)):
+        assert (judge(small)[0] == judge(same)[0]).all() and (judge(small)[1] == judge(same)[1]).all()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reference, "cache_folder", lambda: tmp_path)
+        seen = [reference.observe(judge, images, np.zeros(FEW)).features for images in (small, same)]
+    assert (seen[0] == seen[1]).all() and len(list(tmp_path.iterdir())) == 1, "what is kept is kept once"
+    assert metrics.frechet_distance(*seen) == pytest.approx(0, abs=1e-6)
+
+
 @pytest.mark.parametrize(
     "images",
     [

@@ -45,11 +45,11 @@ def test_the_label_reaches_both(name):
     for conditioning in set(choices("conditioning")) - {"auxiliary"}:  # whose D is not told, but asked
         G, D = build_pair(model(network=name, classes=3, conditioning=conditioning), seed=1)
         G.eval(), D.eval()
-        z = torch.randn(1, 8)
-        zero, one = torch.tensor([0]), torch.tensor([1])
+        z = torch.randn(32, 8)  # enough that not every ReLU of the smallest is shut
+        zero, one = torch.zeros(32, dtype=torch.long), torch.ones(32, dtype=torch.long)
         assert not torch.equal(G(z, zero), G(z, one))
         size = model(network=name).size
-        picture = torch.rand(1, 1, size, size)
+        picture = torch.rand(32, 1, size, size)
         assert not torch.equal(D(picture, zero).realness, D(picture, one).realness)
 
 
@@ -103,6 +103,19 @@ def test_same_seed_same_weights_and_dcgan_spread():
     weights = [net.state_dict()["ups.0.0.weight"] for net in (one, two, other)]
     assert torch.equal(weights[0], weights[1]) and not torch.equal(weights[0], weights[2])
     assert weights[0].std().item() == pytest.approx(0.02, rel=0.02)
+
+
+@pytest.mark.parametrize("width", [7, 28, 44])
+def test_r3_takes_any_width_in_groups_of_about_16(width):
+    """Uneven groups are refused by torch, so they are made a little larger; even ones stay as they were."""
+    G, D = build_pair(model(network="r3", g_width=width, d_width=width), seed=0)
+    assert D(G(torch.randn(2, 8))).realness.shape == (2,)
+    for block in [*G.blocks, *D.blocks]:
+        wide, groups = block.two.in_channels, block.two.groups
+        fitting = [count for count in range(1, max(1, wide // 16) + 1) if wide % count == 0]
+        assert groups == fitting[-1]
+    even, _ = build_pair(model(network="r3", g_width=width // 4 * 8 + 8), seed=0)
+    assert all(block.two.in_channels == 16 * block.two.groups for block in even.blocks)
 
 
 def test_batch_norm_epsilon_is_small():

@@ -5,11 +5,13 @@ import torch
 from torch import nn
 
 from gan_core import penalties
+from gan_core.config import from_mapping, knobs
 from gan_core.losses import LOSSES
 from gan_core.networks import Judgement
 from gan_core.penalties import PENALTIES
 from gan_core.training.feed import Batch
 from gan_core.training.machine import Machine
+from gan_core.training.objective import objective_of
 from gan_core.training.state import State
 from gan_core.training.step import Objective, d_step, draw_fake, g_step
 
@@ -165,3 +167,16 @@ def test_a_difference_compares_the_same_dropped_features(pictures):
     real = torch.ones(2000, 1, 4, 4)
     value = PENALTIES["r1-difference"].function(Dropping(slope(length)), real, real, None)
     assert value.item() == pytest.approx(length**2, rel=0.2), "kept features count double: 1/2 * 4 * 1/2"
+
+
+@pytest.mark.parametrize("name", ["r1", "r2", "r1-r2", "r1-difference"])
+def test_left_empty_the_weight_is_r3gans_and_not_called_that_of_the_rows_own_paper(name, pictures):
+    """Mescheder et al. 2018 train with 10; .05 is what R3GAN begins CIFAR-10 with."""
+    row, D = PENALTIES[name], Linear(torch.ones(16))
+    assert row.weight == penalties.SMALL == 0.05
+    assert "paper" not in knobs()["penalty_weight"].help
+    penalty = objective_of(from_mapping({"steps": 1, "penalty": name, "d_norm": "none"}))[0].penalty
+    torch.manual_seed(1)
+    weighed = penalty(D, *pictures, None)
+    torch.manual_seed(1)
+    assert weighed.item() == pytest.approx(0.05 * row.function(D, *pictures, None).item())

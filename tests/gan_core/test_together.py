@@ -15,9 +15,10 @@ from gan_core.penalties import PENALTIES
 from gan_core.training.feed import Batch
 from gan_core.training.machine import Machine
 from gan_core.training.objective import Pack, objective_of
-from gan_core.training.session import model_config, trial
+from gan_core.training.session import _check_shares, model_config, trial
 from gan_core.training.state import build_state
 from gan_core.training.step import d_step, draw_fake, g_step, lazy_step
+from gan_core.training.world import World
 
 MODEL = ModelConfig(network="dcgan", size=16, channels=1, classes=0, latent=4, g_width=4, d_width=4,
                     conditioning="class-logits", d_norm="none")  # fmt: skip
@@ -141,8 +142,25 @@ def test_a_pack_of_labels_reaches_d_as_planes_of_each_picture():
 
 
 def test_what_does_not_divide_is_refused_in_one_sentence():
-    cases = [({"pack": 3}, "3 pictures together"), ({"batch": 6, "d_minibatch_std": True}, "4 pictures"),
+    cases = [({"pack": 3}, "at 3 pictures together, and 8"),
+             ({"batch": 6, "d_minibatch_std": True}, "at 4 pictures together, and 6"),
              ({"pack": 2, "conditional": True}, "cannot be that of one label")]  # fmt: skip
     for changes, said in cases:
         with pytest.raises(ConfigError, match=said):
             check(settings(**changes))
+
+
+@pytest.mark.parametrize("pack", [2, 4])
+@pytest.mark.parametrize("network", ["dcgan", "dcgan-dense"])
+def test_batch_norm_needs_two_packs(network, pack):
+    """Over one pack alone there is no mean to take: torch refuses it in a dense layer."""
+    few = settings(pack=pack, batch=pack, d_norm="batch", network=network)
+    said = f"two of {pack} pictures, .* {pack} in all: .* of {2 * pack} or more"
+    with pytest.raises(ConfigError, match=said):
+        check(few)
+    for better in ({"batch": 2 * pack}, {"d_norm": "none"}, {"d_norm": "spectral"}):
+        trial(check(dataclasses.replace(few, **better)), Machine())()
+    shared = dataclasses.replace(few, batch=2 * pack)
+    _check_shares(shared, World())
+    with pytest.raises(ConfigError, match=f"{pack} in all"):
+        _check_shares(shared, World(size=2))

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -29,7 +30,7 @@ from gan_core.data import load
 from gan_core.errors import GanError, JobError, ProcessLost
 from gan_core.files import write_json
 from gan_core.rules import RULES
-from gan_core.runs import reader
+from gan_core.runs import branch, reader
 from gan_core.runs.layout import find_run
 from gan_core.runs.writer import RunWriter, amend_status
 from gan_core.training import loop, world
@@ -100,6 +101,12 @@ def lost(folder: Path) -> None:
     raise ProcessLost(f"{world.LOST} {reader.last_checkpoint(make_run(folder))}")
 
 
+def other_weights(folder: Path) -> None:
+    run, old = make_run(folder), TrainConfig(steps=9)
+    run.checkpoint(5).mkdir(parents=True, exist_ok=True)
+    branch(run, 5, old, replace(old, start_from="x"), "")
+
+
 RAISED: dict[str, tuple[Callable[[Path], object], list[str]]] = {
     "a step size of 9": (config(lr_g=9), ["error.range", "error.meant"]),
     "no steps": (config(steps=0), ["error.range"]),
@@ -121,6 +128,8 @@ RAISED: dict[str, tuple[Callable[[Path], object], list[str]]] = {
     "a diverged run": (diverged, ["error.end.diverged", "error.end.back"]),
     "a lost process": (lost, ["error.end.lost", "error.checkpoint.none"]),
     "an odd batch": (lambda folder: World(0, 4).check(7), ["error.batch.shared"]),
+    "one pack": (config(batch=4, pack=4, conditional=False, d_norm="batch"), ["error.rule.lone_pack"]),
+    "a branch's first weights": (other_weights, ["error.branch.weights"]),
     "an unknown run": (lambda folder: find_run(folder, "x. y"), ["error.unknown.run"]),
 }  # fmt: skip
 
