@@ -148,7 +148,7 @@ def _wait(session: Session) -> None:
 def _record(session: Session, d: Outcome, g: Outcome) -> dict[str, float]:
     """Write a point of the curves; end the run at the first number that is not finite."""
     state, writer = session.state, session.writer
-    values = measure(state, d, g)
+    values = measure(state, session.objective.loss, d, g)
     unsound = first_unsound(values)
     if unsound is not None:
         return _diverged(session, unsound)
