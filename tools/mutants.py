@@ -125,6 +125,7 @@ MUTANTS = (
     Mutant("accuracy: decided at 0 in every game", "training/record.py", "if (bound := loss.decides_at) is None:", "if (bound := 0.0) is None:", "test_step.py"),
     Mutant("accuracy: pairs by a bound", "losses.py", "decides_at=None", "decides_at=0.0", "test_step.py"),
     Mutant("scores where a logit is no probability", "training/record.py", "(scores if loss.log_odds else {}) | right", "scores | right", "test_step.py"),
+    Mutant("curves: gradients after their limit", "training/step.py", "        length = gradient_norm(net)\n        objective.limit(net)", "        objective.limit(net)\n        length = gradient_norm(net)", STAB),
     Mutant("EMA: buffers not followed", "training/state.py", "[*ema.parameters(), *ema.buffers()], [*G.parameters(), *G.buffers()]", "ema.parameters(), G.parameters()", "test_step.py"),
     Mutant("EMA: half-life in steps", "training/state.py", "0.5 ** (batch / half_life)", "0.5 ** (1 / half_life)", "test_step.py"),
     Mutant("D learns from attached fakes", "training/step.py", "objective.augment(drawn.pictures.detach())", "objective.augment(drawn.pictures)", "test_step.py"),

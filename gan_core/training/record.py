@@ -8,14 +8,14 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from gan_core.config import ModelConfig
 from gan_core.images import to_bytes, to_grid, webp
 from gan_core.latent import sample_latents
 from gan_core.losses import GanLoss
 from gan_core.training.state import State
-from gan_core.training.step import Outcome
+from gan_core.training.step import Outcome, gradient_norm
 
 ROWS = 8
 POINTS = 2000  # in a scatter plot
@@ -27,7 +27,8 @@ def measure(state: State, loss: GanLoss, d: Outcome, g: Outcome) -> dict[str, fl
     values = {
         "loss/D": d.loss, "loss/G": g.loss,
         **judgement(loss, d.real, d.fake),
-        "gradient/D": gradient_norm(state.D), "gradient/G": gradient_norm(state.G),
+        "gradient/D": gradient_norm(state.D) if d.gradient is None else d.gradient,
+        "gradient/G": gradient_norm(state.G) if g.gradient is None else g.gradient,
     }  # fmt: skip
     numbers = torch.stack([value.float() for value in values.values()])
     return dict(zip(values, state.world.mean(numbers).tolist()))
@@ -45,13 +46,6 @@ def judgement(loss: GanLoss, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
     scores = {"score/D(x)": real.sigmoid().mean(), "score/D(G(z))": fake.sigmoid().mean()}
     right = {"accuracy/real": (real > bound).float().mean(), "accuracy/fake": (fake < bound).float().mean()}
     return (scores if loss.log_odds else {}) | right
-
-
-def gradient_norm(net: nn.Module) -> Tensor:
-    """Length of the gradient over all weights of `net`."""
-    grads = [p.grad for p in net.parameters() if p.grad is not None]
-    total: Tensor = torch.stack(torch._foreach_norm(grads)).norm()
-    return total
 
 
 def first_unsound(values: Mapping[str, float]) -> str | None:

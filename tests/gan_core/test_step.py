@@ -11,9 +11,9 @@ from gan_core.config import ModelConfig, TrainConfig
 from gan_core.losses import LOSSES, GanLoss
 from gan_core.training.feed import Batch, Feed
 from gan_core.training.machine import Machine
-from gan_core.training.record import first_unsound, gradient_norm, judgement, measure
+from gan_core.training.record import first_unsound, judgement, measure
 from gan_core.training.state import build_state, follow, set_rates
-from gan_core.training.step import Fake, Objective, Outcome, d_step, draw_fake, g_step
+from gan_core.training.step import Fake, Objective, Outcome, d_step, draw_fake, g_step, gradient_norm
 
 CONFIG = TrainConfig(seconds=1.0, batch=8)
 OBJECTIVE = Objective(LOSSES["non-saturating"], class_weight=0.5)
