@@ -25,6 +25,8 @@ class GanLoss:
     paper: str
     summary: str
     g_compares: bool = False  # G's side looks at the real logits too
+    decides_at: float | None = 0.0  # the logit above which D calls a picture real; None: pairs are compared
+    log_odds: bool = False  # the logit's sigmoid is how likely real D thinks a picture: cross-entropy
 
 
 def non_saturating_d(real: Tensor, fake: Tensor) -> Tensor:
@@ -100,8 +102,6 @@ def flipped(game: GanLoss, share: float) -> GanLoss:
     return replace(game, d=d)
 
 
-CROSS_ENTROPY = ("non-saturating", "minimax")  # the games in which D's target for real pictures is a share
-
 LOSSES: dict[str, GanLoss] = {
     "non-saturating": GanLoss(
         d=non_saturating_d,
@@ -109,6 +109,7 @@ LOSSES: dict[str, GanLoss] = {
         at_rest=(1.3863, 0.6931),  # 2 ln 2, ln 2
         paper="Goodfellow et al. 2014, arXiv 1406.2661, section 3",
         summary="The classic game: D says real or fake, G wants its fakes called real.",
+        log_odds=True,
     ),
     "minimax": GanLoss(
         d=non_saturating_d,
@@ -116,6 +117,7 @@ LOSSES: dict[str, GanLoss] = {
         at_rest=(1.3863, -0.6931),
         paper="Goodfellow et al. 2014, arXiv 1406.2661, eq. 1",
         summary="The game as the proof has it: G learns nothing while D is sure of itself.",
+        log_odds=True,
     ),
     "least-squares": GanLoss(
         d=least_squares_d,
@@ -123,6 +125,7 @@ LOSSES: dict[str, GanLoss] = {
         at_rest=(0.25, 0.125),
         paper="Mao et al. 2017, arXiv 1611.04076, eq. 9",
         summary="D aims at 1 for real and 0 for fake; what is far from its aim is pulled hardest.",
+        decides_at=0.5,
     ),
     "hinge": GanLoss(
         d=hinge_d,
@@ -137,6 +140,7 @@ LOSSES: dict[str, GanLoss] = {
         at_rest=(0.0, 0.0),
         paper="Arjovsky et al. 2017, arXiv 1701.07875, eq. 2",
         summary="D's score is a distance between real and fake, as long as its slope is held in check.",
+        decides_at=None,
     ),
     "relativistic": GanLoss(
         d=relativistic_d,
@@ -145,8 +149,11 @@ LOSSES: dict[str, GanLoss] = {
         paper="Jolicoeur-Martineau 2018, arXiv 1807.00734; Huang et al. 2024, arXiv 2501.05441, eq. 2",
         summary="D compares a real with a fake picture; covers the variety of the data best, with R1 and R2.",
         g_compares=True,
+        decides_at=None,
     ),
 }
+
+CROSS_ENTROPY = tuple(name for name, row in LOSSES.items() if row.log_odds)
 
 
 def wrong_label_g(real: Tensor, fake: Tensor) -> Tensor:
@@ -181,6 +188,7 @@ MISTAKES: dict[str, GanLoss] = {  # printed in articles and copied from them; ea
         at_rest=(1.3863, 0.6931),
         paper="-",
         summary="A mistake: the generator is trained towards the label of fakes.",
+        log_odds=True,
     ),
     "mistake-double-sigmoid": GanLoss(
         d=twice_squashed_d,
@@ -188,6 +196,7 @@ MISTAKES: dict[str, GanLoss] = {  # printed in articles and copied from them; ea
         at_rest=(1.4482, 0.4741),  # both logits 0: softplus(-1/2) + softplus(1/2), softplus(-1/2)
         paper="-",
         summary="A mistake: a sigmoid before a loss that has its own.",
+        log_odds=True,
     ),
     "mistake-wrong-sign": GanLoss(
         d=wrong_sign_d,
@@ -195,6 +204,7 @@ MISTAKES: dict[str, GanLoss] = {  # printed in articles and copied from them; ea
         at_rest=(0.0, 0.6931),
         paper="-",
         summary="A mistake: the two halves of the discriminator's loss are subtracted.",
+        log_odds=True,
     ),
     "mistake-stale-batch": GanLoss(
         d=non_saturating_d,
@@ -202,5 +212,6 @@ MISTAKES: dict[str, GanLoss] = {  # printed in articles and copied from them; ea
         at_rest=(1.3863, 0.6931),
         paper="-",
         summary="A mistake: the generator's step uses the fake batch that was cut off for the discriminator.",
+        log_odds=True,
     ),
 }

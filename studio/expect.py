@@ -53,7 +53,8 @@ def expectation(config: TrainConfig, speed: float | None, tongue: str, preset: s
     """A sentence on what to expect of this budget at `speed` steps a second (None: not known)."""
     if config.seconds is not None and speed is None:
         return pick("train.expect.unknown", tongue)
-    limits = [config.steps, config.images and config.images / config.batch]
+    seen = config.batch * config.d_steps  # real pictures in each step
+    limits = [config.steps, config.images and config.images / seen]
     if config.seconds is not None and speed is not None:
         limits.append(config.seconds * speed)
     steps = min(limit for limit in limits if limit is not None)

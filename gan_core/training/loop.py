@@ -13,9 +13,10 @@ from gan_core.runs import Onlooker, RunPaths, RunWriter
 from gan_core.runs.branch import rewrite_settings
 from gan_core.runs.reader import checkpoint_steps, last_checkpoint
 from gan_core.training.record import first_unsound, measure
+from gan_core.training.rounds import play
 from gan_core.training.session import Session, open_session
-from gan_core.training.state import follow, set_rates
-from gan_core.training.step import Outcome, d_step, draw_fake, g_step, lazy_step
+from gan_core.training.state import set_rates
+from gan_core.training.step import Outcome
 from gan_core.training.world import ALONE, World
 
 POLL = 0.1  # seconds between two looks at the orders while paused
@@ -97,7 +98,7 @@ def _steps(session: Session) -> Iterator[StepRecord]:
         state.world.stir(config.seed, state.step)
         set_rates(state, config, session.progress, session.moving.d_share)
         session.moving.begin(session.progress)
-        d, g = _round(session, session.batch)
+        d, g = play(state, session.feed, config, session.objective, session.moving, session.batch)
 
         state.step += 1
         state.seconds = session.watch.seconds
@@ -110,26 +111,6 @@ def _steps(session: Session) -> Iterator[StepRecord]:
         yield StepRecord(state.step, state.images, state.seconds, metrics)
     if metrics is None:  # a run that diverged in its last steps has not ended well
         _record(session, d, g)
-
-
-def _round(session: Session, count: int) -> tuple[Outcome, Outcome]:
-    """D's steps, G's steps and the EMA, on `count` pictures each."""
-    config, state, objective = session.config, session.state, session.objective
-    before = state.images
-    for turn in range(state.step * config.d_steps, (state.step + 1) * config.d_steps):
-        batch = session.feed.draw(state.images, count, state.world.share)
-        drawn = draw_fake(state, batch.labels, count)
-        if turn % config.penalty_every == 0:  # first, so that the gradient on the curves is the game's
-            lazy_step(state, batch, drawn, objective)
-        d = d_step(state, batch, drawn, objective)
-        session.moving.react(d, count, state.world.mean)
-        state.images += count
-    for turn in range(config.g_steps):
-        if turn > 0:  # the first one learns from the pictures that D has just seen
-            drawn = draw_fake(state, batch.labels, count)
-        g = g_step(state, batch, drawn, objective)
-    follow(state.ema, state.G, min(config.ema * state.images, config.ema_images), state.images - before)
-    return d, g
 
 
 def _goes_on(session: Session) -> bool:
@@ -167,7 +148,7 @@ def _wait(session: Session) -> None:
 def _record(session: Session, d: Outcome, g: Outcome) -> dict[str, float]:
     """Write a point of the curves; end the run at the first number that is not finite."""
     state, writer = session.state, session.writer
-    values = measure(state, d, g)
+    values = measure(state, session.objective.loss, d, g)
     unsound = first_unsound(values)
     if unsound is not None:
         return _diverged(session, unsound)

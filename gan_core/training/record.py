@@ -8,36 +8,44 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from gan_core.config import ModelConfig
 from gan_core.images import to_bytes, to_grid, webp
 from gan_core.latent import sample_latents
+from gan_core.losses import GanLoss
 from gan_core.training.state import State
-from gan_core.training.step import Outcome
+from gan_core.training.step import Outcome, gradient_norm
 
 ROWS = 8
 POINTS = 2000  # in a scatter plot
 GRID_SEED_SHIFT = 7  # the grid's z must not be the first z of the training noise
 
 
-def measure(state: State, d: Outcome, g: Outcome) -> dict[str, float]:
+def measure(state: State, loss: GanLoss, d: Outcome, g: Outcome) -> dict[str, float]:
     """A point of the curves, by "group/name", of all processes. The one place that waits for the device."""
     values = {
         "loss/D": d.loss, "loss/G": g.loss,
-        "score/D(x)": d.real.sigmoid().mean(), "score/D(G(z))": d.fake.sigmoid().mean(),
-        "accuracy/real": (d.real > 0).float().mean(), "accuracy/fake": (d.fake < 0).float().mean(),
-        "gradient/D": gradient_norm(state.D), "gradient/G": gradient_norm(state.G),
+        **judgement(loss, d.real, d.fake),
+        "gradient/D": gradient_norm(state.D) if d.gradient is None else d.gradient,
+        "gradient/G": gradient_norm(state.G) if g.gradient is None else g.gradient,
     }  # fmt: skip
     numbers = torch.stack([value.float() for value in values.values()])
     return dict(zip(values, state.world.mean(numbers).tolist()))
 
 
-def gradient_norm(net: nn.Module) -> Tensor:
-    """Length of the gradient over all weights of `net`."""
-    grads = [p.grad for p in net.parameters() if p.grad is not None]
-    total: Tensor = torch.stack(torch._foreach_norm(grads)).norm()
-    return total
+def judgement(loss: GanLoss, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+    """What D makes of real and of fake pictures, by its logits (N,), as far as its game gives them meaning.
+
+    How often it is right, each kind by itself or, where only differences count, of pairs; and how likely real
+    it thinks them, where a logit says so.
+    """
+    if (bound := loss.decides_at) is None:
+        told_apart = (real > fake).float().mean()
+        return {"accuracy/real": told_apart, "accuracy/fake": told_apart}
+    scores = {"score/D(x)": real.sigmoid().mean(), "score/D(G(z))": fake.sigmoid().mean()}
+    right = {"accuracy/real": (real > bound).float().mean(), "accuracy/fake": (fake < bound).float().mean()}
+    return (scores if loss.log_odds else {}) | right
 
 
 def first_unsound(values: Mapping[str, float]) -> str | None:

@@ -24,9 +24,10 @@ from gan_core.training.moving import Moving, batch_at
 from gan_core.training.objective import objective_of
 from gan_core.training.record import Gallery
 from gan_core.training.referee import Referee
+from gan_core.training.rounds import play
 from gan_core.training.snapshot import load_state, read_counters, save_state
-from gan_core.training.state import State, build_state, follow
-from gan_core.training.step import Objective, d_step, draw_fake, g_step, lazy_step
+from gan_core.training.state import State, build_state
+from gan_core.training.step import Objective
 from gan_core.training.timetable import Stopwatch, Timetable, progress, timetable
 from gan_core.training.world import ALONE, World
 
@@ -218,23 +219,21 @@ def model_config(config: TrainConfig) -> ModelConfig:
     )  # fmt: skip
 
 
-def trial(config: TrainConfig, machine: Machine) -> Callable[[], object]:
-    """A function that runs one training step on scratch networks and random pictures."""
+def trial(config: TrainConfig, machine: Machine) -> Callable[..., object]:
+    """A function that takes one round of updates, by its number, on scratch networks and random pictures.
+
+    Round -1, which it takes unasked, has the fewest lazy penalties of all, as most have; round 0 the most.
+    """
     model = model_config(config)
-    state, (objective, _) = build_state(config, model, machine), objective_of(config)
+    state, (objective, moving) = build_state(config, model, machine), objective_of(config)
     random = np.random.default_rng(0)
     pixels = random.integers(0, 256, (config.batch, model.channels, model.size, model.size), dtype=np.uint8)
     labels = np.arange(config.batch) % model.classes if model.classes else None
     feed = Feed(pixels, labels, seed=0, device=machine.device, layout=machine.layout)
 
-    def step() -> None:
-        batch = feed.draw(0, config.batch)
-        for _ in range(config.d_steps):
-            drawn = draw_fake(state, batch.labels, config.batch)
-            d_step(state, batch, drawn, objective)
-        lazy_step(state, batch, drawn, objective)
-        g_step(state, batch, drawn, objective)
-        follow(state.ema, state.G, 1000.0, config.batch)
+    def step(number: int = -1) -> None:
+        state.step = number
+        play(state, feed, config, objective, moving, config.batch)
 
     return step
 

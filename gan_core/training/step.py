@@ -71,11 +71,13 @@ class Objective:
 
 
 class Outcome(NamedTuple):
-    """What a step leaves for the record, detached: the loss and D's logits, (N,) float32."""
+    """What a step leaves for the record, detached: the loss, D's logits, (N,) float32, and where a limit has
+    changed the gradient its length before that; elsewhere it lies in the network as it was."""
 
     loss: Tensor
     real: Tensor
     fake: Tensor
+    gradient: Tensor | None = None
 
 
 class Fake(NamedTuple):
@@ -92,15 +94,27 @@ def draw_fake(state: State, labels: Tensor | None, count: int) -> Fake:
         return Fake(state.G(z, labels), z)
 
 
-def descend(net: nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor, objective: Objective) -> None:
-    """One step of `net` down the slope of `loss`."""
+def gradient_norm(net: nn.Module) -> Tensor:
+    """Length of the gradient over all weights of `net`."""
+    grads = [p.grad for p in net.parameters() if p.grad is not None]
+    total: Tensor = torch.stack(torch._foreach_norm(grads)).norm()
+    return total
+
+
+def descend(
+    net: nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor, objective: Objective
+) -> Tensor | None:
+    """One step of `net` down the slope of `loss`; how long the gradient was, if a limit then changed it."""
     optimizer.zero_grad(set_to_none=True)
     torch.autograd.backward(loss)
     if objective.average:
         objective.average(net)
+    length = None
     if objective.limit:
+        length = gradient_norm(net)
         objective.limit(net)
     optimizer.step()
+    return length
 
 
 def d_step(state: State, batch: Batch, drawn: Fake, objective: Objective) -> Outcome:
@@ -118,10 +132,10 @@ def d_step(state: State, batch: Batch, drawn: Fake, objective: Objective) -> Out
             naming = naming + objective.naming(on_fake, batch.labels)
         reading = objective.reading(on_fake, drawn.z)
     penalty = objective.penalty(state.D, real, fake, batch.labels)
-    descend(state.D, state.d_optimizer, adversarial + naming + penalty + reading, objective)
+    gradient = descend(state.D, state.d_optimizer, adversarial + naming + penalty + reading, objective)
     if objective.constrain:
         objective.constrain(state.D)
-    return Outcome(adversarial.detach(), real_logits.detach(), fake_logits.detach())
+    return Outcome(adversarial.detach(), real_logits.detach(), fake_logits.detach(), gradient)
 
 
 def g_step(state: State, batch: Batch, drawn: Fake, objective: Objective) -> Outcome:
@@ -141,9 +155,9 @@ def g_step(state: State, batch: Batch, drawn: Fake, objective: Objective) -> Out
         naming = objective.naming(on_fake, batch.labels)
         reading = objective.reading(on_fake, drawn.z)
         sameness = objective.sameness(state, batch.labels, len(drawn.z))
-    descend(state.G, state.g_optimizer, adversarial + naming + reading + sameness, objective)
+    gradient = descend(state.G, state.g_optimizer, adversarial + naming + reading + sameness, objective)
     state.D.requires_grad_(True)
-    return Outcome(adversarial.detach(), real_logits, fake_logits.detach())
+    return Outcome(adversarial.detach(), real_logits, fake_logits.detach(), gradient)
 
 
 def lazy_step(state: State, batch: Batch, drawn: Fake, objective: Objective) -> None:

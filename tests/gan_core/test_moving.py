@@ -143,7 +143,7 @@ def test_several_g_steps_draw_fresh_pictures_each_time(tmp_path, monkeypatch):
         seen.append(fake.z)
         return real_g_step(state, batch, fake, objective)
 
-    monkeypatch.setattr("gan_core.training.loop.g_step", spy)
+    monkeypatch.setattr("gan_core.training.rounds.g_step", spy)
     settings = from_mapping({**TINY, "g_steps": 3, "d_steps": 2, "steps": 2})
     records = list(train(settings, create_run(tmp_path, settings)))
     assert len(seen) == 6 and not any(torch.equal(a, b) for a, b in zip(seen, seen[1:]))
@@ -151,8 +151,8 @@ def test_several_g_steps_draw_fresh_pictures_each_time(tmp_path, monkeypatch):
 
 
 def test_a_lazy_penalty_is_due_by_d_steps(tmp_path, monkeypatch):
-    taken = []
-    monkeypatch.setattr("gan_core.training.loop.lazy_step", lambda state, *_: taken.append(state.images // 8))
+    taken, where = [], "gan_core.training.rounds.lazy_step"
+    monkeypatch.setattr(where, lambda state, *_: taken.append(state.images // 8))
     settings = from_mapping({**TINY, "d_norm": "none", "penalty": "r1", "penalty_every": 4, "d_steps": 3,
                              "steps": 8})  # fmt: skip
     list(train(settings, create_run(tmp_path, settings)))

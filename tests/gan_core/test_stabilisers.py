@@ -16,8 +16,9 @@ from gan_core.optimisers import OPTIMISERS
 from gan_core.training.feed import Batch
 from gan_core.training.machine import Machine
 from gan_core.training.objective import limit_of, objective_of, penalty_of
+from gan_core.training.record import measure
 from gan_core.training.state import build_state, lazy_share, set_rates
-from gan_core.training.step import d_step, draw_fake, g_step, lazy_step
+from gan_core.training.step import d_step, draw_fake, g_step, gradient_norm, lazy_step
 
 MODEL = ModelConfig(network="dcgan-s2d", size=16, channels=1, classes=0, latent=4, g_width=4, d_width=4,
                     conditioning="class-logits")  # fmt: skip
@@ -61,6 +62,28 @@ def test_flips_hand_over_as_many_pairs_the_wrong_way_round_as_asked_for():
     game = LOSSES["wasserstein"]
     assert flipped(game, 0.25).d(real, fake).item() == pytest.approx(-8 * 0.75 + 8 * 0.25, abs=0.2)
     assert flipped(game, 0.0).d(real, fake) == game.d(real, fake)
+
+
+def steepness(**changes):
+    """The curves' gradients of D and of G after one step of both, and their lengths as the optimisers saw
+    them; with step sizes of 0, so that limits of D's steps do not reach G's."""
+    settings = dataclasses.replace(config(**changes), lr_d=0.0, lr_g=0.0)
+    state, (objective, _) = build_state(settings, MODEL, Machine()), objective_of(settings)
+    some = batch()
+    fake = draw_fake(state, None, 8)
+    d, g = d_step(state, some, fake, objective), g_step(state, some, fake, objective)
+    values = measure(state, objective.loss, d, g)
+    curves = [values["gradient/D"], values["gradient/G"]]
+    return curves, [gradient_norm(state.D).item(), gradient_norm(state.G).item()]
+
+
+@pytest.mark.parametrize("changes", [{"clip_norm": 0.01}, {"clip_value": 1e-4}, {"l1": 0.1}])
+def test_the_curves_show_gradients_as_they_were_before_a_limit(changes):
+    curves, left = steepness()
+    assert curves == left, "with no limit they are read where they lie"
+    before, after = steepness(**changes)
+    assert before == pytest.approx(curves, rel=1e-4) and all(length > 0.02 for length in before)
+    assert all(abs(a / b - 1) > 0.2 for a, b in zip(after, before)), "a tower would not have shown"
 
 
 def test_clipped_weights_lie_within_the_bound_after_the_step_and_g_is_left_alone():

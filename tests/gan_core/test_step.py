@@ -11,9 +11,9 @@ from gan_core.config import ModelConfig, TrainConfig
 from gan_core.losses import LOSSES, GanLoss
 from gan_core.training.feed import Batch, Feed
 from gan_core.training.machine import Machine
-from gan_core.training.record import first_unsound, gradient_norm, measure
+from gan_core.training.record import first_unsound, judgement, measure
 from gan_core.training.state import build_state, follow, set_rates
-from gan_core.training.step import Fake, Objective, Outcome, d_step, draw_fake, g_step
+from gan_core.training.step import Fake, Objective, Outcome, d_step, draw_fake, g_step, gradient_norm
 
 CONFIG = TrainConfig(seconds=1.0, batch=8)
 OBJECTIVE = Objective(LOSSES["non-saturating"], class_weight=0.5)
@@ -178,13 +178,36 @@ def test_measure_by_hand(state):
     first.grad.view(-1)[:2] = torch.tensor([3.0, 4.0])
     d = Outcome(torch.tensor(1.5), torch.tensor([0.0, 2.0, -1.0, 3.0]), torch.tensor([0.0, -2.0, -1.0, -3.0]))
     g = Outcome(torch.tensor(0.7), torch.zeros(4), torch.zeros(4))
-    values = measure(state, d, g)
+    values = measure(state, LOSSES["non-saturating"], d, g)
     assert values["loss/D"] == 1.5 and values["loss/G"] == pytest.approx(0.7)
     assert values["accuracy/real"] == 0.5 and values["accuracy/fake"] == 0.75
     assert values["score/D(x)"] == pytest.approx(np.mean(1 / (1 + np.exp([0, -2, 1, -3]))))
     assert values["gradient/D"] == 5.0 and values["gradient/G"] == 0.0
     assert first_unsound(values) is None
     assert first_unsound({"a": 1.0, "b": float("inf"), "c": float("nan")}) == "b"
+
+
+@pytest.mark.parametrize("name, right", [
+    ("non-saturating", (0.75, 0.25)), ("minimax", (0.75, 0.25)), ("hinge", (0.75, 0.25)),
+    ("least-squares", (0.25, 0.75)), ("wasserstein", (0.5, 0.5)), ("relativistic", (0.5, 0.5)),
+])  # fmt: skip
+def test_how_often_d_is_right_goes_by_where_its_game_decides(name, right):
+    """Logits in which every kind of decision counts differently; the first two pairs are told apart."""
+    real, fake = torch.tensor([0.9, -0.2, 0.1, 0.2]), torch.tensor([0.3, -0.3, 0.8, 0.4])
+    values = judgement(LOSSES[name], real, fake)
+    assert (values["accuracy/real"], values["accuracy/fake"]) == right
+    scored = {"score/D(x)", "score/D(G(z))"} <= values.keys()
+    assert scored == (name in ("non-saturating", "minimax")), "elsewhere a logit is no probability"
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_game_decides_where_its_row_says(name):
+    """D's loss is the same with both kinds exchanged and mirrored there; where nothing but differences
+    counts, it is the same with all logits moved."""
+    game, bound = LOSSES[name].d, LOSSES[name].decides_at
+    real, fake = torch.tensor([0.9, -0.2, 3.0]), torch.tensor([0.3, -2.0, 0.8])
+    again = game(real + 0.7, fake + 0.7) if bound is None else game(2 * bound - fake, 2 * bound - real)
+    assert torch.allclose(game(real, fake), again)
 
 
 def test_feed_draws_every_picture_once_an_epoch_and_depends_on_position_only():

@@ -1,7 +1,9 @@
 """Whole runs on a few drawn glyphs: what is written, resuming, stopping, and ending badly."""
 
 import json
+from collections import Counter
 from itertools import islice
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,7 +15,7 @@ from gan_core.runs import RunWriter, create_run, read_lines, read_status
 from gan_core.runs.control import send
 from gan_core.runs.reader import checkpoint_steps, sample_steps
 from gan_core.sampling import Sampler
-from gan_core.training import train, trial, warm_up
+from gan_core.training import rounds, speed, train, trial, warm_up
 from gan_core.training.machine import Machine, choose_machine
 from gan_core.training.session import open_session
 from gan_core.training.snapshot import read_counters
@@ -255,3 +257,33 @@ def test_warm_up_and_trial_need_no_data(monkeypatch):
     monkeypatch.setattr("gan_core.training.session.load", lambda *a, **k: pytest.fail("read data"))
     warm_up()
     trial(config(steps=1), Machine())()
+
+
+@pytest.mark.parametrize("number, lazies", [(-1, 0), (0, 1)])
+def test_a_trial_takes_the_steps_of_the_loop(monkeypatch, number, lazies):
+    taken = Counter()
+    for name in ("d_step", "g_step", "lazy_step"):
+        step = getattr(rounds, name)
+        monkeypatch.setattr(rounds, name, lambda *a, n=name, s=step: (taken.update([n]), s(*a))[1])
+    settings = config(steps=1, d_steps=2, g_steps=3, penalty="r1", penalty_every=16)
+    trial(settings, Machine())(number)
+    assert taken == Counter(d_step=2, g_step=3, lazy_step=lazies)
+
+
+@pytest.mark.parametrize("d_steps, every, expected", [
+    (1, 16, 1 / (15 / 16 * 1 + 1 / 16 * 5)), (4, 16, 1 / (12 / 16 * 1 + 4 / 16 * 5)), (16, 16, 1), (1, 1, 1),
+])  # fmt: skip
+def test_a_promised_speed_counts_a_lazy_penalty_as_often_as_it_comes(monkeypatch, d_steps, every, expected):
+    """A round takes a second, one with a lazy penalty more than the others five."""
+    clock = [0.0]
+
+    def fake_trial(settings, machine):
+        def step(number=-1):
+            clock[0] += 5.0 if number == 0 else 1.0
+
+        return step
+
+    monkeypatch.setattr(speed, "trial", fake_trial)
+    monkeypatch.setattr(speed, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    settings = config(steps=1, device="cpu", d_steps=d_steps, penalty="r1", penalty_every=every)
+    assert speed.measure_speed(settings, 20.0) == pytest.approx(expected)

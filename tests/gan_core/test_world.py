@@ -24,7 +24,7 @@ from gan_core.errors import ConfigError, ProcessLost
 from gan_core.runs import Onlooker, RunPaths, create_run, read_lines, read_settings, read_status
 from gan_core.runs.control import send
 from gan_core.runs.reader import checkpoint_steps
-from gan_core.training import loop, train, world
+from gan_core.training import loop, rounds, train, world
 from gan_core.training.feed import Feed
 from gan_core.training.machine import Machine
 from gan_core.training.session import model_config, open_session
@@ -107,8 +107,8 @@ def test_a_lost_process_fails_the_run_with_the_way_back(tmp_path, monkeypatch):
             raise ProcessLost("Another process of this run died or fell silent.")
         return real(state, *_)
 
-    real = loop.g_step
-    monkeypatch.setattr(loop, "g_step", lose)
+    real = rounds.g_step
+    monkeypatch.setattr(rounds, "g_step", lose)
     with pytest.raises(ProcessLost):
         list(train(config, run))
     status = read_status(run)

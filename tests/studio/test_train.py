@@ -134,6 +134,8 @@ def test_a_sentence_says_how_far_the_budget_goes() -> None:
     assert "2,000 steps" in expectation(settings("digits", {"seconds": 30}), 68.0, "en")
     assert "About 50 steps" in expectation(settings("digits", {"steps": 50}), None, "en")
     assert "About 30 steps" in expectation(settings("digits", {"images": 64 * 30}), None, "en")
+    twice = settings("digits", {"images": 64 * 30, "d_steps": 2})
+    assert "About 15 steps" in expectation(twice, None, "en"), "each of D's steps sees other pictures"
     assert expectation(ten, None, "en") == TABLE["train.expect.unknown"][0]
     ring = settings("ring", {"steps": 5000})
     assert "About 5,000 steps here: clouds" in expectation(ring, None, "en", "ring")
