@@ -148,6 +148,8 @@ MUTANTS = (
     Mutant("thinning: the best goes too", "runs/writer.py", " | set(reader.best_steps(self.run)[-1:])", "", "test_runs_writer.py"),
     Mutant("thinning: branch points go too", "runs/writer.py", "self._branches.steps() | ", "", "test_runs_writer.py"),
     Mutant("a branch's curve: the parent's beyond the branch", "runs/lineage.py", "_points(run, limit) | points", "_points(run, float(\"inf\")) | points", "test_runs_lineage.py"),
+    Mutant("curves: what was lost when it went back stays", "runs/lineage.py", "steps[at:], points[at:] = [step], [record]", "steps[at : at + 1], points[at : at + 1] = [step], [record]", "test_runs_lineage.py"),
+    Mutant("curves: all of the past is lost", "runs/lineage.py", "else bisect_left(steps, step)", "else 0", "test_runs_lineage.py"),
     Mutant("the best: the newest", "training/referee.py", "distance < self._best,", "True,", "test_referee.py"),
     Mutant("the best: without its checkpoint", "training/session.py", "            self.save()\n            self.export(best=True)", "            self.export(best=True)", "test_referee.py"),
     Mutant("scores draw from the run's random numbers", "training/referee.py", "with torch.random.fork_rng(devices=[]):", "if torch.rand(1) >= 0:", "test_referee.py"),
