@@ -152,6 +152,7 @@ def open_session(config: TrainConfig, writer: RunWriter, resume: bool, world: Wo
     else:
         state = build_state(config, model, machine)
         moving.restore(load_state(state, folder))
+    writer.back_to(state.step)  # not before: a run that cannot go on loses nothing
     state.world = world
     world.begin_alike(state.G, state.D, state.ema)
     if world.size > 1:
