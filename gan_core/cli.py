@@ -58,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     resume_parser.add_argument("run", type=Path)
     for name in BUDGET_FLAGS:
         resume_parser.add_argument(f"--{name}", dest=SETTING + name, help=f"go on to {name} in all")
+    resume_parser.add_argument("--device", dest=SETTING + "device", help="compute there from now on")
     resume_parser.add_argument("--quiet", action="store_true", help="no progress bar")
     branch_parser = add("branch", branch, "Begin a new run at a checkpoint of another, settings changed.")
     branch_parser.add_argument("run", type=Path)
@@ -144,7 +145,7 @@ def _given(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def resume(arguments: argparse.Namespace) -> None:
-    """Go on with a run from its newest checkpoint, to a new budget where one is named."""
+    """Go on with a run from its newest checkpoint, to a new budget or device where one is named."""
     from gan_core.runs import ACTIVE, read_settings
     from gan_core.runs.branch import rewrite_settings, run_at, settings_between
     from gan_core.runs.reader import is_lost, status_as_written

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 from array import array
-from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from gan_core.runs.lineage import place
 from gan_core.runs.thin import thin
 
 LIMIT = 500  # points of one curve that reach a browser, however long the run
@@ -28,7 +28,11 @@ class Columns:
         self.drawn = -1  # number of records in the charts made last
 
     def add(self, records: Iterable[Mapping[str, Any]]) -> None:
-        """Take in records as read from metrics.jsonl; the last one of a step counts, no number is a gap."""
+        """Take in records as read from metrics.jsonl; no number is a gap.
+
+        A step no larger than the last one means that the run went back to a checkpoint and lost what came
+        after it.
+        """
         for record in records:
             step = _number(record.get("step"))
             if math.isnan(step):
@@ -40,12 +44,8 @@ class Columns:
 
     def _append(self, name: str, step: float, value: float) -> None:
         xs, ys = self._columns.setdefault(name, (array("d"), array("d")))
-        at = bisect_left(xs, step) if xs and step <= xs[-1] else len(xs)
-        if at < len(xs) and xs[at] == step:  # a run resumed from a checkpoint makes some steps anew
-            ys[at] = value
-        else:
-            xs.insert(at, step)
-            ys.insert(at, value)
+        at = place(xs, step)
+        xs[at:], ys[at:] = array("d", [step]), array("d", [value])
 
     def worth_drawing(self) -> bool:
         """Whether the charts would look different: at least the width of one point has been added."""

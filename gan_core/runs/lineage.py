@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +20,14 @@ class Parent:
     step: int
 
 
+def place(steps: Sequence[float], step: float) -> int:
+    """Where a point of `step` goes among the earlier ones at `steps`, which are in order.
+
+    What stands there and beyond was lost when the run went back to a checkpoint: the caller drops it.
+    """
+    return len(steps) if not steps or step > steps[-1] else bisect_left(steps, step)
+
+
 def parent_of(run: RunPaths) -> Parent | None:
     """The parent that the run's config.json names; None for a run that began by itself, or cannot be read."""
     try:
@@ -32,8 +42,8 @@ def parent_of(run: RunPaths) -> Parent | None:
 def inherited(run: RunPaths) -> list[dict[str, Any]]:
     """The points of the curves that a branch has from its parents, each up to where the next one begins.
 
-    In order of steps; of a step made twice the last point counts. A parent that was deleted leaves its part
-    out. Empty for a run that began by itself.
+    In order of steps, without points that a run lost when it went back to a checkpoint. A parent that was
+    deleted leaves its part out. Empty for a run that began by itself.
     """
     points: dict[float, dict[str, Any]] = {}
     seen, limit = {run.id}, float("inf")
@@ -45,7 +55,10 @@ def inherited(run: RunPaths) -> list[dict[str, Any]]:
 
 
 def curve(run: RunPaths) -> list[dict[str, Any]]:
-    """All points of a run's curves in order of steps, for a branch from its first ancestor's beginning on."""
+    """All points of a run's curves in order of steps, for a branch from its first ancestor's beginning on.
+
+    Points that a run lost when it went back to a checkpoint are not among them.
+    """
     points = {point["step"]: point for point in inherited(run)} | _points(run, float("inf"))
     return [points[step] for step in sorted(points)]
 
@@ -67,5 +80,11 @@ class Branches:
 
 def _points(run: RunPaths, limit: float) -> dict[float, dict[str, Any]]:
     records, _ = read_lines(run.metrics)
-    numbered = (record for record in records if isinstance(record.get("step"), (int, float)))
-    return {record["step"]: record for record in numbered if record["step"] <= limit}
+    steps: list[float] = []
+    points: list[dict[str, Any]] = []
+    for record in records:
+        step = record.get("step")
+        if isinstance(step, (int, float)) and step <= limit:
+            at = place(steps, step)
+            steps[at:], points[at:] = [step], [record]
+    return dict(zip(steps, points))

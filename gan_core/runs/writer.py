@@ -90,6 +90,22 @@ class RunWriter:
             files.write_bytes(self.run.sample(step), data)
         self.update(grid_step=step)
 
+    def back_to(self, step: int) -> None:
+        """Drop the sample grids beyond `step`: the run has gone back there, and trains those steps anew.
+
+        The last one goes first, so that after a kill those that are left are in order, the next call drops
+        the rest, and the status names a grid that is there.
+        """
+        steps = reader.sample_steps(self.run)
+        lost = [later for later in steps if later > step]
+        if not lost:
+            return
+        self.update(grid_step=max((early for early in steps if early <= step), default=None))
+        with self._writing():
+            for later in reversed(lost):
+                self.run.sample(later).unlink(missing_ok=True)
+        self.log(f"Sample grids beyond step {step}, from before it went back, were dropped: {len(lost)}.")
+
     def real(self, data: bytes) -> None:
         """Keep real pictures (WebP bytes) in the layout of the sample grids."""
         with self._writing():
@@ -155,6 +171,9 @@ class Onlooker(RunWriter):
         """Nothing."""
 
     def sample(self, step: int, data: bytes) -> None:
+        """Nothing."""
+
+    def back_to(self, step: int) -> None:
         """Nothing."""
 
     def real(self, data: bytes) -> None:

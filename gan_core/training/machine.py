@@ -81,13 +81,28 @@ def choose_device(asked: str) -> str:
     Raises:
         ConfigError: this machine has none of the kind asked for.
     """
-    here = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    here = _devices()
     if asked == "auto":
         return "cuda" if here["cuda"] else "cpu"
     if not here[asked]:
         there = ", ".join(name for name in here if here[name])
         raise ConfigError.single("device", asked, f"There is no {asked} here; choose of auto, {there}.")
     return asked
+
+
+def machine_again(saved: Machine, config: TrainConfig) -> Machine:
+    """The machine `saved` in a checkpoint, with what `config` fixes in place of its own.
+
+    A device that is not here gives way to one that is, where `config` leaves it open.
+
+    Raises:
+        ConfigError: this machine has not the device that `config` fixes.
+    """
+    machine = saved.fixed(config)
+    if config.device == "auto" and not _devices()[machine.device]:
+        return replace(machine, device=choose_device("auto"))
+    choose_device(machine.device)
+    return machine
 
 
 def choose_machine(
@@ -112,6 +127,11 @@ def choose_machine(
         best = _race([replace(best, threads=count or start.threads) for count in counts], trial, timings)
     listed = ", ".join(f"{_name(m)} {1000 * s:.1f} ms" for m, s in timings.items())
     return best, f"A step takes: {listed}. Chosen: {_name(best)}."
+
+
+def _devices() -> dict[str, bool]:
+    """Every kind of device, and whether this machine has one."""
+    return {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
 
 
 def _race(

@@ -19,7 +19,7 @@ from gan_core.runs import RunPaths, RunWriter
 from gan_core.runs.reader import checkpoint_steps
 from gan_core.training.feed import Feed
 from gan_core.training.inherit import inherit
-from gan_core.training.machine import Machine, choose_device, choose_machine, keep_memory
+from gan_core.training.machine import Machine, choose_machine, keep_memory, machine_again
 from gan_core.training.moving import Moving, batch_at
 from gan_core.training.objective import objective_of
 from gan_core.training.record import Gallery
@@ -140,9 +140,9 @@ def open_session(config: TrainConfig, writer: RunWriter, resume: bool, world: Wo
             writer.sample(0, gallery.paint(_begun(config, model, Machine())[0]))
         machine = world.tell(lambda: _fastest(config, writer, world))
     else:
-        machine = read_counters(folder)["machine"].fixed(config)
-        choose_device(machine.device)  # it may have begun on another machine
-        writer.log(f"Resumed from {folder.name}.")
+        saved: Machine = read_counters(folder)["machine"]
+        machine = machine_again(saved, config)
+        writer.log(f"Resumed from {folder.name}.{_elsewhere(saved, machine)}")
     machine.use_threads()
     torch.manual_seed(config.seed)  # of spectral norm, dropout, augmentation and penalties
     objective, moving = objective_of(config)
@@ -153,6 +153,7 @@ def open_session(config: TrainConfig, writer: RunWriter, resume: bool, world: Wo
     else:
         state = build_state(config, model, machine)
         moving.restore(load_state(state, folder))
+    writer.back_to(state.step)  # not before: a run that cannot go on loses nothing
     state.world = world
     world.begin_alike(state.G, state.D, state.ema)
     if world.size > 1:
@@ -166,6 +167,16 @@ def open_session(config: TrainConfig, writer: RunWriter, resume: bool, world: Wo
     if world.size > 1 and folder is None:
         session.save()  # the more processes, the likelier that one is lost: there is a way back at once
     return session
+
+
+def _elsewhere(saved: Machine, machine: Machine) -> str:
+    """What it means for a run that it goes on on another kind of device; nothing where it does not."""
+    if saved.device == machine.device:
+        return ""
+    return (
+        f" It was computed on {saved.device} and goes on on {machine.device}: random numbers of the device "
+        "begin afresh, so it does not go on bit for bit as it would have."
+    )
 
 
 def _check_shares(config: TrainConfig, world: World) -> None:

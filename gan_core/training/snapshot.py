@@ -59,7 +59,8 @@ def read_counters(folder: Path) -> dict[str, Any]:
 def load_state(state: State, folder: Path) -> dict[str, list[float]]:
     """Put what `save_state` wrote into a state built from the same settings; gives what training moved.
 
-    The moments of another optimiser mean nothing to this one, which then begins afresh.
+    The moments of another optimiser mean nothing to this one, which then begins afresh; so do the random
+    numbers of another device, by seed and step.
 
     Raises:
         WeightsError: the file is damaged or belongs to other networks.
@@ -74,15 +75,29 @@ def load_state(state: State, folder: Path) -> dict[str, list[float]]:
                 saved["state"] = _moments(_below(tensors, name))
                 optimizer.load_state_dict(saved)
                 _lay_out(optimizer)
-        state.noise.set_state(tensors["noise"])
         torch.set_rng_state(tensors["torch"])
-        if "cuda" in tensors and state.machine.device == "cuda":
-            torch.cuda.set_rng_state(tensors["cuda"])
+        if counters["machine"].device == state.machine.device:
+            state.noise.set_state(tensors["noise"])
+            if state.machine.device == "cuda":
+                torch.cuda.set_rng_state(tensors["cuda"])
+        else:
+            _draw_afresh(state, counters["step"])
     except (KeyError, RuntimeError, ValueError) as error:
         raise WeightsError(f"The checkpoint {folder.name} does not fit these settings.") from error
     state.step, state.images, state.seconds = (counters[key] for key in ("step", "images", "seconds"))
     moving: dict[str, list[float]] = counters["moving"]
     return moving
+
+
+def _draw_afresh(state: State, step: int) -> None:
+    """Random numbers of the device by seed and step: one kind of device cannot go on with another's.
+
+    Those that the processor draws for all devices go on as they were.
+    """
+    start = state.noise.initial_seed() * 1_000_003 + step
+    state.noise.manual_seed(start % 2**63)
+    if state.machine.device == "cuda":
+        torch.cuda.manual_seed(start * 1009 % 2**63)  # other numbers than the noise
 
 
 def _kind(optimizer: torch.optim.Optimizer) -> str:

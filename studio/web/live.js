@@ -203,7 +203,7 @@ class LivePictures extends LiveElement {
       this.real.run = data.run;
       this.load(this.real, new URL(`real?run=${data.run}`, BASE));
     }
-    if (data.samples.length === this.steps.length) return;
+    if (data.samples.length === this.steps.length && data.samples.at(-1) === this.steps.at(-1)) return;
     this.steps = data.samples;
     this.scrub.hidden = this.steps.length < 2;
     this.range.max = this.steps.length - 1;

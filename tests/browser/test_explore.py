@@ -129,7 +129,7 @@ def test_the_way_that_does_not_suit_the_noise_is_warned_about(visit: Open, runs:
     expect(way.get_by_label("Linear")).to_be_checked()
     expect(note).to_have_text("")
     way.get_by_text("Spherical", exact=True).click()
-    expect(note).to_contain_text("does not lie near a sphere")
+    expect(note).to_contain_text("suits normal noise alone")
     assert shown(page) != first
     way.get_by_text("Linear", exact=True).click()
     expect(note).to_have_text("")

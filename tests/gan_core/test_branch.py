@@ -10,15 +10,17 @@ import torch
 
 from gan_core.cli import main
 from gan_core.config import from_mapping
-from gan_core.errors import ConfigError, RunError, TrainingDiverged
+from gan_core.errors import ConfigError, RunError, TrainingDiverged, WeightsError
 from gan_core.optimisers import OPTIMISERS
-from gan_core.runs import branch, create_run, read_lines, read_settings, read_status
+from gan_core.runs import RunWriter, branch, create_run, read_lines, read_settings, read_status
 from gan_core.runs.control import send
 from gan_core.runs.layout import RunPaths
 from gan_core.runs.lineage import parent_of
+from gan_core.runs.reader import sample_steps, status_as_written
 from gan_core.sampling import Sampler
 from gan_core.training import train
 from gan_core.training.machine import Machine
+from gan_core.training.session import open_session
 from gan_core.training.snapshot import read_counters
 
 SMALL = {"dataset": "glyphs", "size": 16, "g_width": 4, "d_width": 4, "latent": 8, "batch": 16,
@@ -196,6 +198,54 @@ def test_it_goes_back_to_the_very_weights_of_the_checkpoint(tmp_path, monkeypatc
     child = branch(run, 3, settings, halved, "")
     list(train(halved, child, resume=True))
     assert same(weights(run), weights(child))
+
+
+def test_grids_beyond_the_checkpoint_go_once_the_run_goes_on_from_it(tmp_path):
+    settings = config(steps=20)
+    run = stopped_at(8, settings, tmp_path)
+    kept, files = sample_steps(run), sorted(run.samples.iterdir())
+    for step in (9, 15, 30):  # as from a process that was killed after step 30, its last checkpoint of step 8
+        RunWriter(run).sample(step, b"lost")
+    with pytest.raises(WeightsError):
+        list(train(config(steps=20, g_width=8), run, resume=True))
+    assert sample_steps(run) == [*kept, 9, 15, 30], "a run that cannot go on loses nothing"
+    open_session(settings, RunWriter(run), resume=True)  # and then it is killed
+    assert sample_steps(run) == kept and kept[-1] == 8 and status_as_written(run).grid_step == 8
+    assert sorted(run.samples.iterdir()) == files and run.real in files
+    assert "Sample grids beyond step 8, from before it went back, were dropped: 3." in run.log.read_text()
+    send(run, "run")
+    list(train(config(steps=12), run, resume=True))
+    assert sample_steps(run)[-1] == read_status(run).step == 12
+    assert run.log.read_text().count("were dropped") == 1
+
+
+def test_a_kill_while_grids_are_dropped_leaves_the_first_of_them_and_a_true_status(tmp_path, monkeypatch):
+    run = create_run(tmp_path, config(steps=20))
+    writer, unlink, dropped = RunWriter(run), Path.unlink, []
+    for step in (0, 5, 8, 9, 15, 30):
+        writer.sample(step, b"grid")
+
+    def killed(path, **options):
+        if dropped:
+            raise KeyboardInterrupt
+        dropped.extend([path.name] if path.suffix == ".webp" else [])
+        unlink(path, **options)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Path, "unlink", killed)
+        writer.back_to(8)
+    assert sample_steps(run) == [0, 5, 8, 9, 15] and status_as_written(run).grid_step == 8
+    RunWriter(run).back_to(8)
+    assert sample_steps(run) == [0, 5, 8]
+
+
+def test_grids_of_a_try_that_diverged_before_any_checkpoint_go_with_it(tmp_path, monkeypatch):
+    sick_at(monkeypatch, {7})
+    settings = config(steps=9, retries=1, log_every=1, checkpoint_steps=50)
+    run = create_run(tmp_path, settings)
+    seen = [(record.step, sample_steps(run)) for record in train(settings, run)]
+    assert [step for step, _ in seen] == [*range(1, 7), *range(1, 10)]
+    assert {0, 1, 2, 5} <= set(seen[5][1]) and seen[6] == (1, [0, 1])
 
 
 def test_a_run_that_diverged_names_the_way_back(tmp_path, monkeypatch, capsys):

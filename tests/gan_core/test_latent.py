@@ -6,7 +6,7 @@ import torch
 
 from gan_core.config import ModelConfig
 from gan_core.directions import principal_directions
-from gan_core.latent import INTERPOLATIONS, NOISES, lerp, path, sample_latents, slerp
+from gan_core.latent import ASTRAY, INTERPOLATIONS, NOISES, lerp, path, sample_latents, slerp
 from gan_core.networks import build_pair
 from gan_core.sampling import Sampler
 
@@ -73,9 +73,41 @@ def test_codes_are_walked_through_straight(codes):
     assert drawer.way == "linear" and torch.equal(drawer.between(a, b, 0.5), lerp(a, b, 0.5))
 
 
+def beyond(z):
+    return (z.abs() > 1).float().mean().item()
+
+
+@pytest.mark.parametrize("noise, out", [("uniform", 0.084), ("truncated", 0.059)])
+def test_the_spherical_way_leaves_the_range_of_bounded_noise_and_the_linear_does_not(noise, out):
+    """Though their lengths differ less than those of normal z: distance from a sphere is not the matter."""
+    a, b = sample_latents(20_000, 64, 1, noise).split(10_000)
+    assert beyond(slerp(a, b, 0.5)) == pytest.approx(out, abs=0.003) and beyond(lerp(a, b, 0.5)) == 0
+
+    def spread(z):
+        return (z.norm(dim=1).std() / z.norm(dim=1).mean()).item()
+
+    assert spread(a) < 0.07 < 0.08 < spread(sample_latents(10_000, 64, 1))
+
+
+@pytest.mark.parametrize("noise", NOISES)
+def test_numbers_on_the_spherical_way_are_of_the_same_distribution_where_the_table_says_so(noise):
+    """By the kurtosis: 3 of normal numbers, 6 of Laplace's, 1.8 of even ones."""
+
+    def kurtosis(z):
+        return ((z**4).mean() / (z**2).mean() ** 2).item()
+
+    a, b = sample_latents(20_000, 64, 1, noise).split(10_000)
+    moved = abs(kurtosis(slerp(a, b, 0.5)) - kurtosis(a))
+    assert moved < 0.1 if NOISES[noise].turns else moved > 0.4
+
+
+def test_the_words_on_ways_speak_of_no_sphere():
+    assert "sphere" not in ASTRAY and "range" in ASTRAY
+
+
 def test_the_spherical_way_through_other_noise_is_warned_about():
     a, b = drawer_of("uniform").latents(2, 0)
-    with pytest.warns(UserWarning, match="does not lie near a sphere") as said:
+    with pytest.warns(UserWarning, match="suits normal noise alone") as said:
         z = drawer_of("uniform").between(a, b, 0.5, "spherical")
     assert torch.equal(z, slerp(a, b, 0.5)) and len(said) == 1
     drawer_of("gaussian").between(a, b, 0.5, "spherical")  # a warning would be an error here

@@ -44,9 +44,22 @@ def test_a_branch_of_a_branch_reaches_back_to_the_first(tmp_path: Path) -> None:
     assert values(curve(before)) == [(10, 1), (20, 1), (30, 4), (40, 4)]
 
 
+def test_what_a_run_lost_when_it_went_back_is_not_on_its_curve(tmp_path: Path) -> None:
+    run = made(tmp_path, range(10, 60, 10), 1.0)
+    for step in (35, 40):  # from a checkpoint of step 30 on, to an earlier end
+        RunWriter(run).record({"step": step, "loss/D": 5.0})
+    assert values(curve(run)) == [(10, 1), (20, 1), (30, 1), (35, 5), (40, 5)]
+    child = made(tmp_path, range(50, 80, 10), 2.0, (run, 40))
+    RunWriter(child).record({"step": 60, "loss/D": 7.0})
+    assert values(curve(child)) == [(10, 1), (20, 1), (30, 1), (35, 5), (40, 5), (50, 2), (60, 7)]
+    early = made(tmp_path, range(0), 1.0, (run, 37))
+    assert values(inherited(early)) == [(10, 1), (20, 1), (30, 1), (35, 5)]
+
+
 def test_of_a_step_made_twice_the_last_point_counts(tmp_path: Path) -> None:
     run = made(tmp_path, range(10, 40, 10), 1.0)
-    RunWriter(run).record({"step": 20, "loss/D": 5.0})
+    for step, value in ((20, 5.0), (30, 1.0)):
+        RunWriter(run).record({"step": step, "loss/D": value})
     with run.metrics.open("ab") as stream:
         stream.write(b'{"loss/D": 1}\n{"step": "x"}\n')
     assert values(curve(run)) == [(10, 1.0), (20, 5.0), (30, 1.0)]

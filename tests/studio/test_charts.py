@@ -47,10 +47,21 @@ def test_what_is_no_number_is_a_gap_and_valid_json() -> None:
     json.dumps(drawn, allow_nan=False)
 
 
+def test_what_a_run_lost_when_it_went_back_to_a_checkpoint_is_not_drawn() -> None:
+    columns = filled(5, lambda s: {"loss/D": 1.0, "loss/G": 2.0})
+    columns.add([{"step": 5, "quality/frechet": 8.0}])
+    columns.add([{"step": 3, "loss/D": 9.0, "loss/G": 9.0}])
+    drawn = columns.charts()
+    assert [curve["x"] for curve in drawn[0]["curves"]] == [[0, 1, 2, 3]] * 2
+    assert drawn[0]["curves"][0]["y"] == [1, 1, 1, 9] and drawn[1]["curves"][0]["x"] == [5]
+    columns.add([{"step": 0, "loss/D": 4.0, "loss/G": 4.0}])
+    assert [curve["y"] for curve in columns.charts()[0]["curves"]] == [[4], [4]]
+
+
 def test_of_steps_made_again_after_a_checkpoint_the_last_value_is_drawn() -> None:
     columns = filled(5)
     columns.add([{"step": 3, "loss/D": 9.0}])
-    assert columns.charts()[0]["curves"] == [{"name": "D", "x": [0, 1, 2, 3, 4], "y": [1, 1, 1, 9, 1]}]
+    assert columns.charts()[0]["curves"] == [{"name": "D", "x": [0, 1, 2, 3], "y": [1, 1, 1, 9]}]
     columns.add([{"step": 3.5, "loss/D": 7.0}, {"step": 4, "loss/D": None}, {"step": 5, "loss/D": 2.0}])
     (curve,) = columns.charts()[0]["curves"]
     assert curve == {"name": "D", "x": [0, 1, 2, 3, 3.5, 4, 5], "y": [1, 1, 1, 9, 7, None, 2]}
