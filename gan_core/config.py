@@ -61,7 +61,7 @@ class TrainConfig:
 
     network: str = knob("dcgan-s2d", "The pair of networks that play against each other.",
                         group="Networks", table="networks")  # fmt: skip
-    latent: int = knob(64, "How many numbers the generator draws a picture from.",
+    latent: int = knob(64, "Numbers of noise behind each picture; codes come on top.",
                        group="Networks", low=2, high=1024, scale="log")  # fmt: skip
     g_width: int = knob(32, "Width of the generator: wider draws finer detail and trains slower.",
                         group="Networks", low=4, high=512, scale="log")  # fmt: skip
