@@ -148,7 +148,7 @@ MUTANTS = (
     Mutant("resume: torch's random numbers forgotten", "training/snapshot.py", 'torch.set_rng_state(tensors["torch"])', "pass", "test_branch.py"),
     Mutant("resume: moments in another memory layout", "training/snapshot.py", "            _lay_out(optimizer)\n", "", "test_resume.py"),
     Mutant("resume: the optimisers forgotten", "training/snapshot.py", "optimizer.load_state_dict(saved)", "pass", "test_training.py"),
-    Mutant("resume: second tries used up are forgotten", "training/loop.py", "    rewrite_settings(writer.run, config)  #", "    #", "test_branch.py"),
+    Mutant("resume: second tries used up are forgotten", "training/loop.py", "    rewrite_settings(writer.run, config)  #", "    pass  #", "test_branch.py"),
     Mutant("resume: a new budget drops the parent", "runs/branch.py", "read_config(run) | {", "{\"schema\": 1, \"preset\": \"\"} | {", "test_branch.py"),
     Mutant("branch: machine flags ignored", "training/machine.py", "machine = saved.fixed(config)", "machine = saved", "test_branch.py"),
     Mutant("resume elsewhere: the other device's random numbers", "training/snapshot.py", 'if counters["machine"].device == state.machine.device:', "if True:", "test_elsewhere.py"),
@@ -206,12 +206,15 @@ def fell(mutant: Mutant, place: Path) -> str:
 
     Raises:
         ValueError: the words are not there, so there is nothing to break.
+        SyntaxError: what is left is no Python.
     """
     path = place / "gan_core" / mutant.file
     sound = path.read_text("utf-8")
     if mutant.old not in sound:
         raise ValueError(f"{mutant.what}: {mutant.file} has no {mutant.old!r}")
-    path.write_text(sound.replace(mutant.old, mutant.new, 1), "utf-8")
+    broken = sound.replace(mutant.old, mutant.new, 1)
+    compile(broken, mutant.file, "exec")  # a file that cannot be read would make any test fall
+    path.write_text(broken, "utf-8")
     try:
         return first_failure(mutant.tests.split(), place)
     finally:
