@@ -12,7 +12,7 @@ from gan_core.data import DATASETS
 from gan_core.errors import ConfigError, Problem
 from gan_core.knobs import unknown_names
 from gan_core.latent import NOISES
-from gan_core.losses import LOSSES, MISTAKES
+from gan_core.losses import GAMES
 from gan_core.networks import INITIALISATIONS, NETWORKS
 from gan_core.optimisers import OPTIMISERS
 from gan_core.penalties import PENALTIES
@@ -29,7 +29,7 @@ SINGULAR = {
 
 def tables() -> dict[str, Mapping[str, Any]]:
     """Every table by the name that a `Knob.table` uses."""
-    return {"datasets": DATASETS, "networks": NETWORKS, "losses": LOSSES | MISTAKES, "presets": PRESETS,
+    return {"datasets": DATASETS, "networks": NETWORKS, "losses": GAMES, "presets": PRESETS,
             "penalties": PENALTIES, "augments": AUGMENTS, "real_augments": REAL_AUGMENTS,
             "optimisers": OPTIMISERS, "noises": NOISES, "initialisations": INITIALISATIONS}  # fmt: skip
 

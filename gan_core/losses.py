@@ -7,7 +7,8 @@ some games compare them. Each returns one number, the mean over the batch, to be
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import ChainMap
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -215,3 +216,6 @@ MISTAKES: dict[str, GanLoss] = {  # printed in articles and copied from them; ea
         log_odds=True,
     ),
 }
+
+# all that `loss` may be, LOSSES first; a row added later is in it
+GAMES: Mapping[str, GanLoss] = ChainMap(MISTAKES, LOSSES)

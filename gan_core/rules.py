@@ -11,7 +11,7 @@ from typing import Any
 
 from gan_core.config import TrainConfig, knobs
 from gan_core.data import DATASETS
-from gan_core.losses import CROSS_ENTROPY, LOSSES, MISTAKES
+from gan_core.losses import CROSS_ENTROPY, GAMES
 from gan_core.networks import NETWORKS
 from gan_core.networks.base import GROUP
 from gan_core.penalties import PENALTIES, in_force
@@ -174,7 +174,7 @@ RULES: tuple[Rule, ...] = (
         "There is nothing to make more or less of; choose an augmentation or leave ada_target at 0.",
     ),
     Rule(
-        lambda c: c.ada_target > 0 and (LOSSES | MISTAKES)[c.loss].decides_at != 0, "ada_target",
+        lambda c: c.ada_target > 0 and GAMES[c.loss].decides_at != 0, "ada_target",
         "Adaptive augmentation asks how often D's logits for real pictures are above 0, which means nothing "
         "in this game: choose non-saturating, minimax or hinge, or leave ada_target at 0.",
         refused=True,

@@ -18,7 +18,7 @@ from gan_core.catalog import check_name
 from gan_core.data import DATASETS, available, load
 from gan_core.errors import GanError
 from gan_core.images import to_grid, webp
-from studio.words import language, sentence
+from studio.words import language, pick_or, sentence
 
 SHOWN = 64
 POINTS = 2000  # in a scatter plot
@@ -43,19 +43,23 @@ class Looks:
         """The two plain addresses at the head of this file."""
         return [Route("/studio/data", self._data), Route("/studio/look", self._look)]
 
-    def facts(self, name: str) -> dict[str, Any]:
-        """What the data set is. Raises `ConfigError` for an unknown name, `DataError` for damaged files."""
+    def facts(self, name: str, tongue: str = "en") -> dict[str, Any]:
+        """What the data set is, in `tongue` ("en" or "zh").
+
+        Raises:
+            ConfigError, DataError: for an unknown name, for damaged files.
+        """
         source = DATASETS[check_name("datasets", name)]
         here = available(name, self._root)
         return {
             "name": name,
             "here": here,
             "count": self._open(name)[0] if here else None,
-            "title": source.title,
+            "title": pick_or(f"dataset.{name}", source.title, tongue),
             "summary": source.summary,
             "size": source.native_size,
             "classes": list(source.classes),
-            "licence": source.licence,
+            "licence": pick_or(f"licence.{source.licence}", source.licence, tongue),
             "origin": source.origin,
         }
 
@@ -74,7 +78,7 @@ class Looks:
 
     def _data(self, request: Request) -> Response:
         try:
-            return JSONResponse(self.facts(request.query_params.get("name", "")))
+            return JSONResponse(self.facts(request.query_params.get("name", ""), language(request)))
         except GanError as error:
             return JSONResponse({"error": sentence(str(error), language(request))}, 404)
 

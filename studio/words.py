@@ -77,6 +77,16 @@ def pick(key: str, language: str = "en", **values: object) -> str:
     return _row(key)[language == "zh"].format(**values)
 
 
+def t_or(key: str, otherwise: str) -> I18nData | str:
+    """`t`, or `otherwise` where the table has no such row: a new class or data set may have no words yet."""
+    return t(key) if key in TABLE else otherwise
+
+
+def pick_or(key: str, otherwise: str, tongue: str) -> str:
+    """`pick`, or `otherwise` where the table has no such row."""
+    return pick(key, tongue) if key in TABLE else otherwise
+
+
 def sentence(text: str, tongue: str) -> str:
     """The English sentences of a `GanError` or a status in `tongue`; what no template knows stays as it is.
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from gan_core.augment import AUGMENTS, InstanceNoise, unchanged
 from gan_core.config import TrainConfig
-from gan_core.losses import LOSSES, MISTAKES, GanLoss, flipped, smoothed
+from gan_core.losses import GAMES, GanLoss, flipped, smoothed
 from gan_core.penalties import PENALTIES, in_force
 from gan_core.penalties import none as no_penalty
 from gan_core.training.moving import Adaptive, Balance, Moving
@@ -79,7 +79,7 @@ def objective_of(config: TrainConfig) -> tuple[Objective, Moving]:
 
 def game_of(config: TrainConfig) -> GanLoss:
     """The row of `LOSSES` with smoothed and flipped targets where they are asked for."""
-    game = (LOSSES | MISTAKES)[config.loss]
+    game = GAMES[config.loss]
     if config.real_target < 1:
         game = smoothed(game, config.real_target)
     if config.flips:

@@ -12,11 +12,11 @@ from typing import Any
 import gradio as gr
 from starlette.routing import Route
 
-from studio import pictures, words
+from studio import pictures
 from studio.handlers import guarded
 from studio.models import DIRECTIONS, Model, Shelf
 from studio.services import Services
-from studio.words import span, t
+from studio.words import span, t, t_or
 
 EACH = "each"  # the class choice that leaves every sample its own
 
@@ -43,7 +43,7 @@ def class_choices(model: Model | None) -> list[tuple[Any, str]]:
     """(name, label) of each class, after "one of each"; empty for a model without classes."""
     if model is None or not model.classes:
         return []
-    names = [t(f"class.{name}") if f"class.{name}" in words.TABLE else name for name in model.classes]
+    names = [t_or(f"class.{name}", name) for name in model.classes]
     return [(t("explore.class.each"), EACH), *((name, str(i)) for i, name in enumerate(names))]
 
 

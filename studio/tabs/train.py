@@ -13,7 +13,6 @@ from typing import Any
 
 import gradio as gr
 from gradio.components import Component
-from gradio.i18n import I18nData
 from starlette.routing import Route
 
 from gan_core.catalog import check_name
@@ -28,7 +27,7 @@ from studio.handlers import guarded
 from studio.look import Looks, first_choice
 from studio.own_run import controls, pause_or_continue, plan, start
 from studio.services import Services
-from studio.words import TABLE, language, pick, sentence, t
+from studio.words import language, pick, pick_or, sentence, t, t_or
 
 BUDGETS = (10, 30, 60, 120, 300)  # seconds; another number in a field of its own
 CUSTOM = 0
@@ -97,7 +96,7 @@ def build(services: Services) -> Handles:
 
 def _lay_out(config: TrainConfig, preset: str, root: str) -> dict[str, Any]:
     parts: dict[str, Any] = {}
-    titles = [(source.title, name) for name, source in DATASETS.items()]
+    titles = [(t_or(f"dataset.{name}", source.title), name) for name, source in DATASETS.items()]
     parts["dataset"] = gr.Dropdown(
         titles, value=config.dataset, label=t("train.dataset"), filterable=False, elem_id="train-dataset"
     )
@@ -105,7 +104,7 @@ def _lay_out(config: TrainConfig, preset: str, root: str) -> dict[str, Any]:
     missing = not available(config.dataset, root)
     parts["download"] = gr.Button(t("train.download"), visible=missing, elem_id="train-download")
     parts["preset"] = gr.Dropdown(
-        [(_word(f"preset.{name}", name), name) for name in PRESETS],
+        [(t_or(f"preset.{name}", name), name) for name in PRESETS],
         value=preset, label=t("train.preset"), filterable=False, elem_id="train-preset",
     )  # fmt: skip
     budget, seconds = _budget(config)
@@ -114,8 +113,9 @@ def _lay_out(config: TrainConfig, preset: str, root: str) -> dict[str, Any]:
         value=budget, label=t("train.budget"), elem_id="train-budget",
     )  # fmt: skip
     parts["seconds"] = gr.Number(
-        seconds, label=t("train.seconds"), visible=budget == CUSTOM, elem_id="train-seconds"
-    )
+        seconds, label=t("train.seconds"), placeholder=t("train.seconds.none"), visible=budget == CUSTOM,
+        elem_id="train-seconds",
+    )  # fmt: skip
     parts["hint"] = _plain("", "train-hint")
     with gr.Row(elem_id="train-buttons"):
         parts["start"] = gr.Button(t("train.start"), variant="primary", elem_id="train-start", min_width=110)
@@ -145,41 +145,28 @@ def _wire_form(services: Services, w: Widgets, speeds: Speeds) -> None:
     chosen = {w.dataset, w.preset, w.budget, w.seconds}
     everything = {*chosen, *w.form.fields.values()}
 
-    def pick_dataset(values: dict[Component, Any]) -> dict[Component, Any]:
+    def pick_dataset(values: dict[Component, Any], request: gr.Request) -> dict[Component, Any]:
         dataset = check_name("datasets", values[w.dataset])
-        return fill(dataset, forms.preset_for(dataset, values[w.preset]))
+        return fill(dataset, forms.preset_for(dataset, values[w.preset]), language(request))
 
-    def pick_preset(values: dict[Component, Any]) -> dict[Component, Any]:
-        return fill(forms.dataset_for(values[w.preset], values[w.dataset], root), values[w.preset])
+    def pick_preset(values: dict[Component, Any], request: gr.Request) -> dict[Component, Any]:
+        dataset = forms.dataset_for(values[w.preset], values[w.dataset], root)
+        return fill(dataset, values[w.preset], language(request))
 
-    def fill(dataset: str, preset: str) -> dict[Component, Any]:
+    def fill(dataset: str, preset: str, tongue: str) -> dict[Component, Any]:
         config = settings(preset, {"dataset": dataset})
         budget, seconds = _budget(config)
         return w.form.show(config) | {
             w.dataset: dataset, w.preset: preset, w.look: _look(dataset, root), w.budget: budget,
             w.seconds: gr.update(value=seconds, visible=budget == CUSTOM),
             w.download: gr.update(visible=not available(dataset, root)),
+            w.hint: _hint(preset, "", tongue),  # `describe` may still be timing what was chosen before
         }  # fmt: skip
 
     def describe(values: dict[Component, Any], request: gr.Request) -> Iterator[dict[Component, Any]]:
-        tongue = language(request)
-        preset = values[w.preset]
-        try:
-            config = plan(services, preset, entered(w, values))
-        except ConfigError as error:
-            problem = escape(sentence(str(error), tongue))
-            yield {w.hint: f'<p class="train-problem" role="alert">{problem}</p>'}
-            return
-        shown = w.form.fit(config) | _difference(w, preset, config, tongue)
-        shown[w.command] = forms.command_line(preset, config)
-        speed = speeds.known(config)
-        if speed is None and not services.jobs.queue():
-            yield shown | {w.hint: _hint(preset, pick("train.expect.timing", tongue), tongue)}
-            speed = speeds.measure(config)
-        outlook = _hint(preset, expectation(config, speed, tongue, preset), tongue)
-        yield shown | {w.hint: outlook + _cautions(config, tongue)}
+        yield from _describe(services, w, speeds, values, language(request))
 
-    outputs = {*chosen, w.look, w.download, *w.form.fields.values()}
+    outputs = {*chosen, w.look, w.download, w.hint, *w.form.fields.values()}
     w.dataset.input(guarded(pick_dataset), {w.dataset, w.preset}, outputs, queue=False, **PRIVATE)
     w.restore.click(guarded(pick_preset), {w.dataset, w.preset}, outputs, queue=False, **PRIVATE)
     w.preset.input(guarded(pick_preset), {w.dataset, w.preset}, outputs, queue=False, **PRIVATE)
@@ -190,6 +177,27 @@ def _wire_form(services: Services, w: Widgets, speeds: Speeds) -> None:
         [w.hint, w.command, w.changed, w.restore, *w.form.dependents.values()],
         trigger_mode="always_last", concurrency_limit=16, **PRIVATE,
     )  # fmt: skip
+
+
+def _describe(
+    services: Services, w: Widgets, speeds: Speeds, values: dict[Component, Any], tongue: str
+) -> Iterator[dict[Component, Any]]:
+    """What the settings in the form come to: first what is known at once, then how far they get."""
+    preset = values[w.preset]
+    try:
+        config = plan(services, preset, entered(w, values))
+    except ConfigError as error:
+        problem = escape(sentence(str(error), tongue))
+        yield {w.hint: f'<p class="train-problem" role="alert">{problem}</p>'}
+        return
+    shown = w.form.fit(config) | _difference(w, preset, config, tongue)
+    shown[w.command] = forms.command_line(preset, config)
+    speed = speeds.known(config)
+    if speed is None and not services.jobs.queue():
+        yield shown | {w.hint: _hint(preset, pick("train.expect.timing", tongue), tongue)}
+        speed = speeds.measure(config)
+    outlook = _hint(preset, expectation(config, speed, tongue, preset), tongue)
+    yield shown | {w.hint: outlook + _cautions(config, tongue)}
 
 
 def _wire_download(w: Widgets, root: str) -> None:
@@ -277,14 +285,9 @@ def _difference(w: Widgets, preset: str, config: TrainConfig, tongue: str) -> di
 
 
 def _hint(preset: str, outlook: str, tongue: str) -> str:
-    key = f"preset.{preset}.summary"
-    summary = pick(key, tongue) if key in TABLE else PRESETS[preset].summary
+    summary = pick_or(f"preset.{preset}.summary", PRESETS[preset].summary, tongue)
     return f"<p>{escape(summary)} {escape(outlook)}</p>"
 
 
 def _cautions(config: TrainConfig, tongue: str) -> str:
     return "".join(f'<p class="train-caution">{escape(sentence(s, tongue))}</p>' for s in warnings(config))
-
-
-def _word(key: str, otherwise: str) -> I18nData | str:
-    return t(key) if key in TABLE else otherwise

@@ -20,7 +20,7 @@ from gan_core.runs.reader import ACTIVE, Status, list_runs
 from studio.handlers import guarded
 from studio.live import Live
 from studio.services import Services
-from studio.words import TABLE, language, pick, t
+from studio.words import TABLE, language, pick, pick_or, t
 
 OFFERED = 200  # newest runs in the list
 
@@ -43,7 +43,7 @@ def label(status: Status, tongue: str, now: float) -> str:
     return pick(
         "watch.label",
         tongue,
-        dataset=DATASETS[status.dataset].title if status.dataset in DATASETS else status.id,
+        dataset=_dataset(status, tongue),
         preset=_preset(status.preset, tongue),
         budget=_budget(status.budget, tongue),
         state=pick(f"watch.state.{status.state}", tongue),
@@ -100,6 +100,11 @@ def build(services: Services) -> Handles:
 
 def _plain(html: str, elem_id: str) -> gr.HTML:
     return gr.HTML(html, elem_id=elem_id, apply_default_css=False)
+
+
+def _dataset(status: Status, tongue: str) -> str:
+    source = DATASETS.get(status.dataset)
+    return pick_or(f"dataset.{status.dataset}", source.title, tongue) if source else status.id
 
 
 def _preset(name: str, tongue: str) -> str:

@@ -1,8 +1,7 @@
 // Explore: asks the server for pictures as the visitor moves, and draws them.
 import { EACH, STEPS, address, state, wholeSeed, write, writeSoon } from "./explore-state.js";
-import { language, word } from "./language.js";
+import { language, word, wordOr } from "./language.js";
 import { newest, onTab, settled, whenPresent } from "./main.js";
-import TABLE from "./words.js";
 
 const LOOK = 2000; // milliseconds between looks at a model in training
 
@@ -108,7 +107,7 @@ function mark() {
 function className(i) {
   if (!model?.classes.length) return "";
   const name = model.classes[state.label === EACH ? i % model.classes.length : Number(state.label)];
-  return `class.${name}` in TABLE ? word(`class.${name}`) : name;
+  return wordOr(`class.${name}`, name);
 }
 
 function caption() {

@@ -11,6 +11,9 @@ export function word(key, values = {}) {
   return text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? values[name] : whole));
 }
 
+/** The words of `key`, or `text` where the table has none: a new class or data set may have no row yet. */
+export const wordOr = (key, text) => (key in TABLE ? word(key) : text);
+
 /** Put the reader's words into every [data-word] at or under `root` (words.span writes them). */
 export function translate(root) {
   const found = root.matches?.("[data-word]") ? [root] : [];

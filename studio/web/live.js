@@ -9,8 +9,7 @@
 
 import { Board } from "./chart.js";
 import { number } from "./chart-math.js";
-import { word } from "./language.js";
-import TABLE from "./words.js";
+import { word, wordOr } from "./language.js";
 
 const BASE = new URL("../", import.meta.url); // .../studio/
 const BACK_OFF = 12_000;
@@ -275,7 +274,7 @@ class LiveCharts extends LiveElement {
 
   reset() {
     this.replaceChildren();
-    this.board = new Board(this, (key, otherwise) => (key in TABLE ? word(key) : otherwise));
+    this.board = new Board(this, wordOr);
     put(this, "p", { class: "live-none" }, word("live.no_curves"));
   }
 

@@ -1,7 +1,7 @@
 // What ties the Train and Watch tabs to the live elements: whose run is shown where, and what the data look like.
 
 import { feed } from "./live.js";
-import { language, word } from "./language.js";
+import { language, word, wordOr } from "./language.js";
 import { asked, onTab, openTab, remember, shownTab, whenPresent } from "./main.js";
 
 const BASE = new URL("../", import.meta.url); // .../studio/
@@ -104,7 +104,8 @@ class DataLook extends HTMLElement {
 }
 
 function facts(about) {
-  const names = about.classes.join(language === "zh" ? "、" : ", ");
+  const classes = about.classes.map((name) => wordOr(`class.${name}`, name));
+  const names = classes.join(language === "zh" ? "、" : ", ");
   const values = { ...about, count: about.count.toLocaleString(), classes: about.classes.length, names };
   if (about.size === 1) return word("train.facts.points", values);
   return word(about.classes.length ? "train.facts" : "train.facts.plain", values);

@@ -34,3 +34,12 @@ def test_the_look_at_points_is_a_plot():
 def test_the_data_set_and_the_preset_choose_each_other():
     assert preset_for("ring", "digits") == "ring" and preset_for("mnist", "ring") == "digits"
     assert dataset_for("grid", "mnist", "") == "grid"
+
+
+def test_a_visitor_reads_what_a_data_set_is_in_their_language(tmp_path):
+    english, chinese = (Looks(str(tmp_path)).facts("ring", tongue) for tongue in ("en", "zh"))
+    assert (english["title"], chinese["title"]) == ("Ring of eight", "八点环")
+    assert (english["licence"], chinese["licence"]) == (
+        "made by this program; no restrictions",
+        "由本程序生成，无限制",
+    )
