@@ -57,10 +57,12 @@ def quality(seeds: int | None, data_root: str, say: Callable[[str], None], only:
 
 
 def against_reference(data_root: str, say: Callable[[str], None]) -> list[Row]:
-    """How long the tutorial DCGAN takes for what ours draws after three seconds."""
-    case = Case("", "digits", {"seconds": 3}, {})
-    ours, _ = run_once(case, 0, data_root)
-    say(f"ours after 3 s: {_listed(ours)}")
+    """How long the tutorial DCGAN, which is told no labels, takes for what ours draws after three seconds."""
+    ours: dict[str, float] = {}
+    for preset, known in (("digits", "with labels"), ("unlabelled", "without")):
+        result, _ = run_once(Case("", preset, {"seconds": 3}, {}), 0, data_root)
+        say(f"ours {known} after 3 s: {_listed(result)}")
+        ours[known] = result["frechet"]
     theirs: dict[float, float] = {}
     for seconds, seen, pictures in reference.train(Path(data_root), (30.0, 300.0)):
         theirs[round(seconds)] = score(pictures, None, "mnist", data_root)["frechet"]
@@ -69,11 +71,14 @@ def against_reference(data_root: str, say: Callable[[str], None]) -> list[Row]:
         )
     best = min(theirs.values())
     listed = ", ".join(f"{value:.3g} after {seconds} s" for seconds, value in theirs.items())
-    ratio = ">= 100" if best > ours["frechet"] else "below 100"
-    result = f"ours {ours['frechet']:.3g} after 3 s, the tutorial's {listed}: time ratio {ratio}"
+    mine = ", ".join(
+        f"{value:.3g} {known} (time ratio {'>=' if best > value else 'below'} 100)"
+        for known, value in ours.items()
+    )
     return [
-        Row("Fréchet distance on MNIST against the tutorial DCGAN", "ours in 3 s < theirs in 300 s", result)
-    ]
+        Row("Fréchet distance on MNIST against the tutorial DCGAN, which knows no labels",
+            "ours in 3 s < theirs in 300 s", f"ours after 3 s {mine}; the tutorial's {listed}")
+    ]  # fmt: skip
 
 
 def _row(case: Case, name: str, scores: Sequence[Scores], steps: Sequence[int]) -> Row:

@@ -26,6 +26,7 @@ from gan_core.losses import LOSSES
 from gan_core.networks import NETWORKS
 from gan_core.runs import RunWriter, create_run
 from gan_core.training import loop, train
+from gan_core.training.referee import Referee
 from gan_core.training.session import Session, chosen, model_config, open_session
 from gan_core.training.timetable import Every
 
@@ -41,7 +42,7 @@ class Pace:
     rounds: int = 7
     seconds: float = 0.4
     steps: int = 2
-    run: float = 45.0
+    run: float = 135.0  # two scores, one a minute
 
 
 def speeds(say: Say, only: str = "", pace: Pace = Pace()) -> list[Row]:
@@ -174,19 +175,20 @@ def _several(step: Callable[[], object], count: int) -> Callable[[], object]:
 
 
 def beside(say: Say, pace: Pace) -> list[Row]:
-    """The share of a run's time that goes into pictures, curves and exports, and into checkpoints."""
+    """The share of a run's time that goes into pictures, curves, exports and scores, and into checkpoints."""
     shown, saved = Timer(), Timer()
     config = from_mapping({"dataset": "glyphs", "seconds": pace.run})
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         for timer, place, names in ((shown, loop, ("_record",)), (saved, Session, ("save",)),
-                                    (shown, Session, ("paint", "export", "report"))):  # fmt: skip
+                                    (shown, Session, ("paint", "export", "report")),
+                                    (shown, Referee, ("measure",))):  # fmt: skip
             for name in names:
                 stack.enter_context(patch.object(place, name, timer.around(getattr(place, name))))
         for record in train(config, create_run(Path(folder), config)):
             until = shown.seconds, saved.seconds, record.seconds  # what closes the run is not its training
     show, save, total = until
-    say(f"of {total:.0f} s: {show:.2f} s for pictures, curves and exports, {save:.2f} s for checkpoints")
+    say(f"of {total:.0f} s: pictures, curves, exports and scores {show:.2f} s, checkpoints {save:.2f} s")
     return [
-        Row(f"Pictures, curves, exports of a run of {total:.0f} s", "<= 5 %", f"{show / total:.1%}"),
+        Row(f"Pictures, curves, exports, scores of a run of {total:.0f} s", "<= 5 %", f"{show / total:.1%}"),
         Row(f"Checkpoints of a run of {total:.0f} s", "<= 1 %", f"{save / total:.2%}"),
     ]

@@ -70,7 +70,7 @@ PRESETS: dict[str, Preset] = {
     "sturdy": Preset(
         "Fashion for hours: made to hold its quality; no decay of the step sizes, so it can always go on.",
         {"dataset": "fashion-mnist", "d_norm": "spectral", "loss": "hinge", "lr_g": 5e-4, "lr_d": 1e-3,
-         "schedule": "constant", "ema_images": 100_000, "seconds": 7200.0},
+         "schedule": "constant", "class_weight": 0.0, "ema_images": 300_000, "seconds": 7200.0},
     ),
     "few-pictures": Preset(
         "For a hundred to five thousand pictures: changed a little at each look, so they are harder to "
