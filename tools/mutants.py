@@ -203,6 +203,8 @@ MUTANTS = (
     Mutant("Fréchet: without the mixed term", "metrics/frechet.py", "- 2 * cross", "- 0 * cross", "test_metrics_formulas.py"),
     Mutant("rules: a lone pack under batch norm is let through", "rules.py", 'packs["batch"] < packs["least"]', 'packs["batch"] < packs["pack"]', TOGETHER),
     Mutant("branch: other first weights are let through", "runs/branch.py", "for name in FIRST_WEIGHTS if name in changed", "for name in () if name in changed", "test_branch.py"),
+    Mutant("directions: the norm of convnet-28 left out", "networks/articles.py", "weight * scale.repeat(49)[:, None]", "weight", "test_networks.py"),
+    Mutant("directions: a scale a place, not a feature map", "networks/dcgan.py", "weight * scale.repeat(16)[:, None]", "weight * scale.repeat_interleave(16)[:, None]", "test_networks.py"),
     Mutant("R3: groups that do not divide the width", "networks/residual.py", "groups=_groups(wide)", "groups=max(1, wide // 16)", "test_networks.py"),
     Mutant("class KL the other way round", "metrics/coverage.py", "p, q = p / p.sum(), q / q.sum()", "q, p = p / p.sum(), q / q.sum()", "test_metrics_formulas.py"),
     Mutant("judge: 28 pixels enlarged, not bordered", "metrics/judge.py", "torch.from_numpy(bordered(images, SIDE)", "torch.from_numpy((images)", "test_metrics_judge.py"),
