@@ -149,7 +149,8 @@ GREY = dataclasses.replace(MODEL, network="dcgan-s2d", size=16, channels=1)
     (dataclasses.replace(GREY, channels=3), "colour pictures", "mnist", "grey pictures"),
     (dataclasses.replace(GREY, channels=2), "pictures of 2 channels", "ring", "points"),
     (MODEL, "points", "mnist", "grey pictures"),
-], ids=["grey-as-points", "grey-as-colour", "colour-as-grey", "two-channels-as-points", "points-as-grey"])  # fmt: skip
+], ids=["grey-as-points", "grey-as-colour", "colour-as-grey", "two-channels-as-points", "points-as-grey"],
+)  # fmt: skip
 def test_what_is_of_another_kind_is_not_scored(model, drawn, dataset, held):
     """Grey pixels taken two by two as places in the plane would give figures that mean nothing."""
     sampler = Sampler(build_pair(model, 1)[0], model, {})
