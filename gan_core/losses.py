@@ -7,6 +7,7 @@ some games compare them. Each returns one number, the mean over the batch, to be
 
 from __future__ import annotations
 
+import math
 from collections import ChainMap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -18,11 +19,16 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class GanLoss:
-    """One game: what D minimises, what G minimises, and both values when G draws perfectly."""
+    """One game: what D minimises, what G minimises, and both values when G draws perfectly.
+
+    `at_rest` is (D loss, G loss) once nobody can tell real from fake and D gives its best answer, one logit
+    for all. G's is None where several logits are as good and G's loss differs among them; all of it is None
+    where no logit is best, as D gains by ever farther ones.
+    """
 
     d: Callable[[Tensor, Tensor], Tensor]
     g: Callable[[Tensor, Tensor], Tensor]
-    at_rest: tuple[float, float]  # (D loss, G loss) once nobody can tell real from fake
+    at_rest: tuple[float, float | None] | None
     paper: str
     summary: str
     g_compares: bool = False  # G's side looks at the real logits too
@@ -84,17 +90,25 @@ def smoothed(game: GanLoss, target: float) -> GanLoss:
     """The same game with D aiming at `target` instead of 1 for real pictures; fakes keep their 0.
 
     For the cross-entropy games, where softplus(a) - softplus(-a) = a. Source: Salimans et al. 2016, arXiv
-    1606.03498, section 3.4; smoothing the other side too would reward present mistakes.
+    1606.03498, section 3.4; smoothing the other side too would reward present mistakes. Where nobody can tell
+    real from fake, 2 softplus(a) - target a is least at sigmoid(a) = target / 2.
     """
 
     def d(real: Tensor, fake: Tensor) -> Tensor:
         return game.d(real, fake) + (1 - target) * real.mean()
 
-    return replace(game, d=d)
+    rest = None
+    if game.at_rest is not None:
+        logit = torch.tensor([math.log(target / (2 - target))])
+        rest = d(logit, logit).item(), game.g(logit, logit).item()
+    return replace(game, d=d, at_rest=rest)
 
 
 def flipped(game: GanLoss, share: float) -> GanLoss:
-    """The same game with a `share` of pairs handed to D the wrong way round, drawn anew at each step."""
+    """The same game with a `share` of pairs handed to D the wrong way round, drawn anew at each step.
+
+    It rests where it did: once nobody can tell real from fake, an exchange of the two changes nothing.
+    """
 
     def d(real: Tensor, fake: Tensor) -> Tensor:
         wrong = torch.rand_like(real) < share
@@ -131,14 +145,14 @@ LOSSES: dict[str, GanLoss] = {
     "hinge": GanLoss(
         d=hinge_d,
         g=critic_g,
-        at_rest=(2.0, 0.0),
+        at_rest=(2.0, None),  # any logit from -1 to 1 is as good for D
         paper="Lim and Ye 2017, arXiv 1705.02894; Miyato et al. 2018, arXiv 1802.05957, eq. 16 and 17",
         summary="D looks only at what it is not yet sure of; goes well with spectral normalisation.",
     ),
     "wasserstein": GanLoss(
         d=wasserstein_d,
         g=critic_g,
-        at_rest=(0.0, 0.0),
+        at_rest=(0.0, None),  # any logit at all
         paper="Arjovsky et al. 2017, arXiv 1701.07875, eq. 2",
         summary="D's score is a distance between real and fake, as long as its slope is held in check.",
         decides_at=None,
@@ -194,7 +208,7 @@ MISTAKES: dict[str, GanLoss] = {  # printed in articles and copied from them; ea
     "mistake-double-sigmoid": GanLoss(
         d=twice_squashed_d,
         g=twice_squashed_g,
-        at_rest=(1.4482, 0.4741),  # both logits 0: softplus(-1/2) + softplus(1/2), softplus(-1/2)
+        at_rest=None,  # D's loss falls towards 2 ln 2, and is there at no logit
         paper="-",
         summary="A mistake: a sigmoid before a loss that has its own.",
         log_odds=True,
@@ -202,7 +216,7 @@ MISTAKES: dict[str, GanLoss] = {  # printed in articles and copied from them; ea
     "mistake-wrong-sign": GanLoss(
         d=wrong_sign_d,
         g=non_saturating_g,
-        at_rest=(0.0, 0.6931),
+        at_rest=None,  # D's loss is -logit / 2: there is no end to it
         paper="-",
         summary="A mistake: the two halves of the discriminator's loss are subtracted.",
         log_odds=True,
@@ -219,3 +233,15 @@ MISTAKES: dict[str, GanLoss] = {  # printed in articles and copied from them; ea
 
 # all that `loss` may be, LOSSES first; a row added later is in it
 GAMES: Mapping[str, GanLoss] = ChainMap(MISTAKES, LOSSES)
+
+
+def game_of(name: str, real_target: float = 1.0, flips: float = 0.0) -> GanLoss:
+    """The row of `GAMES` with smoothed and flipped targets where they are asked for.
+
+    Raises:
+        KeyError: there is no such row.
+    """
+    game = GAMES[name]
+    if real_target < 1:
+        game = smoothed(game, real_target)
+    return flipped(game, flips) if flips else game

@@ -8,7 +8,7 @@ import torch
 from gan_core import metrics
 from gan_core.codes import guessed, matched_accuracy
 from gan_core.data import DATASETS, load
-from gan_core.errors import RunError
+from gan_core.errors import RunError, WeightsError
 from gan_core.images import to_unit
 from gan_core.runs import RunPaths, read_settings
 from gan_core.runs.reader import best_steps, checkpoint_steps
@@ -30,10 +30,17 @@ def score_generator(
     Points and the classes of Stacked MNIST are not judged but counted, see `metrics.modes` and `stacked`.
 
     Raises:
-        WeightsError: no judge for the data set. DataError: its files are not there.
+        WeightsError: no judge for the data set, or one of another kind. DataError: its files are not there.
     """
     dataset = dataset or str(sampler.info.get("dataset", ""))
     source = DATASETS.get(dataset)
+    if source:
+        drawn = _kind(sampler.model.channels, sampler.model.size == 1)
+        held = _kind(source.channels, source.mixture is not None)
+        if drawn != held:
+            raise WeightsError(
+                f"This generator draws {drawn} and cannot be scored by {dataset}, which holds {held}."
+            )
     if source and source.mixture:
         return metrics.score_points(sampler.numbers(sampler.latents(count, seed)), source.mixture)
     if dataset == "stacked-mnist":
@@ -41,6 +48,12 @@ def score_generator(
     labels = metrics.real_labels(dataset, count, root) if sampler.model.classes else None
     pictures = sampler.pictures(sampler.latents(count, seed), labels)
     return metrics.score(pictures, labels, dataset, root)
+
+
+def _kind(channels: int, points: bool) -> str:
+    """What there is to look at, in words."""
+    named = {1: "grey pictures", 3: "colour pictures"}
+    return "points" if points else named.get(channels, f"pictures of {channels} channels")
 
 
 def classes_found(run: RunPaths, root: str = "", best: bool = False) -> dict[str, float]:

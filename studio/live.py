@@ -25,9 +25,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from gan_core.catalog import tables
 from gan_core.data import DATASETS
 from gan_core.errors import GanError, RunError
+from gan_core.losses import game_of
 from gan_core.presets import PRESETS
 from gan_core.runs.layout import RunPaths, find_run
 from gan_core.runs.lineage import inherited
@@ -270,12 +270,14 @@ def pace(status: Status) -> int:
 
 
 def resting_lines(run: RunPaths) -> Lines:
-    """Where the losses settle when nobody can tell real from fake, from the loss table's row."""
+    """Where the losses settle when nobody can tell real from fake, in the run's own game; those that do."""
     try:
-        row = tables()["losses"][read_settings(run)[1].loss]
+        config = read_settings(run)[1]
+        game = game_of(config.loss, config.real_target, config.flips)
     except (GanError, OSError, KeyError):
         return {}
-    return {"loss": dict(zip(("D", "G"), row.at_rest, strict=True))}
+    values = zip(("D", "G"), game.at_rest or (None, None), strict=True)
+    return {"loss": {name: value for name, value in values if value is not None}}
 
 
 def _whole(text: str | None, otherwise: int = 0) -> int:

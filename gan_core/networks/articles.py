@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from gan_core.config import ModelConfig
 from gan_core.networks.base import Head, Judgement, join_label
 from gan_core.networks.dcgan import flat
+from gan_core.networks.labels import scale_of
 
 
 class Dense(nn.Module):
@@ -82,8 +83,11 @@ class ConvGenerator(nn.Module):
         return pictures
 
     def latent_map(self) -> Tensor:
-        """The matrix (49 * width, latent) that takes z to the first layer."""
-        return self.first.weight[:, : self.first.in_features - self.classes].detach()
+        """The matrix (49 * width, latent) that takes z to the normalised 7x7 maps in eval mode."""
+        weight = self.first.weight[:, : self.first.in_features - self.classes]
+        scale = scale_of(self.layers[0])  # (width,)
+        assert scale is not None
+        return (weight * scale.repeat(49)[:, None]).detach()
 
 
 class ConvJudge(nn.Module):

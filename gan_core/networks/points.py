@@ -30,6 +30,10 @@ class PointGenerator(Dense):
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         return super().forward(SPREAD * z, labels)
 
+    def latent_map(self) -> Tensor:
+        """The matrix (width, latent) that takes z to the first layer, its spread included."""
+        return SPREAD * super().latent_map()
+
 
 class PointJudge(nn.Module):
     """Points (N, C, 1, 1), labels to a `Judgement`: three hidden layers on the place and on waves over it.

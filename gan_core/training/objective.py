@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from gan_core.augment import AUGMENTS, InstanceNoise, unchanged
 from gan_core.config import TrainConfig
-from gan_core.losses import GAMES, GanLoss, flipped, smoothed
+from gan_core.losses import game_of
 from gan_core.penalties import PENALTIES, in_force
 from gan_core.penalties import none as no_penalty
 from gan_core.training.moving import Adaptive, Balance, Moving
@@ -61,7 +61,7 @@ def objective_of(config: TrainConfig) -> tuple[Objective, Moving]:
     every = config.penalty_every
     term = penalty_of(config)
     objective = Objective(
-        loss=game_of(config),
+        loss=game_of(config.loss, config.real_target, config.flips),
         class_weight=config.class_weight,
         variety=config.mode_seeking,
         names_fakes=config.conditioning == "auxiliary",  # Odena et al. 2017, eq. 3
@@ -75,16 +75,6 @@ def objective_of(config: TrainConfig) -> tuple[Objective, Moving]:
     )
     balance = Balance() if config.schedule == "dynamic" else None
     return objective, Moving(noises, adaptive, balance)
-
-
-def game_of(config: TrainConfig) -> GanLoss:
-    """The row of `LOSSES` with smoothed and flipped targets where they are asked for."""
-    game = GAMES[config.loss]
-    if config.real_target < 1:
-        game = smoothed(game, config.real_target)
-    if config.flips:
-        game = flipped(game, config.flips)
-    return game
 
 
 def penalty_of(config: TrainConfig) -> PenaltyTerm:

@@ -129,7 +129,9 @@ class Chart {
     const { words } = this.board;
     const title = words(`watch.group.${this.name}`, this.name);
     this.title.textContent = title;
-    this.caption.textContent = words(`watch.caption.${this.name}`, words("watch.caption", ""));
+    const caption = [words(`watch.caption.${this.name}`, words("watch.caption", ""))];
+    if (this.data.lines?.length) caption.push(words("watch.lines", ""));
+    this.caption.textContent = caption.join(" ");
     this.reset.textContent = words("watch.zoom.reset", "");
     this.reset.hidden = this.board.zoom === null;
     const latest = this.data.curves.map((curve) => `${this.say(curve.name)} ${number(curve.y.at(-1))}`);

@@ -198,3 +198,15 @@ def test_watch_lists_runs_by_readable_names_and_asks_nothing_while_hidden(visit:
     page.on("request", lambda request: "/live?" in request.url and asked.append(request.url))
     page.wait_for_timeout(4000)
     assert asked == []
+
+
+def test_a_game_without_a_resting_point_gets_no_line_and_no_word_of_one(
+    visit: Open, runs: Path, long_run: str
+) -> None:
+    nowhere = make_run(runs, loss="mistake-wrong-sign").id
+    for run, lines in ((long_run, 2), (nowhere, 0)):
+        page = visit(f"/?tab=watch&run={run}", ready="#watch-losses")
+        page.wait_for_selector('#watch-losses figure[data-group="loss"] path', timeout=PATIENT)
+        chart = page.locator('#watch-losses figure[data-group="loss"]')
+        assert ("dashed line" in chart.locator("figcaption").inner_text()) == bool(lines)
+        assert chart.locator(".curves-lines text").count() <= lines

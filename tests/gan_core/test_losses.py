@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from gan_core.losses import LOSSES, MISTAKES
+from gan_core.losses import CROSS_ENTROPY, GAMES, LOSSES, MISTAKES, game_of
 
 LN2 = math.log(2)
 REST = {"least-squares": 0.5}  # the logit of "I cannot tell"; 0 in the other games
@@ -54,14 +54,46 @@ def test_the_two_want_opposite_things(name):
     assert (g_fake < 0).all(), "G gains by having its pictures called more real"
 
 
-@pytest.mark.parametrize("name", LOSSES)
-def test_at_rest(name):
-    """When nobody can tell real from fake, D's best answer to all pictures is one and the same logit."""
-    rest, (d, g) = torch.full((8,), REST.get(name, 0.0)), LOSSES[name].at_rest
-    assert LOSSES[name].d(rest, rest).item() == pytest.approx(d, abs=1e-3)
-    assert LOSSES[name].g(rest, rest).item() == pytest.approx(g, abs=1e-3)
-    for other in torch.linspace(-3, 3, 25):
-        assert LOSSES[name].d(other + rest, other + rest) >= LOSSES[name].d(rest, rest) - 1e-6
+def resting(game):
+    """(D loss, G loss) at D's best answer to pictures that nobody can tell apart: one common logit for all.
+
+    None where no logit is best, as D gains without end by a farther one; in G's place where several are and
+    G's loss is not the same at all of them.
+    """
+    logits = torch.linspace(-12, 12, 24_001, dtype=torch.float64)
+
+    def at(logit):
+        common = logit.expand(2)
+        return game.d(common, common), game.g(common, common)
+
+    d, g = torch.vmap(at, randomness="different")(logits)
+    near = d[logits.abs() <= 6].min()
+    if near > d.min() + 1e-9:
+        return None
+    g = g[d <= near + 1e-8]
+    return near.item(), g.mean().item() if g.max() - g.min() < 2e-3 else None
+
+
+ASKED = [(name, 1.0, flips) for name in GAMES for flips in (0.0, 0.25)]
+ASKED += [(name, target, flips) for name in CROSS_ENTROPY for target, flips in ((0.9, 0.0), (0.5, 0.4))]
+
+
+@pytest.mark.parametrize(("name", "target", "flips"), ASKED)
+def test_at_rest(name, target, flips):
+    game = game_of(name, target, flips)
+    expected = resting(game)
+    assert (game.at_rest is None) == (expected is None)
+    for told, found in zip(game.at_rest or (), expected or (), strict=True):
+        assert told == (None if found is None else pytest.approx(found, abs=1e-3))
+
+
+@pytest.mark.parametrize("target", [0.9, 0.5])
+def test_a_smoothed_game_rests_at_half_its_target(target):
+    """2 softplus(a) - t a is least where sigmoid(a) = t / 2, and there twice the entropy of t / 2."""
+    p = target / 2
+    entropy = -p * math.log(p) - (1 - p) * math.log(1 - p)
+    assert game_of("non-saturating", target).at_rest == pytest.approx((2 * entropy, -math.log(p)), abs=1e-5)
+    assert game_of("minimax", target).at_rest == pytest.approx((2 * entropy, math.log(1 - p)), abs=1e-5)
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -141,12 +173,20 @@ def test_the_dirac_gan_circles(name):
     assert sorted(eigenvalues.imag.tolist()) == pytest.approx([-0.5, 0.5], abs=1e-3)
 
 
+AT_ZERO = {  # (D loss, G loss) where all logits are 0
+    "mistake-wrong-label": (2 * LN2, LN2),
+    "mistake-double-sigmoid": (softplus(-0.5) + softplus(0.5), softplus(-0.5)),
+    "mistake-wrong-sign": (0.0, LN2),
+    "mistake-stale-batch": (2 * LN2, LN2),
+}
+
+
 @pytest.mark.parametrize("name", MISTAKES)
 def test_a_mistake_is_the_one_it_is_named_for(name):
     real, fake = (torch.zeros(4, requires_grad=True) for _ in range(2))
     game = MISTAKES[name]
-    assert game.d(real, fake).item() == pytest.approx(game.at_rest[0], abs=1e-3)
-    assert game.g(real, fake).item() == pytest.approx(game.at_rest[1], abs=1e-3)
+    sides = game.d(real, fake).item(), game.g(real, fake).item()
+    assert sides == pytest.approx(AT_ZERO[name], abs=1e-6)
     d_real, d_fake = torch.autograd.grad(game.d(real, fake), (real, fake))
     (g_fake,) = torch.autograd.grad(game.g(real, fake), (fake,))
     assert (d_real < 0).all()

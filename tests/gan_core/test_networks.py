@@ -4,11 +4,13 @@ import itertools
 
 import pytest
 import torch
+from torch import nn
 
 from gan_core.catalog import choices
 from gan_core.config import ModelConfig
 from gan_core.networks import NETWORKS, build_pair
 from gan_core.networks.base import Head
+from gan_core.networks.labels import ClassNorm
 
 SHAPES = [(name, size) for name, row in NETWORKS.items() for size in row.sizes]
 
@@ -124,3 +126,45 @@ def test_batch_norm_epsilon_is_small():
         for net in build_pair(model(network=name), seed=0):
             for layer in net.modules():
                 assert getattr(layer, "eps", 0) < 1e-3
+
+
+def first_layer(G, z, labels):
+    """What the first linear layer makes of z, after its norm if one follows, features last: (N, width)."""
+    inside = {part for norm in G.modules() if isinstance(norm, ClassNorm) for part in norm.children()}
+    whole = (module for module in G.modules() if isinstance(module, ClassNorm) or not list(module.children()))
+    seen = []
+    hooks = [
+        module.register_forward_hook(lambda module, _, out: seen.append((module, out)))
+        for module in whole if module not in inside
+    ]  # fmt: skip
+    G(z, labels)
+    for hook in hooks:
+        hook.remove()
+    (first, out), (second, after) = seen[:2]
+    assert isinstance(first, nn.Linear)
+    if isinstance(second, (nn.BatchNorm1d, nn.BatchNorm2d, ClassNorm)):
+        out = after
+    return (out.permute(0, 2, 3, 1) if out.ndim == 4 else out).flatten(1)
+
+
+@pytest.mark.parametrize(
+    ("classes", "g_conditioning"), [(0, "concatenation"), (3, "concatenation"), (3, "batch-norm")]
+)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_latent_map_is_the_slope_of_the_first_layer_and_its_norm(name, classes, g_conditioning):
+    """Against the Jacobian, with statistics and gains as they are after training: unlike for each feature."""
+    G, _ = build_pair(model(network=name, classes=classes, g_conditioning=g_conditioning), seed=0)
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for key, value in G.state_dict().items():
+            if key.endswith("running_var"):
+                value.uniform_(0.1, 4.0)
+        for norm in G.modules():
+            if isinstance(norm, (nn.BatchNorm1d, nn.BatchNorm2d)) and norm.affine:
+                norm.weight.normal_()
+            elif isinstance(norm, ClassNorm):
+                norm.gain.normal_()
+    G.eval()
+    shares = torch.full((1, classes), 1 / classes) if classes else None  # of all classes the same
+    slope = torch.autograd.functional.jacobian(lambda z: first_layer(G, z, shares)[0], torch.randn(1, 8))
+    assert torch.allclose(G.latent_map(), slope[:, 0], atol=1e-6)

@@ -94,6 +94,19 @@ def test_gradient_penalty_looks_between_real_and_fake_each_at_its_own_share():
     assert value == pytest.approx(100 / 3 - 10 + 1, rel=0.03)
 
 
+@pytest.mark.parametrize("std", [0.5, 2.0])
+def test_dragan_looks_around_real_pictures_as_far_as_half_of_their_deviation(std):
+    """Pictures of two pixels, one half all 0 and the other all 2 std: the expected value is the mean over
+    all d, each pixel's its own and even from 0 to std / 2."""
+    torch.manual_seed(0)
+    real = torch.zeros(40_000, 1, 1, 2)
+    real[::2] += 2 * std
+    value = PENALTIES["dragan"].function(Bowl(), real, real, None).item()
+    d = (torch.arange(200) + 0.5) / 200 * std / 2
+    lengths = torch.stack([torch.hypot((x + d)[:, None], (x + d)[None]) for x in (0.0, 2 * std)])
+    assert value == pytest.approx((lengths - 1).square().mean().item(), rel=0.007)
+
+
 @pytest.mark.parametrize("name", [name for name in PENALTIES if name != "none"])
 def test_each_teaches_d_to_be_flatter_or_to_climb_at_one(name, pictures):
     real, fake = pictures

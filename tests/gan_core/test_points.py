@@ -11,6 +11,7 @@ from gan_core.checkpoints import export_generator
 from gan_core.config import ModelConfig
 from gan_core.data import DATASETS, load
 from gan_core.data.points import grid, ring
+from gan_core.errors import WeightsError
 from gan_core.images import PLOT, to_grid, to_unit
 from gan_core.metrics.modes import land, modes, reverse_kl, score_points, within
 from gan_core.networks import build_pair
@@ -137,6 +138,26 @@ def test_a_generator_of_points_is_sampled_and_scored(tmp_path):
     assert (points.shape, points.dtype) == ((600, 2, 1, 1), np.float32)
     assert sampler.pictures(sampler.latents(600, 3)).shape == (600, 2, 1, 1)
     assert score_generator(sampler, count=600, seed=3) == score_points(points, DATASETS["ring"].mixture)
+
+
+GREY = dataclasses.replace(MODEL, network="dcgan-s2d", size=16, channels=1)
+
+
+@pytest.mark.parametrize(("model", "drawn", "dataset", "held"), [
+    (GREY, "grey pictures", "ring", "points"),
+    (GREY, "grey pictures", "stacked-mnist", "colour pictures"),
+    (dataclasses.replace(GREY, channels=3), "colour pictures", "mnist", "grey pictures"),
+    (dataclasses.replace(GREY, channels=2), "pictures of 2 channels", "ring", "points"),
+    (MODEL, "points", "mnist", "grey pictures"),
+], ids=["grey-as-points", "grey-as-colour", "colour-as-grey", "two-channels-as-points", "points-as-grey"],
+)  # fmt: skip
+def test_what_is_of_another_kind_is_not_scored(model, drawn, dataset, held):
+    """Grey pixels taken two by two as places in the plane would give figures that mean nothing."""
+    sampler = Sampler(build_pair(model, 1)[0], model, {})
+    with pytest.raises(WeightsError) as raised:
+        score_generator(sampler, count=50, dataset=dataset)
+    sentence = f"This generator draws {drawn} and cannot be scored by {dataset}, which holds {held}."
+    assert str(raised.value) == sentence
 
 
 @pytest.mark.parametrize("name", POINT_SETS)

@@ -115,6 +115,22 @@ def test_scores_are_a_chart_of_their_own(run: RunPaths) -> None:
     assert {f"watch.curve.{name}" for name in ("frechet", "missed", "floor")} <= TABLE.keys()
 
 
+@pytest.mark.parametrize(("changes", "lines"), [
+    ({}, {"D": 1.3863, "G": 0.6931}),
+    ({"real_target": 0.9}, {"D": 1.3763, "G": 0.7985}),
+    ({"loss": "hinge"}, {"D": 2.0}),
+    ({"loss": "mistake-double-sigmoid"}, {}),
+    ({"loss": "mistake-wrong-sign"}, {}),
+])  # fmt: skip
+def test_the_lines_are_where_the_runs_own_game_rests_and_none_where_it_does_not(
+    tmp_path: Path, changes: dict[str, object], lines: dict[str, float]
+) -> None:
+    run = make_run(tmp_path, **changes)
+    (chart,) = (chart for chart in ask(client(tmp_path), run).json()["charts"] if chart["group"] == "loss")
+    drawn = {line["name"]: line["value"] for line in chart["lines"]}
+    assert drawn == pytest.approx(lines, abs=1e-4)
+
+
 def test_a_torn_line_is_left_until_it_is_whole(tmp_path: Path) -> None:
     run = make_run(tmp_path, state="running")
     reader = Reader(run, no_queue)

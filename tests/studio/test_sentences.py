@@ -22,13 +22,15 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from synthetic import make_run
 
-from gan_core import jobs
+from gan_core import jobs, scoring
+from gan_core.catalog import SINGULAR
 from gan_core.checkpoints import load_generator, read_header
 from gan_core.child import Child
 from gan_core.config import TrainConfig
 from gan_core.data import load
 from gan_core.errors import GanError, JobError, ProcessLost
 from gan_core.files import write_json
+from gan_core.knobs import unknown_names
 from gan_core.rules import RULES
 from gan_core.runs import branch, reader
 from gan_core.runs.layout import find_run
@@ -101,6 +103,12 @@ def lost(folder: Path) -> None:
     raise ProcessLost(f"{world.LOST} {reader.last_checkpoint(make_run(folder))}")
 
 
+def other_kind(folder: Path) -> None:
+    model: Any = SimpleNamespace(channels=1, size=32)
+    sampler: Any = SimpleNamespace(model=model)
+    scoring.score_generator(sampler, dataset="ring")
+
+
 def other_weights(folder: Path) -> None:
     run, old = make_run(folder), TrainConfig(steps=9)
     run.checkpoint(5).mkdir(parents=True, exist_ok=True)
@@ -130,6 +138,7 @@ RAISED: dict[str, tuple[Callable[[Path], object], list[str]]] = {
     "an odd batch": (lambda folder: World(0, 4).check(7), ["error.batch.shared"]),
     "one pack": (config(batch=4, pack=4, conditional=False, d_norm="batch"), ["error.rule.lone_pack"]),
     "a branch's first weights": (other_weights, ["error.branch.weights"]),
+    "a score by points": (other_kind, ["error.weights.kind"]),
     "an unknown run": (lambda folder: find_run(folder, "x. y"), ["error.unknown.run"]),
 }  # fmt: skip
 
@@ -169,6 +178,14 @@ def test_words_in_a_place_are_chinese_and_what_is_unknown_stays() -> None:
     assert sentence("Something else.", "zh") == "Something else."
     assert sentence("The queue is closed. Something else.", "zh") == "队列已关闭。Something else."
     assert sentence("The queue is closed. " * 500, "zh") == "The queue is closed. " * 500
+
+
+@pytest.mark.parametrize("what", SINGULAR.values())
+def test_every_kind_of_name_is_chinese(what: str) -> None:
+    for asked in ("mnits", "qqqq"):
+        (problem,) = unknown_names([asked], ["mnist"], what)
+        told = sentence(problem.message, "zh")
+        assert told.startswith("没有名为") and what not in told, told
 
 
 def test_all_that_gan_core_raises_has_a_template() -> None:
