@@ -244,6 +244,25 @@ def test_a_state_that_diverged_between_two_records_spoils_nothing_on_disk(tmp_pa
     assert checkpoint_steps(run) == [0] and run.generator.read_bytes() == good
 
 
+def test_a_step_is_saved_once(tmp_path, monkeypatch):
+    """Due at the last step, and then at the end; by a run that goes on and has nothing to do."""
+    saved, checkpoint = [], RunWriter.checkpoint
+
+    def counted(writer, step, *about):
+        saved.append(step)
+        return checkpoint(writer, step, *about)
+
+    monkeypatch.setattr(RunWriter, "checkpoint", counted)
+    settings = config(steps=6, checkpoint_steps=3)
+    run = create_run(tmp_path, settings)
+    run_to_end(run, settings)
+    assert saved == checkpoint_steps(run) == [3, 6]
+    run_to_end(run, settings, resume=True)
+    assert saved == [3, 6]
+    run_to_end(run, config(steps=7, checkpoint_steps=3), resume=True)
+    assert saved == [3, 6, 7]
+
+
 def test_the_choice_is_in_the_log_and_kept_by_the_checkpoint(tmp_path):
     settings = config(steps=3, precision="auto", threads=1)
     run = create_run(tmp_path, settings)
