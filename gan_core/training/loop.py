@@ -111,6 +111,8 @@ def _steps(session: Session) -> Iterator[StepRecord]:
         yield StepRecord(state.step, state.images, state.seconds, metrics)
     if metrics is None:  # a run that diverged in its last steps has not ended well
         _record(session, d, g)
+    if unsound := state.unsound():
+        _diverged(session, unsound)
 
 
 def _goes_on(session: Session) -> bool:
@@ -130,9 +132,16 @@ def _goes_on(session: Session) -> bool:
 
 
 def _order(session: Session) -> str:
-    """What the run is asked to do: the first process's orders and its clock hold for all."""
+    """What the run is asked to do: the first process's orders and its clock hold for all.
+
+    Raises:
+        TrainingDiverged: the first process, which saves, found the state not worth saving.
+    """
     state = session.state
-    order, state.seconds = state.world.agree(session.writer.command(), state.seconds)
+    asked = session.writer.command() if session.unsound is None else "diverged"
+    order, state.seconds = state.world.agree(asked, state.seconds)
+    if order == "diverged":
+        _diverged(session, session.unsound or "what was to be saved")
     return order
 
 

@@ -49,6 +49,7 @@ class Session:
     referee: Referee
     marked: tuple[int, float] = (0, 0.0)  # images and seconds at the last look at the speed
     saved: int | None = None  # the step that was saved, or loaded, last
+    unsound: str | None = None  # what was not finite when the state was to be saved
 
     @property
     def progress(self) -> float:
@@ -104,7 +105,10 @@ class Session:
 
     def save(self) -> None:
         """Write a checkpoint of the whole state, once a step; one that diverged leaves the last good one."""
-        if self.saved == self.state.step or not self._worth_keeping():
+        if self.saved == self.state.step or not self.state.world.leads:
+            return
+        self.unsound = self.state.unsound()
+        if self.unsound is not None:
             return
         state, numbers = self.state, self.moving.numbers()
         self.writer.checkpoint(
