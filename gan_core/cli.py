@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from gan_core.errors import ConfigError, GanError, RunError
 
 if TYPE_CHECKING:  # torch takes seconds
     from gan_core.drive import Begin
+    from gan_core.runs import RunPaths
     from gan_core.training.world import World
 
 BUDGET_FLAGS = ("steps", "seconds", "images")
@@ -146,19 +147,22 @@ def _given(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def resume(arguments: argparse.Namespace) -> None:
     """Go on with a run from its newest checkpoint, to a new budget or device where one is named."""
+    from gan_core import catalog
     from gan_core.runs import ACTIVE, read_settings
     from gan_core.runs.branch import rewrite_settings, run_at, settings_between
-    from gan_core.runs.reader import is_lost, status_as_written
+    from gan_core.runs.reader import checkpoint_steps, is_lost, status_as_written
 
     def begin(world: World) -> tuple[TrainConfig, Path]:
         run = run_at(arguments.run)
         status = status_as_written(run)
         if status.state in ACTIVE and not is_lost(status, patience=0.0):  # a killed one may go on at once
             raise RunError(f"Run {run.id} is {status.state}; stop it before it is resumed here.")
-        _, config = read_settings(run)
+        given, (_, old) = _given(arguments), read_settings(run)
+        config = catalog.check(settings_between(given, old) if given else old)
         world.check(config.batch)
-        if given := _given(arguments):
-            config = settings_between(given, config)
+        if status.state == "finished" or given.keys() & set(BUDGET_FLAGS):  # else its end is not yet written
+            _check_budget(run, checkpoint_steps(run)[-1:], config)
+        if given:
             rewrite_settings(run, config)
         return config, run.path
 
@@ -171,16 +175,34 @@ def branch(arguments: argparse.Namespace) -> None:
     from gan_core.runs import branch as branch_off
     from gan_core.runs import read_settings
     from gan_core.runs.branch import run_at, settings_between
+    from gan_core.runs.reader import checkpoint_steps
 
     def begin(world: World) -> tuple[TrainConfig, Path]:
         parent = run_at(arguments.run)
         preset, old = read_settings(parent)
         new = catalog.check(settings_between(_given(arguments), old))
         world.check(new.batch)
+        _check_budget(parent, {arguments.at} & set(checkpoint_steps(parent)), new)
         _warn(new)
         return new, branch_off(parent, arguments.at, old, new, preset).path
 
     _drive(begin, resume=True, quiet=arguments.quiet)
+
+
+def _check_budget(run: RunPaths, steps: Iterable[int], config: TrainConfig) -> None:
+    """Whether `config` leaves something to train after the checkpoints of `steps`.
+
+    Raises:
+        RunError: it does not.
+    """
+    from gan_core.training.snapshot import read_counters
+    from gan_core.training.timetable import progress
+
+    for step in steps:
+        done = read_counters(run.checkpoint(step))
+        if progress(config, step, done["images"], done["seconds"]) >= 1:
+            more = "give more --steps, --seconds or --images"
+            raise RunError(f"Run {run.id} has used up its budget at step {step}: {more}.")
 
 
 def _drive(begin: Begin, *, resume: bool, quiet: bool) -> None:

@@ -17,13 +17,12 @@ from typing import Any
 def replacing(path: Path) -> Iterator[Path]:
     """Give a scratch path beside `path`; what stands there at the end takes its place in one move.
 
-    The scratch may become a file or a directory. On an error it is removed and `path` stays as it was.
+    The scratch may become a file or a directory, which takes no other one's place. On an error it is removed
+    and `path` stays as it was.
     """
     scratch = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         yield scratch
-        if scratch.is_dir() and path.is_dir():
-            shutil.rmtree(path)
         _move(scratch, path)
     finally:
         if scratch.is_dir():

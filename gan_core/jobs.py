@@ -19,7 +19,7 @@ from gan_core.runs import control, process, reader
 from gan_core.runs.layout import RunPaths, create_run, find_run, run_paths
 from gan_core.runs.lock import FileLock
 from gan_core.runs.reader import ACTIVE, Status
-from gan_core.runs.writer import amend_status
+from gan_core.runs.writer import amend_status, put_back
 
 TICK_SECONDS = 0.1
 SURVEY_SECONDS = 5.0  # between two looks at all runs; the active ones are looked at on every tick
@@ -217,6 +217,7 @@ class Jobs:
                     self._bury(run, epitaph)
 
     def _bury(self, run: RunPaths, reason: str) -> None:
+        put_back(run)
         amend_status(run, state="failed", message=f"{reason} {reader.last_checkpoint(run)}")
 
     def _end_deaf(self, status: Status) -> None:

@@ -26,6 +26,7 @@ from gan_core.runs.writer import amend_status
 def main() -> int:
     """Warm up, wait for a run, train it. Returns the exit code."""
     _step_back()
+    from gan_core.catalog import check
     from gan_core.training import train, warm_up  # seconds of importing, before there is anything to do
 
     warm_up()
@@ -35,7 +36,7 @@ def main() -> int:
         return 0
     run = RunPaths(Path(json.loads(line)["run"]))
     _speak_into(run.log)
-    return work(run, train)
+    return work(run, lambda config, run, resume: train(check(config), run, resume=resume))
 
 
 def work(run: RunPaths, train: Callable[..., Iterable[Any]]) -> int:

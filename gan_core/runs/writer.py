@@ -124,10 +124,14 @@ class RunWriter:
         """
         path = self.run.checkpoint(step)
         with self._writing():
-            with files.replacing(path) as scratch:
-                scratch.mkdir()
-                fill(scratch)
-                _discard(path)
+            try:
+                with files.replacing(path) as scratch:
+                    scratch.mkdir()
+                    fill(scratch)
+                    if path.exists():
+                        path.replace(_aside(path))
+            finally:
+                put_back(self.run)
             sizes = checkpoint_sizes(self.run)
             guarded = self._branches.steps() | set(reader.best_steps(self.run)[-1:])
             for old in sizes.keys() - kept_checkpoints(sizes, megabytes * MEGABYTE, guarded):
@@ -222,6 +226,22 @@ def _explained(run: RunPaths) -> Iterator[None]:
         raise RunError(f"Run {run.id} cannot be written: {error.strerror or error}.") from error
 
 
+def put_back(run: RunPaths) -> None:
+    """Give a checkpoint that was set aside its name again where a kill left no new one in its place.
+
+    Only for whoever trains the run, or while nobody does.
+    """
+    for aside in run.checkpoints.glob(_aside(Path("*")).name):
+        path = aside.with_name(aside.stem.removeprefix("."))
+        with contextlib.suppress(OSError):
+            _discard(aside) if path.exists() else aside.replace(path)
+
+
+def _aside(path: Path) -> Path:
+    """Where a checkpoint stands, whole, until the new one of its step has its name."""
+    return path.with_name(f".{path.name}.aside")
+
+
 def _discard(path: Path) -> None:
     """Remove a directory so that no kill leaves half of it under its own name."""
     if path.exists():
@@ -232,6 +252,7 @@ def _discard(path: Path) -> None:
 
 def _sweep(run: RunPaths) -> None:
     """Remove what a killed writer left half made; orders under way to the run are not this writer's."""
+    put_back(run)
     for folder in (run.path, run.samples, run.checkpoints):
         for scratch in folder.glob(".*.part"):
             if scratch.is_dir():

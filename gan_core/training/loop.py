@@ -11,7 +11,7 @@ from gan_core.config import TrainConfig
 from gan_core.errors import GanError, ProcessLost, TrainingDiverged
 from gan_core.runs import Onlooker, RunPaths, RunWriter
 from gan_core.runs.branch import rewrite_settings
-from gan_core.runs.reader import checkpoint_steps, last_checkpoint
+from gan_core.runs.reader import checkpoint_steps, last_checkpoint, read_lines
 from gan_core.training.record import first_unsound, measure
 from gan_core.training.rounds import play
 from gan_core.training.session import Session, open_session
@@ -111,6 +111,8 @@ def _steps(session: Session) -> Iterator[StepRecord]:
         yield StepRecord(state.step, state.images, state.seconds, metrics)
     if metrics is None:  # a run that diverged in its last steps has not ended well
         _record(session, d, g)
+    if unsound := state.unsound():
+        _diverged(session, unsound)
 
 
 def _goes_on(session: Session) -> bool:
@@ -130,9 +132,16 @@ def _goes_on(session: Session) -> bool:
 
 
 def _order(session: Session) -> str:
-    """What the run is asked to do: the first process's orders and its clock hold for all."""
+    """What the run is asked to do: the first process's orders and its clock hold for all.
+
+    Raises:
+        TrainingDiverged: the first process, which saves, found the state not worth saving.
+    """
     state = session.state
-    order, state.seconds = state.world.agree(session.writer.command(), state.seconds)
+    asked = session.writer.command() if session.unsound is None else "diverged"
+    order, state.seconds = state.world.agree(asked, state.seconds)
+    if order == "diverged":
+        _diverged(session, session.unsound or "what was to be saved")
     return order
 
 
@@ -169,18 +178,24 @@ def _diverged(session: Session, name: str) -> dict[str, float]:
         f"Training diverged at step {state.step}: {name} is no longer a finite number. "
         f"The pictures are kept; try a smaller step size (lr_g, lr_d).{_way_back(session)}"
     )
-    writer.verdict({"step": state.step, "kind": "diverged", "text": sentence})
+    left = session.config.retries
+    writer.verdict({"step": state.step, "kind": "diverged", "text": sentence, "retries": left})
     raise TrainingDiverged(sentence)
 
 
 def _way_back(session: Session) -> str:
-    """What to type for a new run from the last good checkpoint with half the step sizes, if there is one."""
+    """What to type for a new run from the last good checkpoint with half the step sizes, if there is one.
+
+    Nothing where it goes back by itself; that it could have done so only where it never has.
+    """
     config, run = session.config, session.writer.run
     steps = checkpoint_steps(run)
-    if not steps:
+    if not steps or config.retries:
         return ""
     rates = f"--lr-g {config.lr_g / 2:g} --lr-d {config.lr_d / 2:g}"
     command = f"python -m gan_core branch {shlex.quote(str(run.path))} --at {steps[-1]} {rates}"
+    if any(verdict.get("retries") for verdict in read_lines(run.verdicts)[0]):
+        return f" To go back with half of it, type `{command}`."
     return f" To go back with half of it, type `{command}`, or train with --retries 2 next time."
 
 

@@ -48,6 +48,8 @@ class Session:
     watch: Stopwatch
     referee: Referee
     marked: tuple[int, float] = (0, 0.0)  # images and seconds at the last look at the speed
+    saved: int | None = None  # the step that was saved, or loaded, last
+    unsound: str | None = None  # what was not finite when the state was to be saved
 
     @property
     def progress(self) -> float:
@@ -102,13 +104,17 @@ class Session:
         self.writer.score(row)
 
     def save(self) -> None:
-        """Write a checkpoint of the whole state; one that diverged leaves the last good one."""
-        if not self._worth_keeping():
+        """Write a checkpoint of the whole state, once a step; one that diverged leaves the last good one."""
+        if self.saved == self.state.step or not self.state.world.leads:
+            return
+        self.unsound = self.state.unsound()
+        if self.unsound is not None:
             return
         state, numbers = self.state, self.moving.numbers()
         self.writer.checkpoint(
             state.step, lambda folder: save_state(state, folder, numbers), self.config.disk_mb
         )
+        self.saved = state.step
 
     def _worth_keeping(self) -> bool:
         return self.state.world.leads and self.state.sound()
@@ -163,7 +169,7 @@ def open_session(config: TrainConfig, writer: RunWriter, resume: bool, world: Wo
     times.checkpoints.last = state.seconds
     session = Session(config, model, writer, _feed(config, pictures, machine), state, objective, moving,
                       gallery, times, Stopwatch(state.seconds), Referee(config, writer, state.seconds),
-                      (state.images, state.seconds))  # fmt: skip
+                      (state.images, state.seconds), None if folder is None else state.step)  # fmt: skip
     if world.size > 1 and folder is None:
         session.save()  # the more processes, the likelier that one is lost: there is a way back at once
     return session

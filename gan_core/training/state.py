@@ -43,9 +43,29 @@ class State:
         return self.shape(normal[self.world.share])
 
     def sound(self) -> bool:
-        """Whether all weights are finite numbers: others are worth no place on disk."""
-        weights = [p.detach() for net in (self.G, self.D, self.ema) for p in net.parameters()]
-        return bool(torch.stack(torch._foreach_norm(weights)).isfinite().all())
+        """Whether all weights and moments are finite numbers: others are worth no place on disk."""
+        return self.unsound() is None
+
+    def unsound(self) -> str | None:
+        """By "kind/whose" the weights or the moments of an optimiser that are not all finite, if any.
+
+        Infinite moments leave the weights as they are, finite, for good: Adam divides by them.
+        """
+        nets = {"G": self.G, "D": self.D, "EMA": self.ema}
+        parts = {f"weights/{name}": [p.detach() for p in net.parameters()] for name, net in nets.items()}
+        for name, optimizer in (("G", self.g_optimizer), ("D", self.d_optimizer)):
+            parts[f"moments/{name}"] = [
+                moment for moments in optimizer.state.values() for key, moment in moments.items()
+                if key != "step" and torch.is_tensor(moment)
+            ]  # fmt: skip
+        return next((name for name, tensors in parts.items() if not _finite(tensors)), None)
+
+
+def _finite(tensors: list[Tensor]) -> bool:
+    """Whether all numbers are finite: by their norms, cheap, which large ones alone make infinite as well."""
+    if not tensors or bool(torch.stack(torch._foreach_norm(tensors)).isfinite().all()):
+        return True
+    return all(bool(tensor.isfinite().all()) for tensor in tensors)
 
 
 def build_state(config: TrainConfig, model: ModelConfig, machine: Machine) -> State:

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from gan_core.errors import ConfigError, ProcessLost
 
 PATIENCE = 300.0  # seconds that one process waits for the others: a machine may fall silent without a word
-ORDERS = ("run", "pause", "stop")
+ORDERS = ("run", "pause", "stop", "diverged")
 LOST = "Another process of this run died or fell silent."
 
 T = TypeVar("T")

@@ -254,12 +254,31 @@ def test_a_run_that_diverged_names_the_way_back(tmp_path, monkeypatch, capsys):
     run = create_run(tmp_path, settings)
     with pytest.raises(TrainingDiverged, match="To go back with half of it, type") as caught:
         list(train(settings, run))
+    assert str(caught.value).endswith("`, or train with --retries 2 next time.")
     command = shlex.split(str(caught.value).split("`")[1])
     assert command[:3] == ["python", "-m", "gan_core"]
     assert main([*command[3:], "--quiet"]) == 0
     child = RunPaths(Path(capsys.readouterr().out.splitlines()[-1]))
     assert (read_settings(child)[1].lr_g, read_settings(child)[1].lr_d) == (0.004, 0.004)
     assert read_status(child).step == 6 and parent_of(child).step == 3
+
+
+def test_the_way_back_advises_nothing_that_is_done_by_itself_or_was(tmp_path, monkeypatch):
+    """With a second try left it goes back unasked; once one was used up, after stop and resume too, more of
+    them are no advice."""
+    sick_at(monkeypatch, {4, 8})
+    settings = config(steps=20, retries=1, log_every=1, checkpoint_steps=3)
+    run = create_run(tmp_path, settings)
+    for record in train(settings, run):
+        if record.step == 6:
+            send(run, "stop")
+    (first,) = read_lines(run.verdicts)[0]
+    assert first["text"].endswith("try a smaller step size (lr_g, lr_d).") and "`" not in first["text"]
+    send(run, "run")
+    with pytest.raises(TrainingDiverged) as caught:
+        list(train(read_settings(run)[1], run, resume=True))
+    assert str(caught.value).endswith("--at 6 --lr-g 0.002 --lr-d 0.002`.")
+    assert "To go back with half of it, type `" in str(caught.value) and "--retries" not in str(caught.value)
 
 
 def test_without_a_checkpoint_it_begins_anew_and_no_more_often_than_asked(tmp_path, monkeypatch):

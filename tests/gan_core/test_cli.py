@@ -1,7 +1,9 @@
 """The command line: what it writes and prints, and one sentence for everything that cannot be."""
 
+import io
 import json
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,10 +14,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gan_core import worker
 from gan_core.cli import main
 from gan_core.config import from_mapping
 from gan_core.runs import RunPaths, create_run, read_settings, read_status
 from gan_core.runs.reader import checkpoint_steps
+from gan_core.runs.writer import amend_status
 from gan_core.sampling import Sampler
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -125,6 +129,60 @@ def test_resume_goes_on_to_a_longer_end(tmp_path, capsys):
     assert main(["resume", str(run.path)]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == str(run.path)
     assert (read_status(run).state, read_status(run).step) == ("finished", 12)
+
+
+def unknown_loss(run):
+    """The settings of a run that a later version made, or one with rows of its own."""
+    about = json.loads(run.config.read_text())
+    about["settings"]["loss"] = "pearson"
+    run.config.write_text(json.dumps(about))
+    return "There is no loss named 'pearson'; "
+
+
+def test_a_run_with_a_loss_unknown_here_is_not_resumed(run, tmp_path, refuse):
+    copy = RunPaths(shutil.copytree(run.path, tmp_path / run.id))
+    sentence = unknown_loss(copy)
+    assert refuse("resume", copy.path, "--steps", "14").startswith(sentence)
+    assert refuse("branch", copy.path, "--at", "12", "--steps", "14").startswith(sentence)
+    assert read_status(copy).state == "finished", "nothing was begun"
+
+
+def test_a_worker_told_of_a_run_with_a_loss_unknown_here_says_so(run, tmp_path, monkeypatch):
+    copy = RunPaths(shutil.copytree(run.path, tmp_path / run.id))
+    sentence = unknown_loss(copy)
+    amend_status(copy, state="queued")
+    monkeypatch.setattr("gan_core.training.warm_up", lambda: None)
+    for name in ("_step_back", "_speak_into"):
+        monkeypatch.setattr(worker, name, lambda *about: None)
+    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps({"run": str(copy.path)}) + "\n"))
+    assert worker.main() == 1
+    assert read_status(copy).state == "failed" and read_status(copy).message.startswith(sentence)
+
+
+def test_a_budget_used_up_is_refused(run, tmp_path, refuse, capsys):
+    """Nothing would be trained, and nothing said."""
+    copy = RunPaths(shutil.copytree(run.path, tmp_path / run.id))
+    before = {path.name: path.read_bytes() for path in copy.path.glob("*.json*")}
+    spent = f"Run {run.id} has used up its budget at step 12: give more --steps, --seconds or --images."
+    for asked in ([], ["--device", "cpu"], ["--steps", "12"], ["--images", "96"]):
+        assert refuse("resume", copy.path, *asked) == spent
+        assert refuse("branch", copy.path, "--at", "12", *asked) == spent
+    assert refuse("branch", copy.path, "--at", "12", "--lr-g", "0.001") == spent
+    assert {path.name: path.read_bytes() for path in copy.path.glob("*.json*")} == before
+    assert [path.name for path in tmp_path.iterdir()] == [run.id], "no branch was begun"
+    for more in (["--steps", "13"], ["--images", str(8 * 15)]):
+        assert main(["resume", str(copy.path), *more, "--quiet"]) == 0
+    assert (read_status(copy).state, read_status(copy).step) == ("finished", 15)
+    seconds = read_status(copy).seconds + 0.5
+    assert main(["resume", str(copy.path), "--seconds", f"{seconds:.3f}", "--quiet"]) == 0
+    assert read_status(copy).step > 15
+
+
+def test_a_run_that_failed_after_its_last_checkpoint_still_comes_to_its_end(run, tmp_path):
+    copy = RunPaths(shutil.copytree(run.path, tmp_path / run.id))
+    amend_status(copy, state="failed", message="The disk is full.")
+    assert main(["resume", str(copy.path), "--quiet"]) == 0
+    assert (read_status(copy).state, read_status(copy).step) == ("finished", 12)
 
 
 def test_runs_lists_them_newest_first(run, capsys):

@@ -98,6 +98,25 @@ def test_worker_and_server_killed_together(tmp_path: Path, open_jobs: Open) -> N
     )
 
 
+@posix
+def test_a_run_killed_while_its_only_checkpoint_was_set_aside_goes_on_from_it(
+    tmp_path: Path, open_jobs: Open
+) -> None:
+    run = create_run(tmp_path, config(steps=50))
+    aside = run.checkpoints / ".step-000040.aside"
+    aside.mkdir()
+    (aside / "step").write_text("40")
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    amend_status(run, pid=child.pid, step=40, heartbeat=time.time())
+    jobs = open_jobs()
+    until(lambda: look(tmp_path, run.id).state == "failed")
+    assert "The last good checkpoint is of step 40" in look(tmp_path, run.id).message
+    jobs.resume(run.id)
+    until(lambda: look(tmp_path, run.id).state == "finished")
+    assert steps_of(tmp_path, run.id)[0] == 41
+
+
 def test_a_closed_queue_lets_its_run_go_on_for_the_next(tmp_path: Path, open_jobs: Open) -> None:
     first = open_jobs()
     ids = [first.submit(config(steps=60)), first.submit(config(steps=3))]

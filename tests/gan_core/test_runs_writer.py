@@ -27,7 +27,7 @@ from gan_core.runs import (
     read_status,
 )
 from gan_core.runs.reader import checkpoint_steps, sample_steps
-from gan_core.runs.writer import amend_status
+from gan_core.runs.writer import amend_status, put_back
 
 CONFIG = TrainConfig(dataset="glyphs", steps=100)
 
@@ -124,6 +124,61 @@ def test_a_checkpoint_that_fails_leaves_the_former_one(run: RunPaths) -> None:
             writer.checkpoint(step, fill)
     assert [p.name for p in run.checkpoints.iterdir()] == ["step-000010"]
     assert (run.checkpoints / "step-000010" / "state").read_text() == "good"
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from gan_core.runs import RunPaths, RunWriter
+moves, after, path = 0, int(sys.argv[2]), Path(sys.argv[1])
+def killed(self, target, move=Path.replace):
+    global moves
+    if self.parent.name == "checkpoints":
+        if moves == after:
+            os._exit(9)
+        moves += 1
+    return move(self, target)
+Path.replace = killed
+RunWriter(RunPaths(path)).checkpoint(10, lambda folder: [(folder / n).write_text("new") for n in "ab"])
+"""
+
+
+@pytest.mark.parametrize("moves", range(4))
+def test_a_kill_while_a_checkpoint_is_written_again_leaves_a_whole_one(run: RunPaths, moves: int) -> None:
+    """Between any two moves of a folder, the only checkpoint there is stays or comes back."""
+    former = run.checkpoint(10)
+    former.mkdir()
+    for name in "ab":
+        (former / name).write_text("old")
+    child = subprocess.run([sys.executable, "-c", KILLED, str(run.path), str(moves)], check=False)
+    assert child.returncode == (9 if moves < 3 else 0)
+    (run.checkpoints / ".step-000030.aside").mkdir()  # of another one that has no name: whole as well
+    put_back(run)
+    assert checkpoint_steps(run) == [10, 30]
+    assert {(former / name).read_text() for name in "ab"} == {"old" if moves < 2 else "new"}
+    RunWriter(run)
+    assert sorted(path.name for path in run.checkpoints.iterdir()) == ["step-000010", "step-000030"]
+
+
+def test_a_kill_while_a_checkpoint_is_thinned_out_brings_no_half_of_it_back(run: RunPaths) -> None:
+    (run.checkpoints / ".step-000010.aa.part").mkdir()  # half of it removed
+    RunWriter(run)
+    assert checkpoint_steps(run) == []
+
+
+def test_a_checkpoint_that_gets_no_name_leaves_the_former_one(
+    run: RunPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(source: Path, target: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    writer = RunWriter(run)
+    writer.checkpoint(10, lambda path: path.joinpath("state").write_text("good"))  # type: ignore[arg-type, return-value]
+    monkeypatch.setattr("gan_core.files._move", refused)
+    with pytest.raises(RunError, match="Permission denied"):
+        writer.checkpoint(10, lambda path: path.joinpath("state").write_text("new"))  # type: ignore[arg-type, return-value]
+    assert [path.name for path in run.checkpoints.iterdir()] == ["step-000010"]
+    assert (run.checkpoint(10) / "state").read_text() == "good"
 
 
 def test_what_a_killed_writer_left_is_swept(run: RunPaths) -> None:

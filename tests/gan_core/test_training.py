@@ -14,11 +14,14 @@ from gan_core.errors import ConfigError, RunError, TrainingDiverged
 from gan_core.runs import RunWriter, create_run, read_lines, read_status
 from gan_core.runs.control import send
 from gan_core.runs.reader import checkpoint_steps, sample_steps
+from gan_core.runs.writer import Onlooker
 from gan_core.sampling import Sampler
 from gan_core.training import rounds, speed, train, trial, warm_up
+from gan_core.training.loop import _steps
 from gan_core.training.machine import Machine, choose_machine
-from gan_core.training.session import open_session
+from gan_core.training.session import model_config, open_session
 from gan_core.training.snapshot import read_counters
+from gan_core.training.state import build_state
 from gan_core.training.timetable import Stopwatch, progress, sample_gap, timetable
 
 SMALL = {"dataset": "glyphs", "size": 16, "g_width": 4, "d_width": 4, "latent": 8, "batch": 16,
@@ -159,6 +162,81 @@ def test_divergence_after_the_last_point_of_the_curves_is_not_a_good_end(tmp_pat
     assert read_status(run).state == "failed" and read_lines(run.verdicts)[0][0]["step"] == 29
 
 
+def with_infinite_moments(patch, at):
+    """From step `at` on D's second moments are infinite, as after gradients of 1e25; its weights are not."""
+    left = [at]
+
+    def spoil(session, *_):
+        if session.state.step in left:
+            left.remove(session.state.step)
+            for moments in session.state.d_optimizer.state.values():
+                moments["exp_avg_sq"].fill_(float("inf"))
+
+    patch.setattr("gan_core.training.loop._show", spoil)
+
+
+@pytest.mark.parametrize("optimiser, moment", [
+    ("adam", "exp_avg_sq"), ("adamw", "exp_avg_sq"), ("rmsprop", "square_avg"), ("sgd", None),
+])  # fmt: skip
+def test_infinite_moments_are_not_sound(optimiser, moment):
+    settings = config(steps=1, optimiser=optimiser)
+    state = build_state(settings, model_config(settings), Machine())
+    assert state.sound(), "there are no moments yet"
+    for name, net, one in (("G", state.G, state.g_optimizer), ("D", state.D, state.d_optimizer)):
+        first = next(net.parameters())
+        first.grad = torch.full_like(first, 1e25)
+        with torch.no_grad():
+            kept = first.clone()
+            one.step()
+            assert first.isfinite().all()
+            first.copy_(kept)
+        assert state.unsound() == (f"moments/{name}" if moment else None)
+        if moment:
+            one.state[first][moment].fill_(1e30)
+        assert state.sound(), "large, but finite: its square alone is not"
+    next(state.ema.parameters()).fill_(float("nan"))
+    assert state.unsound() == "weights/EMA" and not state.sound()
+
+
+def test_a_due_save_ends_a_run_whose_moments_are_infinite(tmp_path, monkeypatch):
+    settings = config(steps=50, log_every=10_000, checkpoint_steps=5)
+    run = create_run(tmp_path, settings)
+    with_infinite_moments(monkeypatch, 12)
+    with pytest.raises(TrainingDiverged, match="step 15: moments/D is no longer a finite number"):
+        run_to_end(run, settings)
+    assert read_status(run).state == "failed" and checkpoint_steps(run) == [5, 10]
+    monkeypatch.undo()
+    assert [record.step for record in run_to_end(run, config(steps=12), resume=True)] == [11, 12]
+
+
+def test_infinite_moments_in_the_last_steps_are_not_a_good_end(tmp_path, monkeypatch):
+    settings = config(steps=8, checkpoint_steps=5)
+    run = create_run(tmp_path, settings)
+    with_infinite_moments(monkeypatch, 7)
+    with pytest.raises(TrainingDiverged, match="step 8: moments/D"):
+        run_to_end(run, settings)
+    assert read_status(run).state == "failed" and checkpoint_steps(run) == [5]
+
+
+def test_a_run_goes_back_from_infinite_moments_where_it_may(tmp_path, monkeypatch):
+    settings = config(steps=20, checkpoint_steps=5, retries=1)
+    run = create_run(tmp_path, settings)
+    with_infinite_moments(monkeypatch, 12)
+    assert run_to_end(run, settings)[-1].step == 20
+    assert read_status(run).state == "finished" and checkpoint_steps(run) == [5, 10, 15, 20]
+    assert "Resumed from step-000010" in run.log.read_text()
+
+
+def test_a_process_that_does_not_write_hears_of_an_unsound_state_and_ends_too(tmp_path):
+    settings = config(steps=20)
+    run = create_run(tmp_path, settings)
+    session = open_session(settings, RunWriter(run), resume=False)
+    told = SimpleNamespace(leads=False, agree=lambda order, seconds: ("diverged", seconds))
+    session.state.world, session.writer = told, Onlooker(run)
+    with pytest.raises(TrainingDiverged):
+        next(_steps(session))
+
+
 def test_missing_data_fails_the_run_with_the_reason(tmp_path):
     settings = config(dataset="mnist", steps=5, data_root=str(tmp_path / "nowhere"))
     run = create_run(tmp_path / "runs", settings)
@@ -242,6 +320,25 @@ def test_a_state_that_diverged_between_two_records_spoils_nothing_on_disk(tmp_pa
     session.state.step = 3
     session.save(), session.export()
     assert checkpoint_steps(run) == [0] and run.generator.read_bytes() == good
+
+
+def test_a_step_is_saved_once(tmp_path, monkeypatch):
+    """Due at the last step, and then at the end; by a run that goes on and has nothing to do."""
+    saved, checkpoint = [], RunWriter.checkpoint
+
+    def counted(writer, step, *about):
+        saved.append(step)
+        return checkpoint(writer, step, *about)
+
+    monkeypatch.setattr(RunWriter, "checkpoint", counted)
+    settings = config(steps=6, checkpoint_steps=3)
+    run = create_run(tmp_path, settings)
+    run_to_end(run, settings)
+    assert saved == checkpoint_steps(run) == [3, 6]
+    run_to_end(run, settings, resume=True)
+    assert saved == [3, 6]
+    run_to_end(run, config(steps=7, checkpoint_steps=3), resume=True)
+    assert saved == [3, 6, 7]
 
 
 def test_the_choice_is_in_the_log_and_kept_by_the_checkpoint(tmp_path):

@@ -136,7 +136,7 @@ def test_what_the_first_process_decides_is_told_and_its_errors_are_said_once(mon
 
 def test_orders_and_clock_are_the_first_process_s():
     state = SimpleNamespace(world=SimpleNamespace(agree=lambda order, seconds: ("stop", 9.5)), seconds=1.0)
-    session = SimpleNamespace(state=state, writer=SimpleNamespace(command=lambda: "run"))
+    session = SimpleNamespace(state=state, unsound=None, writer=SimpleNamespace(command=lambda: "run"))
     assert loop._order(session) == "stop" and state.seconds == 9.5
 
 

@@ -22,7 +22,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from synthetic import make_run
 
-from gan_core import jobs, scoring
+from gan_core import cli, jobs, scoring
 from gan_core.catalog import SINGULAR
 from gan_core.checkpoints import load_generator, read_header
 from gan_core.child import Child
@@ -35,7 +35,7 @@ from gan_core.rules import RULES
 from gan_core.runs import branch, reader
 from gan_core.runs.layout import find_run
 from gan_core.runs.writer import RunWriter, amend_status
-from gan_core.training import loop, world
+from gan_core.training import loop, snapshot, world
 from gan_core.training.world import World
 from studio import forms, words
 from studio.handlers import guarded
@@ -90,13 +90,25 @@ def killed(folder: Path) -> None:
     raise JobError(f"{child.epitaph()} {reader.last_checkpoint(make_run(folder))}")
 
 
-def diverged(folder: Path) -> None:
+def diverged(folder: Path, retries: int = 0) -> None:
+    """Where the setting once had `retries` left, all of them used up by now."""
     run = make_run(folder)
+    RunWriter(run).verdict({"kind": "diverged", "retries": retries})
     run.checkpoint(5).mkdir()
     writer: Any = SimpleNamespace(verdict=lambda _: None, run=run)
     session: Any = SimpleNamespace(state=SimpleNamespace(step=7), writer=writer, paint=lambda: None,
                                    config=TrainConfig(steps=9))  # fmt: skip
     loop._diverged(session, "loss/G")
+
+
+def diverged_again(folder: Path) -> None:
+    diverged(folder, retries=1)
+
+
+def spent(folder: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(snapshot, "read_counters", lambda _: {"images": 320, "seconds": 2.5})
+        cli._check_budget(make_run(folder), [5], TrainConfig(steps=5))
 
 
 def lost(folder: Path) -> None:
@@ -134,6 +146,8 @@ RAISED: dict[str, tuple[Callable[[Path], object], list[str]]] = {
     "a full disk": (full_disk, ["error.run.full", "error.checkpoint.none"]),
     "a killed worker": (killed, ["error.end.memory", "error.checkpoint.none"]),
     "a diverged run": (diverged, ["error.end.diverged", "error.end.back"]),
+    "a run that diverged again": (diverged_again, ["error.end.diverged", "error.end.back.again"]),
+    "a budget used up": (spent, ["error.run.spent"]),
     "a lost process": (lost, ["error.end.lost", "error.checkpoint.none"]),
     "an odd batch": (lambda folder: World(0, 4).check(7), ["error.batch.shared"]),
     "one pack": (config(batch=4, pack=4, conditional=False, d_norm="batch"), ["error.rule.lone_pack"]),
