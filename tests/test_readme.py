@@ -110,6 +110,15 @@ def test_every_section_of_the_benchmarks_and_word_for_its_rows_is_one():
     assert not [row for row in rows if not any(word in row for word in words)], "rows without a word"
 
 
+def test_every_row_of_the_quality_section_stands_in_the_table_as_it_is_printed():
+    table = README.split("<!-- benchmarks -->")[1].split("<!-- /benchmarks -->")[0]
+    rows = [f"| {case.what}: {name.replace('_', ' ')} (" for case in quality.CASES for name in case.aims]
+    rows += [f"| {case.what} ({case.anchor})" for case in (*points.CASES, stacked.CASE)]
+    rows += [f"| MNIST with labels, loss {name} (" for name in LOSSES]
+    rows += [f"| {infogan.WHAT} (", "| sturdy, Fashion-MNIST, "]
+    assert not [row for row in rows if row not in table]
+
+
 @pytest.mark.parametrize("name", ["benchmarks", "train", "failures"])
 def test_there_is_a_place_for_each_table(name):
     assert README.count(f"\n<!-- {name} -->\n") == README.count(f"\n<!-- /{name} -->\n") == 1
