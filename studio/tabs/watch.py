@@ -93,6 +93,8 @@ def build(services: Services) -> Handles:
     sync.click(
         guarded(refresh), wish, run, js="() => window.studio.watchWish()", queue=False,
         show_progress="hidden", api_visibility="private",
+    ).then(
+        None, run, None, js="(id) => window.studio.watchFound(id)", queue=False, api_visibility="private"
     )  # fmt: skip
     run.change(None, run, None, js="(id) => window.studio.watchShow(id)", api_visibility="private")
     return Handles(run, explore)

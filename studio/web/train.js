@@ -24,6 +24,10 @@ Object.assign(window.studio, {
     feed("watch").show(id ?? "");
     if (id) remember({ run: id });
   },
+  /** The newest run, or none at all: then one sentence says so in place of empty frames. */
+  watchFound(id) {
+    document.getElementById("watch-panel")?.toggleAttribute("data-no-run", !id);
+  },
   /** "the run wished for|the visitor's own", for the handler that lists the runs. */
   watchWish() {
     const wish = fresh || feed("watch").run || asked().run || "";

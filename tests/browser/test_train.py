@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from generators import served
+from playwright.sync_api import Browser, Page, expect
 from synthetic import make_run
 
 from browser.conftest import NARROW, WIDE, Open
@@ -210,3 +211,20 @@ def test_a_game_without_a_resting_point_gets_no_line_and_no_word_of_one(
         chart = page.locator('#watch-losses figure[data-group="loss"]')
         assert ("dashed line" in chart.locator("figcaption").inner_text()) == bool(lines)
         assert chart.locator(".curves-lines text").count() <= lines
+
+
+def test_watch_without_a_run_is_one_sentence_until_there_is_one(browser: Browser, tmp_path: Path) -> None:
+    with served(tmp_path / "runs") as server:
+        page = browser.new_page()
+        page.goto(f"{server.address}/?tab=watch")
+        head, frames = page.locator("#watch-panel .watch-head"), page.locator("#watch-samples")
+        page.wait_for_selector("#watch-panel[data-no-run]", timeout=PATIENT)
+        expect(page.locator("#watch-status .live-say")).to_be_visible()
+        expect(head).to_be_hidden()
+        expect(frames).to_be_hidden()
+        make_run(tmp_path / "runs")
+        page.get_by_role("tab", name="Train").click()
+        page.get_by_role("tab", name="Watch").click()
+        expect(head).to_be_visible(timeout=PATIENT)
+        expect(frames).to_be_visible()
+        page.close()
