@@ -46,14 +46,6 @@ class Model:
     way: str = "spherical"  # from one sample to another, as suits its noise
 
     @property
-    def title(self) -> str:
-        """What a person calls it: the data set, and for a run also its preset and last letters."""
-        source = DATASETS.get(str(self.info.get("dataset")))
-        dataset = source.title if source else str(self.info.get("dataset") or self.name)
-        words = [dataset, self.info.get("preset"), self.name.rsplit("-", 1)[-1]] if self.state else [dataset]
-        return " · ".join(str(word) for word in words if word)
-
-    @property
     def live(self) -> bool:
         """Whether it is still being trained."""
         return self.state in ACTIVE

@@ -130,7 +130,7 @@ def describe(model: Model) -> dict[str, Any]:
     """What the page needs to know of a model."""
     known = ("dataset", "step", "images", "seconds", "seed")
     about = {key: model.info[key] for key in known if isinstance(model.info.get(key), (str, int, float))}
-    return {"name": model.name, "title": model.title, "version": model.version, "state": model.state,
+    return {"name": model.name, "version": model.version, "state": model.state,
             "live": model.live, "classes": model.classes, "way": model.way,
             "columns": columns(model), "rows": ROWS, "strip": STRIP, "about": about}  # fmt: skip
 

@@ -15,8 +15,9 @@ from starlette.routing import Route
 from studio import pictures
 from studio.handlers import guarded
 from studio.models import DIRECTIONS, Model, Shelf
+from studio.names import model_title
 from studio.services import Services
-from studio.words import span, t, t_or
+from studio.words import language, span, t, t_or
 
 EACH = "each"  # the class choice that leaves every sample its own
 
@@ -33,10 +34,9 @@ def routes(services: Services) -> list[Route]:
     return pictures.routes(services.shelf)
 
 
-def choices(models: list[Model]) -> list[tuple[str, str]]:
-    """(title, name) of each model for the list; a run that is not over says so in the reader's language."""
-    marks = {"running": t("explore.training"), "paused": t("explore.paused")}
-    return [(f"{m.title} · {marks[m.state]}" if m.state in marks else m.title, m.name) for m in models]
+def choices(models: list[Model], tongue: str) -> list[tuple[str, str]]:
+    """(title, name) of each model for the list."""
+    return [(model_title(model, tongue), model.name) for model in models]
 
 
 def class_choices(model: Model | None) -> list[tuple[Any, str]]:
@@ -58,7 +58,7 @@ def build(services: Services) -> Handles:
             inputs = [*_way(first)]
         with gr.Column(elem_id="explore-choose", scale=6, min_width=300):
             model = gr.Dropdown(
-                choices(models), value=first.name if first else None, label=t("explore.model"),
+                choices(models, "en"), value=first.name if first else None, label=t("explore.model"),
                 elem_id="explore-model", filterable=False,
             )  # fmt: skip
             gr.HTML('<p id="explore-about" class="quiet"></p>')
@@ -138,8 +138,8 @@ def _connect(shelf: Shelf, model: gr.Dropdown, label: gr.Radio, inputs: list[Any
         known = chosen in [value for _, value in offered]
         return gr.update(choices=offered, value=chosen if known else EACH, visible=bool(offered))
 
-    def refresh() -> Any:
-        return gr.update(choices=choices(shelf.models()))
+    def refresh(request: gr.Request) -> Any:
+        return gr.update(choices=choices(shelf.models(), language(request)))
 
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     set_all = "(...values) => { window.studio.explore.set(values); return []; }"

@@ -14,13 +14,12 @@ from typing import Any
 import gradio as gr
 from starlette.routing import Route
 
-from gan_core.data import DATASETS
-from gan_core.presets import PRESETS
 from gan_core.runs.reader import ACTIVE, Status, list_runs
 from studio.handlers import guarded
 from studio.live import Live
+from studio.names import dataset_title, preset_title
 from studio.services import Services
-from studio.words import TABLE, language, pick, pick_or, t
+from studio.words import language, pick, t
 
 OFFERED = 200  # newest runs in the list
 
@@ -43,8 +42,8 @@ def label(status: Status, tongue: str, now: float) -> str:
     return pick(
         "watch.label",
         tongue,
-        dataset=_dataset(status, tongue),
-        preset=_preset(status.preset, tongue),
+        dataset=dataset_title(status.dataset, tongue, status.id),
+        preset=preset_title(status.preset, tongue),
         budget=_budget(status.budget, tongue),
         state=pick(f"watch.state.{status.state}", tongue),
         ago=_ago(now - status.created, tongue),
@@ -102,17 +101,6 @@ def build(services: Services) -> Handles:
 
 def _plain(html: str, elem_id: str) -> gr.HTML:
     return gr.HTML(html, elem_id=elem_id, apply_default_css=False)
-
-
-def _dataset(status: Status, tongue: str) -> str:
-    source = DATASETS.get(status.dataset)
-    return pick_or(f"dataset.{status.dataset}", source.title, tongue) if source else status.id
-
-
-def _preset(name: str, tongue: str) -> str:
-    if (key := f"preset.{name}") in TABLE:
-        return pick(key, tongue).removeprefix("● ")  # healthy goes without saying here
-    return name if name in PRESETS else pick("watch.label.own", tongue)  # a new one may have no words yet
 
 
 def _budget(budget: dict[str, float | None], tongue: str) -> str:

@@ -70,8 +70,8 @@ def test_a_run_in_training_is_live_and_says_so(folder: Path, shelf: Shelf) -> No
     run = make_model_run(folder / "runs", state="running")
     model = shelf.model(f"run:{run.id}")
     assert model.live and model.state == "running"
-    title, name = explore.choices([model])[0]
-    assert name == f"run:{run.id}" and "explore.training" in title
+    (english, name), (chinese, _) = (explore.choices([model], tongue)[0] for tongue in ("en", "zh"))
+    assert name == f"run:{run.id}" and english.endswith("training now") and chinese.endswith("正在训练")
 
 
 def test_a_sampler_is_loaded_once_a_version_and_few_are_kept(folder: Path, shelf: Shelf) -> None:
