@@ -160,7 +160,8 @@ def resume(arguments: argparse.Namespace) -> None:
         given, (_, old) = _given(arguments), read_settings(run)
         config = catalog.check(settings_between(given, old) if given else old)
         world.check(config.batch)
-        if status.state == "finished" or given.keys() & set(BUDGET_FLAGS):  # else its end is not yet written
+        renewed = any(getattr(config, name) != getattr(old, name) for name in BUDGET_FLAGS)
+        if status.state == "finished" or renewed:  # else its end is not yet written
             _check_budget(run, checkpoint_steps(run)[-1:], config)
         if given:
             rewrite_settings(run, config)

@@ -53,7 +53,7 @@ def score_generator(
 def _kind(channels: int, points: bool) -> str:
     """What there is to look at, in words."""
     named = {1: "grey pictures", 3: "colour pictures"}
-    return "points" if points else named.get(channels, f"pictures of {channels} channels")
+    return "points" if points else named.get(channels, "other pictures")
 
 
 def classes_found(run: RunPaths, root: str = "", best: bool = False) -> dict[str, float]:

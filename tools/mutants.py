@@ -166,7 +166,7 @@ MUTANTS = (
     Mutant("worker: unknown names are let through", "worker.py", "train(check(config), run, resume=resume)", "train(config, run, resume=resume)", "test_cli.py"),
     Mutant("resume: a budget used up is let through", "cli.py", "_check_budget(run, checkpoint_steps(run)[-1:], config)", "pass", "test_cli.py"),
     Mutant("branch: a budget used up is let through", "cli.py", "        _check_budget(parent, {arguments.at} & set(checkpoint_steps(parent)), new)\n", "", "test_cli.py"),
-    Mutant("resume: an end not yet written is refused", "cli.py", 'if status.state == "finished" or given', 'if status.state != "running" or given', "test_cli.py"),
+    Mutant("resume: an end not yet written is refused", "cli.py", 'if status.state == "finished" or renewed:', 'if status.state != "running" or renewed:', "test_cli.py"),
     Mutant("the way back: advised where it goes back by itself", "training/loop.py", "if not steps or config.retries:", "if not steps:", "test_branch.py"),
     Mutant("the way back: second tries advised where they were used up", "training/loop.py", 'if any(verdict.get("retries")', 'if False and any(verdict.get("retries")', "test_branch.py"),
     Mutant("resume: a new budget drops the parent", "runs/branch.py", "read_config(run) | {", "{\"schema\": 1, \"preset\": \"\"} | {", "test_branch.py"),

@@ -141,7 +141,7 @@ def _order(session: Session) -> str:
     asked = session.writer.command() if session.unsound is None else "diverged"
     order, state.seconds = state.world.agree(asked, state.seconds)
     if order == "diverged":
-        _diverged(session, session.unsound or "what was to be saved")
+        _diverged(session, session.unsound or state.unsound() or "what was to be saved")
     return order
 
 

@@ -167,9 +167,11 @@ def _wire_form(services: Services, w: Widgets, speeds: Speeds) -> None:
         yield from _describe(services, w, speeds, values, language(request))
 
     outputs = {*chosen, w.look, w.download, w.hint, *w.form.fields.values()}
-    w.dataset.input(guarded(pick_dataset), {w.dataset, w.preset}, outputs, queue=False, **PRIVATE)
-    w.restore.click(guarded(pick_preset), {w.dataset, w.preset}, outputs, queue=False, **PRIVATE)
-    w.preset.input(guarded(pick_preset), {w.dataset, w.preset}, outputs, queue=False, **PRIVATE)
+    filled = {w.dataset.input: pick_dataset, w.restore.click: pick_preset, w.preset.input: pick_preset}
+    for event, picked in filled.items():  # the same one chosen again changes nothing, so `describe` is asked
+        event(
+            guarded(picked), {w.dataset, w.preset}, outputs, queue=False, **PRIVATE
+        ).then(None, js="() => window.studio.trainDescribe()", queue=False, **PRIVATE)  # fmt: skip
     w.budget.change(lambda s: gr.update(visible=s == CUSTOM), w.budget, w.seconds, queue=False, **PRIVATE)
     sync = gr.Button(visible="hidden", elem_id="train-describe")
     gr.on(

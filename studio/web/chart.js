@@ -125,12 +125,18 @@ class Chart {
     return height - PAD.bottom - ((y - y0) / (y1 - y0)) * (height - PAD.top - PAD.bottom);
   }
 
+  /** The resting lines in sight, of curves that are not hidden. */
+  get restingLines() {
+    const { y0, y1 } = this.box;
+    return (this.data.lines ?? []).filter(({ name, value }) => value >= y0 && value <= y1 && !this.hidden.has(name));
+  }
+
   drawWords() {
     const { words } = this.board;
     const title = words(`watch.group.${this.name}`, this.name);
     this.title.textContent = title;
     const caption = [words(`watch.caption.${this.name}`, words("watch.caption", ""))];
-    if (this.data.lines?.length) caption.push(words("watch.lines", ""));
+    if (this.restingLines.length) caption.push(words("watch.lines", ""));
     this.caption.textContent = caption.join(" ");
     this.reset.textContent = words("watch.zoom.reset", "");
     this.reset.hidden = this.board.zoom === null;
@@ -174,14 +180,12 @@ class Chart {
   }
 
   drawCurves() {
-    const { width, y0, y1 } = this.box;
+    const { width } = this.box;
     this.paths.replaceChildren();
     this.lines.replaceChildren();
     this.labels.replaceChildren();
-    for (const { name, value } of this.data.lines ?? []) {
-      if (value < y0 || value > y1) continue;
+    for (const { name, value } of this.restingLines) {
       const i = this.data.curves.findIndex((curve) => curve.name === name);
-      if (this.hidden.has(name)) continue;
       const at = { x1: PAD.left, x2: width - PAD.right, y1: this.py(value), y2: this.py(value) };
       make("line", { ...at, class: `curve-${i % 6}` }, this.lines);
       const where = { x: width - PAD.right, y: this.py(value) - 4, "text-anchor": "end", class: `curve-${i % 6}` };

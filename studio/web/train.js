@@ -13,6 +13,9 @@ Object.assign(window.studio, {
   trainShow(id) {
     feed("train").show(id);
   },
+  trainDescribe() {
+    press("train-describe");
+  },
   trainStarted(id) {
     if (!id) return;
     fresh = id;

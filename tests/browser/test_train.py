@@ -228,3 +228,11 @@ def test_watch_without_a_run_is_one_sentence_until_there_is_one(browser: Browser
         expect(head).to_be_visible(timeout=PATIENT)
         expect(frames).to_be_visible()
         page.close()
+
+
+def test_a_recipe_chosen_again_is_described_again(visit: Open) -> None:
+    page = visit("/?tab=train", ready=READY)
+    for _ in range(2):
+        choose(page, "train-preset", "Wasserstein without")
+        page.wait_for_timeout(1500)  # what was said before is gone by now
+        expect(page.locator("#train-hint .train-caution")).to_be_visible(timeout=PATIENT)

@@ -178,10 +178,11 @@ def test_a_budget_used_up_is_refused(run, tmp_path, refuse, capsys):
     assert read_status(copy).step > 15
 
 
-def test_a_run_that_failed_after_its_last_checkpoint_still_comes_to_its_end(run, tmp_path):
+@pytest.mark.parametrize("flags", [[], ["--steps", "12"]])
+def test_a_run_that_failed_after_its_last_checkpoint_still_comes_to_its_end(run, tmp_path, flags):
     copy = RunPaths(shutil.copytree(run.path, tmp_path / run.id))
     amend_status(copy, state="failed", message="The disk is full.")
-    assert main(["resume", str(copy.path), "--quiet"]) == 0
+    assert main(["resume", str(copy.path), "--quiet", *flags]) == 0
     assert (read_status(copy).state, read_status(copy).step) == ("finished", 12)
 
 
