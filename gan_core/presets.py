@@ -132,7 +132,7 @@ PRESETS: dict[str, Preset] = {
     ),
     "grid": Preset(
         "Points around twenty-five places in a square: watch whether it forgets any.",
-        {**PLANE, "dataset": "grid", "penalty_weight": 0.002, "steps": 4800},
+        {**PLANE, "dataset": "grid", "penalty_weight": 0.003, "steps": 4800},
     ),
     "lesson": Preset(
         "A healthy game without labels, beside which the failing ones below can be held.", LESSON,
