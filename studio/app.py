@@ -17,7 +17,7 @@ from studio.models import RUN
 from studio.services import Services
 from studio.tabs import explore, train, watch
 from studio.theme import theme
-from studio.words import span, t, translations
+from studio.words import language, span, t, translations
 
 # id (also the name of its files in studio/web), key of its title, module
 TABS: tuple[tuple[str, str, ModuleType], ...] = (
@@ -86,9 +86,9 @@ def _header() -> str:
 def _join(services: Services, handles: dict[str, Any], tabs: gr.Tabs) -> None:
     """What one tab does to another."""
 
-    def explore_run(run: str | None) -> tuple[Any, Any]:
+    def explore_run(run: str | None, request: gr.Request) -> tuple[Any, Any]:
         model = services.shelf.model(f"{RUN}{run}")
-        offered = explore.choices(services.shelf.models())
+        offered = explore.choices(services.shelf.models(), language(request))
         return gr.update(choices=offered, value=model.name), gr.update(selected="explore")
 
     for tab, run in (("train", handles["train"].own), ("watch", handles["watch"].run)):
