@@ -147,7 +147,7 @@ GREY = dataclasses.replace(MODEL, network="dcgan-s2d", size=16, channels=1)
     (GREY, "grey pictures", "ring", "points"),
     (GREY, "grey pictures", "stacked-mnist", "colour pictures"),
     (dataclasses.replace(GREY, channels=3), "colour pictures", "mnist", "grey pictures"),
-    (dataclasses.replace(GREY, channels=2), "pictures of 2 channels", "ring", "points"),
+    (dataclasses.replace(GREY, channels=2), "other pictures", "ring", "points"),
     (MODEL, "points", "mnist", "grey pictures"),
 ], ids=["grey-as-points", "grey-as-colour", "colour-as-grey", "two-channels-as-points", "points-as-grey"],
 )  # fmt: skip
