@@ -96,7 +96,7 @@ def novelty(one: Finished) -> float:
 
 
 def distance(one: Finished) -> float:
-    """Fréchet distance to drawn digits on the features of the shipped MNIST judge."""
+    """Fréchet distance to drawn digits on the features of the shipped MNIST classifier."""
     extractor = FeatureExtractor.load("mnist")
     made, _ = extractor(np.round(one.made * 255).astype(np.uint8).reshape(-1, 1, SIDE, SIDE))
     wanted, _ = extractor(np.round(real("test") * 255).astype(np.uint8).reshape(-1, 1, SIDE, SIDE))

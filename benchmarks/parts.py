@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.table import ceiling
+from gan_core.training import iteration
 from gan_core.training.session import Session
 
 MATRIX = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
@@ -73,7 +74,7 @@ def profile(session: Session, step: Callable[[], object], count: int) -> dict[st
     timers = {name: Timer() for name in ("data", "optimisers", "smoothing")}
     state = session.state
     places: tuple[tuple[str, Any, str], ...] = (
-        ("data", session.batch_sampler, "draw"), ("smoothing", rounds, "follow"),
+        ("data", session.batch_sampler, "batch"), ("smoothing", iteration, "update_ema"),
         ("optimisers", state.g_optimizer, "step"), ("optimisers", state.d_optimizer, "step"),
     )  # fmt: skip
     with ExitStack() as stack:

@@ -17,6 +17,7 @@ from gan_core.config import ModelConfig
 from gan_core.errors import WeightsError
 from gan_core.files import write_bytes
 from gan_core.networks import NETWORKS, build_pair
+from gan_core.old_names import FORMATS, tensor_name
 
 FORMAT = "gan_core.generator"
 SCHEMA = 1
@@ -38,13 +39,14 @@ def read_header(path: Path) -> dict[str, str]:
         WeightsError: the file is missing, truncated, or not safetensors.
     """
     header: dict[str, str] = _open(path, lambda file: dict(file.metadata() or {}))
-    return header
+    kind = header.get("format", "")
+    return header | ({"format": FORMATS[kind]} if kind in FORMATS else {})
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """All tensors of a safetensors file, on the CPU."""
+    """All tensors of a safetensors file by the names of today, on the CPU."""
     tensors: dict[str, Tensor] = _open(path, lambda file: {k: file.get_tensor(k) for k in file.keys()})  # noqa: SIM118
-    return tensors
+    return {tensor_name(name): tensor for name, tensor in tensors.items()}
 
 
 def _open(path: Path, read: Callable[[Any], Any]) -> Any:

@@ -207,6 +207,7 @@ def _check_budget(run: RunPaths, steps: Iterable[int], config: TrainConfig) -> N
 
 
 def _run_in_terminal(begin: Begin, *, resume: bool, quiet: bool) -> None:
+    from gan_core.terminal import run_in_terminal
 
     if path := run_in_terminal(begin, resume=resume, quiet=quiet):
         print(path)

@@ -157,10 +157,12 @@ class TrainConfig:
                          group="Optimiser", choices=("linear", "cosine", "constant", "dynamic"))  # fmt: skip
     lr_end: float = knob(0.1, "Share of the step size left at the end of the budget; 1 keeps it constant.",
                          unless=("schedule", "constant"), group="Optimiser", low=0.0, high=1.0)  # fmt: skip
-    ema_rampup: float = knob(0.2, "Smoothing of the generator you see, as a share of all pictures seen; 0 is off.",
-                      group="Optimiser", low=0.0, high=0.5)  # fmt: skip
-    ema_half_life: int = knob(15_000, "Smoothing never reaches further back than about this many pictures.",
-                           unless=("ema_rampup", 0.0), group="Optimiser", low=1, high=100_000_000)  # fmt: skip
+    ema_rampup: float = knob(
+        0.2, "Smoothing of the generator you see, as a share of all pictures seen; 0 is off.",
+        group="Optimiser", low=0.0, high=0.5)  # fmt: skip
+    ema_half_life: int = knob(
+        15_000, "Smoothing never reaches further back than about this many pictures.",
+        unless=("ema_rampup", 0.0), group="Optimiser", low=1, high=100_000_000)  # fmt: skip
 
     seconds: float | None = knob(None, "Stop after this many seconds of training.",
                                  group="Budget", low=0.1, high=1e7)  # fmt: skip
@@ -184,13 +186,13 @@ class TrainConfig:
                         group="Record", low=0, high=2)  # fmt: skip
 
     device: str = knob("auto", "Where to compute: auto takes a GPU when there is one.",
-                       group="ComputeConfig", choices=("auto", "cpu", "cuda", "mps"))  # fmt: skip
+                       group="Machine", choices=("auto", "cpu", "cuda", "mps"))  # fmt: skip
     precision: str = knob("auto", "Number format; auto times both at the start and keeps the faster.",
-                          group="ComputeConfig", choices=("auto", "fp32", "bf16"))  # fmt: skip
+                          group="Machine", choices=("auto", "fp32", "bf16"))  # fmt: skip
     memory_format: str = knob("auto", "Layout of pictures in memory; auto times both at the start.",
-                              group="ComputeConfig", choices=("auto", "contiguous", "channels_last"))  # fmt: skip
+                              group="Machine", choices=("auto", "contiguous", "channels_last"))  # fmt: skip
     threads: int = knob(0, "Processor threads to use; 0 times a few counts at the start.",
-                        group="ComputeConfig", low=0, high=256)  # fmt: skip
+                        group="Machine", low=0, high=256)  # fmt: skip
 
     @property
     def codes(self) -> int:

@@ -30,7 +30,8 @@ def score_generator(
     Points and the classes of Stacked MNIST are not judged but counted, see `metrics.modes` and `stacked`.
 
     Raises:
-        WeightsError: no judge for the data set, or one of another kind. DataError: its files are not there.
+        WeightsError: no classifier for the data set, or one of another kind.
+        DataError: its files are not there.
     """
     dataset = dataset or str(sampler.info.get("dataset", ""))
     source = DATASETS.get(dataset)

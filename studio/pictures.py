@@ -5,8 +5,9 @@
     GET /studio/explore/strip?...                      the whole way, STRIP pictures side by side
     GET /studio/explore/grid?model&seed&label          random samples, a class a column where there are any
 
-Query, all optional but `model`: `seed` of the samples; `a`, `b` their places in the grid; `t` 0 to 1; `mode`
-spherical or linear, else what suits the model's noise; `label` a class for all, else each sample has its own;
+Query, all optional but `model`: `seed` of the samples; `a`, `b` their places in the grid; `t` 0 to 1;
+`interpolation` spherical or linear, else what suits the model's noise; `label` a class for all, else each
+sample has its own;
 `d` steps along the model's directions, "0.5,0,-2"; `v` the model's version, which lets the browser keep the
 answer; `format` webp or png; `scale` enlarges a png; `save` makes it a download.
 """
@@ -75,7 +76,7 @@ def parse(query: Mapping[str, str], model: Model) -> View:
         problems.append(Problem(name, text, f"{name} is {text[:20]!r}, allowed are {low:g} to {high:.10g}."))
         return default
 
-    interpolation = query.get("mode") or ""
+    interpolation = query.get("interpolation") or ""
     problems += unknown_names([interpolation] if interpolation else [], INTERPOLATION_MODES, "way")
     label = number("label", -1, max(len(model.classes) - 1, 0), -1)
     steps = [number("d", -FAR, FAR, 0.0, text) for text in query.get("d", "").split(",")[:16]]
@@ -131,7 +132,7 @@ def describe(model: Model) -> dict[str, Any]:
     known = ("dataset", "step", "images", "seconds", "seed")
     about = {key: model.info[key] for key in known if isinstance(model.info.get(key), (str, int, float))}
     return {"name": model.name, "version": model.version, "state": model.state,
-            "live": model.live, "classes": model.classes, "way": model.interpolation,
+            "live": model.live, "classes": model.classes, "interpolation": model.interpolation,
             "columns": columns(model), "rows": ROWS, "strip": STRIP, "about": about}  # fmt: skip
 
 

@@ -14,7 +14,8 @@ from gan_core.networks import NETWORKS
 from gan_core.training.session import chosen, model_config
 
 SMALL = {"size": 16, "g_width": 4, "d_width": 4, "latent": 8, "batch": 8, "precision": "fp32",
-         "memory_format": "contiguous", "threads": 1, "dataset_limit": 50, "lr_g": 1e-3, "lr_d": 1e-3}  # fmt: skip
+         "memory_format": "contiguous", "threads": 1, "dataset_limit": 50, "lr_g": 1e-3,
+         "lr_d": 1e-3}  # fmt: skip
 TINY = Pace(rounds=1, seconds=0.0, steps=1, run=1.0)
 
 

@@ -36,7 +36,7 @@ LAYERS = (
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names.split()}
 NO_TORCH = ("errors", "knobs", "config", "presets", "runs.reader", "runs.lineage")
-DOWNWARD_WITHIN_A_LEVEL = {("checkpoints", "metrics")}  # judges are weights too
+DOWNWARD_WITHIN_A_LEVEL = {("checkpoints", "metrics")}  # classifiers are weights too
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 BLOCKS = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast.Try, ast.Match)

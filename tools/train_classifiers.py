@@ -1,4 +1,4 @@
-"""Train the judges that are shipped in weights/: a few minutes each on two CPU cores.
+"""Train the classifiers that are shipped in weights/: a few minutes each on two CPU cores.
 
     python tools/train_classifiers.py mnist --epochs 12 [--data-root DIR]
     python tools/train_classifiers.py fashion-mnist --epochs 18
@@ -69,7 +69,7 @@ def augment(pictures: Tensor, mirror: bool) -> Tensor:
 
 
 def train(pictures: Pictures, epochs: int, seed: int) -> tuple[ClassifierNetwork, ClassifierShape]:
-    """A judge of these pictures: AdamW, one cycle of the learning rate, cross-entropy."""
+    """A classifier of these pictures: AdamW, one cycle of the learning rate, cross-entropy."""
     torch.manual_seed(seed)
     images, labels = torch.from_numpy(np.array(pictures.images)), torch.from_numpy(np.array(pictures.labels))
     shape = ClassifierShape(channels=images.shape[1], classes=len(pictures.source.classes))
@@ -112,7 +112,7 @@ def main() -> None:
     for name in options.datasets:
         network, shape = train(load(name, root=options.data_root), options.epochs, options.seed)
         test = load(name, split="test", root=options.data_root)
-        path = options.out / f"judge-{name}.safetensors"
+        path = options.out / f"classifier-{name}.safetensors"
         info = {
             "dataset": name,
             "classes": list(test.source.classes),

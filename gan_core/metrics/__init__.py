@@ -1,4 +1,4 @@
-"""Scores of a generator, as a judge sees its pictures (see `judge`).
+"""Scores of a generator, as a classifier sees its pictures (see `classifier`).
 
 Each metric is a pure function of one `Evidence`; to add one, write the function and its row in `METRICS`.
 Where a row has a `beside`, the same function is also asked about real pictures, and `score` gives that
@@ -54,7 +54,7 @@ class Metric:
 METRICS: dict[str, Metric] = {
     "frechet": Metric(
         frechet.frechet,
-        "Distance between made and real pictures, as two clouds in the judge's eyes.",
+        "Distance between made and real pictures, as two clouds in the classifier's eyes.",
         "lower",
         beside="floor",
     ),
@@ -71,7 +71,7 @@ METRICS: dict[str, Metric] = {
     ),
     "confidence": Metric(
         coverage.confidence,
-        "How sure the judge is of what it reads, on average.",
+        "How sure the classifier is of what it reads, on average.",
         "higher",
         beside="confidence_real",
     ),
@@ -102,10 +102,10 @@ def score(images: np.ndarray, labels: np.ndarray | None, dataset: str, root: str
     Args:
         images: uint8 (N, C, H, W); 10,000 for numbers to be quoted.
         labels: int (N,), the classes asked for, or None; then there is no "agreement".
-        dataset: a name in `judges()`; `root` is where its files are, as for `gan_core.data.load`.
+        dataset: a name in `classifiers()`; `root` is where its files are, as for `gan_core.data.load`.
 
     Raises:
-        WeightsError: no judge for this data set, or pictures of another kind than it has learned.
+        WeightsError: no classifier for this data set, or pictures of another kind than it has learned.
         DataError: fewer than ten pictures, or the real ones are not there.
     """
     if len(images) < FEWEST:

@@ -1,9 +1,9 @@
-"""The judge: a small classifier that reads pictures as a person would, and so can score a generator.
+"""A small classifier that reads pictures as a person would, and so can score a generator.
 
-A judge was trained on the real training pictures (`tools/train_classifiers.py`) and is shipped as
-`weights/judge-<data set>.safetensors`, whose header alone suffices to rebuild the network. The 128 numbers
-before its last layer are the space in which pictures are compared; its class probabilities say whether a
-picture is readable, and as what.
+A classifier was trained on the real training pictures (`tools/train_classifiers.py`) and is shipped as
+`weights/classifier-<data set>.safetensors`, whose header alone suffices to rebuild the network. The 128
+numbers before its last layer are the space in which pictures are compared; its class probabilities say
+whether a picture is readable, and as what.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from gan_core.data.prepare import bordered
 from gan_core.errors import WeightsError
 from gan_core.knobs import did_you_mean
 
-FORMAT = "gan_core.judge"
+FORMAT = "gan_core.classifier"
 SCHEMA = 1
 WEIGHTS = Path(__file__).resolve().parents[2] / "weights"
 SIDE = 32  # pixels; pictures of 28 get a border, those of another size are resized
@@ -36,7 +36,7 @@ BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class ClassifierShape:
-    """All that is needed to rebuild a judge's network."""
+    """All that is needed to rebuild a classifier's network."""
 
     channels: int
     classes: int
@@ -81,7 +81,7 @@ def _block(before: int, after: int, kernel: int = 3, stride: int = 1) -> Iterato
 
 
 class FeatureExtractor:
-    """A trained judge in evaluation mode on the CPU; may be called from several threads."""
+    """A trained classifier in evaluation mode on the CPU; may be called from several threads."""
 
     def __init__(self, shape: ClassifierShape, info: dict[str, Any], tensors: dict[str, Tensor]) -> None:
         """`info` is the file's header: data set, class names, test accuracy, seed, epochs.
@@ -96,7 +96,7 @@ class FeatureExtractor:
         try:
             self._network.load_state_dict(tensors, assign=True)
         except RuntimeError as error:
-            raise WeightsError(f"These weights do not fit a judge of {shape}: {error}") from None
+            raise WeightsError(f"These weights do not fit a classifier of {shape}: {error}") from None
         self._network.requires_grad_(False).to(memory_format=torch.channels_last)
         digest = hashlib.sha256()
         for name in sorted(tensors):
@@ -105,20 +105,20 @@ class FeatureExtractor:
 
     @staticmethod
     def load(dataset: str, folder: Path = WEIGHTS) -> FeatureExtractor:
-        """The judge of a data set; read once and kept.
+        """The classifier of a data set; read once and kept.
 
         Raises:
             WeightsError: there is none for this data set, or its file is damaged.
         """
         if dataset not in classifiers(folder):
             raise WeightsError(
-                f"There is no judge for {dataset!r}{did_you_mean(dataset, classifiers(folder))}"
+                f"There is no classifier for {dataset!r}{did_you_mean(dataset, classifiers(folder))}"
             )
         return _load(_path(dataset, folder))
 
     @staticmethod
     def untrained(channels: int) -> FeatureExtractor:
-        """A judge that has learned nothing, for data sets that have none: its features only, always the same.
+        """An untrained classifier, for data sets that have no other: its features only, always the same.
 
         Weights as in He et al. 2015, arXiv 1502.01852, eq. 10, so that no layer drowns another.
         """
@@ -136,11 +136,11 @@ class FeatureExtractor:
         """Features float64 (N, 128) and probabilities float64 (N, K) of `images`, uint8 (N, C, H, W).
 
         Raises:
-            WeightsError: the pictures have another number of channels than those the judge has learned.
+            WeightsError: the pictures have another number of channels than those the classifier has learned.
         """
         if images.ndim != 4 or images.shape[1] != self.shape.channels or images.dtype != np.uint8:
             raise WeightsError(
-                f"This judge looks at uint8 pictures of shape (N, {self.shape.channels}, H, W), "
+                f"This classifier looks at uint8 pictures of shape (N, {self.shape.channels}, H, W), "
                 f"these are {images.dtype} {images.shape}."
             )
         features = np.empty((len(images), self.shape.features))
@@ -155,28 +155,28 @@ class FeatureExtractor:
 
 
 def classifiers(folder: Path = WEIGHTS) -> list[str]:
-    """Names of the data sets that have a judge."""
-    return sorted(path.stem.removeprefix("judge-") for path in folder.glob("judge-*.safetensors"))
+    """Names of the data sets that have a classifier."""
+    return sorted(path.stem.removeprefix("classifier-") for path in folder.glob("classifier-*.safetensors"))
 
 
 def save_classifier(
     network: ClassifierNetwork, shape: ClassifierShape, info: dict[str, Any], path: Path
 ) -> None:
-    """Write a judge atomically; `info` (plain JSON values) goes into the header."""
+    """Write a classifier atomically; `info` (plain JSON values) goes into the header."""
     header = {"schema": SCHEMA, "architecture": dataclasses.asdict(shape), **info}
     words = {key: json.dumps(value, ensure_ascii=False) for key, value in header.items()}
     save_tensors(path, network.state_dict(), {"format": FORMAT, **words})
 
 
 def read_classifier(path: Path) -> FeatureExtractor:
-    """The judge in a file, with its header as `info`.
+    """The classifier in a file, with its header as `info`.
 
     Raises:
-        WeightsError: missing, truncated, not a safetensors file, not a judge, or from a newer version.
+        WeightsError: missing, truncated, not a safetensors file, not a classifier, or from a newer version.
     """
     words = read_header(path)
     if words.pop("format", "") != FORMAT:
-        raise WeightsError(f"{path.name} is a safetensors file, but not a judge.")
+        raise WeightsError(f"{path.name} is a safetensors file, but not a classifier.")
     try:
         info = {key: json.loads(value) for key, value in words.items()}
         newer, shape = info["schema"] > SCHEMA, ClassifierShape(**info["architecture"])
@@ -201,4 +201,4 @@ def _load(path: Path) -> FeatureExtractor:
 
 
 def _path(dataset: str, folder: Path) -> Path:
-    return folder / f"judge-{dataset}.safetensors"
+    return folder / f"classifier-{dataset}.safetensors"

@@ -37,7 +37,7 @@ def classes(evidence: MetricInput) -> float:
 
 
 def confidence(evidence: MetricInput) -> float:
-    """Mean probability of the class that the judge finds most likely: how readable the pictures are."""
+    """Mean probability of the class that the classifier finds most likely: how readable the pictures are."""
     return float(evidence.made.probabilities.max(axis=1).mean())
 
 

@@ -1,8 +1,8 @@
 """A quick look at how good a generator is by now: one distance, 2,000 pictures, well under a second.
 
 For choosing among the states of one run, not for quoting: at this count the distance has a bias, the same
-each time, and its floor says what real pictures get. Data sets without a judge are looked at by one that has
-learned nothing: its random filters see strokes, edges and colours of all kinds alike, which is enough to tell
+each time, and its floor says what real pictures get. Data sets without a classifier get an untrained
+one: its random filters see strokes, edges and colours of all kinds alike, which is enough to tell
 noise, blur and missing kinds of pictures from real ones; which digit is drawn they do not read.
 
 Points in the plane need no eyes: their places are known, see `PlaneRuler`.
@@ -45,9 +45,9 @@ class ReferenceStats:
     floor: float
 
     @property
-    def extractor(self) -> str:
+    def extractor_name(self) -> str:
         """Who looks."""
-        return "judge" if self.trained else "untrained"
+        return "classifier" if self.trained else "untrained"
 
     def distance(self, images: np.ndarray) -> float:
         """Fréchet distance of made pictures, uint8 (N, C, H, W), from the real ones; lower is better."""
@@ -64,7 +64,7 @@ class PointReferenceStats:
     mixture: Mixture
     labels: np.ndarray
     floor: float
-    extractor: str = "places"
+    extractor_name: str = "places"
 
     @classmethod
     def over(cls, mixture: Mixture) -> PointReferenceStats:
@@ -99,7 +99,7 @@ def reference_stats(dataset: str, size: int, root: str = "") -> ReferenceStats:
 
 
 def _seen(extractor: FeatureExtractor, pictures: Pictures) -> Features:
-    """What the judge says of up to 2,000 of the pictures, always the same ones."""
+    """What the classifier says of up to 2,000 of the pictures, always the same ones."""
     total = len(pictures.labels)
     some = np.sort(np.random.default_rng(0).permutation(total)[:COUNT])
     return extract_features(extractor, np.asarray(pictures.images[some]), pictures.labels[some])

@@ -1,7 +1,7 @@
 """Fréchet distance between two clouds of features.
 
 Not the FID: that name belongs to the features of one Inception network trained on ImageNet. Here they are
-the judge's, and the number has a meaning only beside its floor, the distance between real pictures and
+the classifier's, and the number has a meaning only beside its floor, the distance between real pictures and
 other real pictures at the same count.
 """
 

@@ -1,4 +1,4 @@
-"""What a metric may look at: everything the judge said about the made pictures and about real ones."""
+"""What a metric may look at: everything the classifier said about the made pictures and about real ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """What a judge said about N pictures.
+    """What a classifier said about N pictures.
 
     `features` is float64 (N, D); `probabilities` float64 (N, K), rows adding up to 1; `labels` int64 (N,):
     the classes that real pictures show or that made ones were asked for, None when nothing was asked.
@@ -24,7 +24,7 @@ class Features:
 
     @property
     def read(self) -> np.ndarray:
-        """The class that the judge reads in each picture, int64 (N,)."""
+        """The class that the classifier reads in each picture, int64 (N,)."""
         return np.asarray(self.probabilities.argmax(axis=1))
 
     def sample(self, count: int) -> Features:

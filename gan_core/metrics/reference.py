@@ -1,4 +1,4 @@
-"""What the judge says about the real pictures of a data set: looked at once, kept on disk and in memory."""
+"""What the classifier says about a data set's real pictures: looked at once, kept on disk and in memory."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ SAMPLE = 10_000  # training pictures that the floor is measured with
 
 @lru_cache(maxsize=4)
 def extract_real_features(dataset: str, root: str = "") -> tuple[Features, Features]:
-    """All test pictures of a data set and 10,000 training pictures, always the same, as the judge sees them.
+    """All test pictures and 10,000 training pictures, always the same, as the classifier sees them.
 
     Raises:
-        WeightsError: this data set has no judge.
+        WeightsError: this data set has no classifier.
         DataError: its files are not there.
     """
     extractor = FeatureExtractor.load(dataset)
@@ -44,9 +44,9 @@ def real_labels(dataset: str, count: int, root: str = "") -> np.ndarray:
 
 
 def extract_features(extractor: FeatureExtractor, images: np.ndarray, labels: np.ndarray) -> Features:
-    """The judge's words on real pictures, from disk where they have been written down before.
+    """The classifier's words on real pictures, from disk where they have been written down before.
 
-    They are found again by what the judge is shown: 28 pixels with their border.
+    They are found again by what the classifier is shown: 28 pixels with their border.
     """
     shown = np.ascontiguousarray(bordered(images, SIDE)).tobytes()
     name = hashlib.sha256(extractor.fingerprint.encode() + shown).hexdigest()

@@ -70,14 +70,14 @@ class Head(nn.Module):
     def __init__(self, features: int, model: ModelConfig) -> None:
         super().__init__()
         answers = model.code_classes + 2 * model.code_numbers
-        reading = q_head(features, answers, model.d_norm) if answers else None
+        q_head = QHead(features, answers, model.d_norm) if answers else None
         self.compares = model.d_minibatch_std
         features += self.compares
         self.classes, self.how = model.classes, model.conditioning if model.classes else ""
         outputs = {"class-logits": 2 * model.classes, "auxiliary": 1 + model.classes}.get(self.how, 1)
         self.linear = nn.Linear(features, outputs)
         self.embedding = nn.Embedding(model.classes, features) if self.how == "projection" else None
-        self.q_head = reading
+        self.q_head = q_head
 
     def forward(self, features: Tensor, labels: Tensor | None) -> DiscriminatorOutput:
         seen = torch.cat([features, deviation(features)], dim=1) if self.compares else features
@@ -109,10 +109,15 @@ def deviation(features: Tensor) -> Tensor:
     return spread.repeat_interleave(GROUP)[:, None].to(features.dtype)
 
 
-def q_head(features: int, answers: int, norm: str) -> nn.Sequential:
-    """Q of InfoGAN: one hidden layer of 128. Source: Chen et al. 2016, arXiv 1606.03657, appendix C."""
-    middle = nn.BatchNorm1d(128) if norm == "batch" else nn.Identity()
-    return nn.Sequential(nn.Linear(features, 128), middle, nn.LeakyReLU(0.1), nn.Linear(128, answers))
+class QHead(nn.Sequential):
+    """Q of InfoGAN: features (N, F) to (N, answers) by one hidden layer of 128.
+
+    Source: Chen et al. 2016, arXiv 1606.03657, appendix C.
+    """
+
+    def __init__(self, features: int, answers: int, norm: str) -> None:
+        middle = nn.BatchNorm1d(128) if norm == "batch" else nn.Identity()
+        super().__init__(nn.Linear(features, 128), middle, nn.LeakyReLU(0.1), nn.Linear(128, answers))
 
 
 class NormFree(nn.Module):

@@ -12,6 +12,7 @@ from typing import Any
 
 from gan_core.config import TrainConfig, from_mapping
 from gan_core.errors import ConfigError, RunError
+from gan_core.old_names import RECORDS, SETTINGS, renamed
 from gan_core.runs import process
 from gan_core.runs.layout import SCHEMA, RunPaths, run_paths
 
@@ -126,7 +127,7 @@ def read_settings(run: RunPaths) -> tuple[str, TrainConfig]:
     if not isinstance(preset, str) or not isinstance(settings, dict):
         raise RunError(f"Run {run.id} is damaged: config.json holds no settings.")
     try:
-        return preset, from_mapping(settings)
+        return preset, from_mapping(renamed(settings, SETTINGS))
     except ConfigError as error:
         raise RunError(f"The settings of run {run.id} cannot be used. {error}") from error
 
@@ -155,7 +156,7 @@ def read_lines(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
         return [], 0
     whole = data[: data.rfind(b"\n") + 1]
     records = (_record(line) for line in whole.splitlines())
-    return [record for record in records if record is not None], start + len(whole)
+    return [renamed(record, RECORDS) for record in records if record is not None], start + len(whole)
 
 
 def sample_steps(run: RunPaths) -> list[int]:

@@ -101,21 +101,21 @@ class Controllers:
 
     def state_dict(self) -> dict[str, list[float]]:
         """What a checkpoint keeps of it."""
-        ada, d_lr_controller = self.adaptive_augment, self.d_lr_controller
-        kept = {"adaptive": [ada.chance, *ada.signs]} if ada else {}
-        return kept | ({"balance": [d_lr_controller.share, d_lr_controller.right]} if d_lr_controller else {})
+        ada, d_lr = self.adaptive_augment, self.d_lr_controller
+        kept = {"adaptive_augment": [ada.chance, *ada.signs]} if ada else {}
+        return kept | ({"d_lr_controller": [d_lr.share, d_lr.right]} if d_lr else {})
 
     def load_state_dict(self, numbers: Mapping[str, Sequence[float]]) -> None:
         """Take `numbers` back; what they lack begins afresh."""
-        if self.adaptive_augment and "adaptive" in numbers:
-            self.adaptive_augment.chance, *self.adaptive_augment.signs = numbers["adaptive"]
-        if self.d_lr_controller and "balance" in numbers:
-            self.d_lr_controller.share, self.d_lr_controller.right = numbers["balance"]
+        if self.adaptive_augment and "adaptive_augment" in numbers:
+            self.adaptive_augment.chance, *self.adaptive_augment.signs = numbers["adaptive_augment"]
+        if self.d_lr_controller and "d_lr_controller" in numbers:
+            self.d_lr_controller.share, self.d_lr_controller.right = numbers["d_lr_controller"]
 
     def curves(self) -> dict[str, float]:
         """What it adds to a point of the curves."""
-        ada = {"augment/chance": self.adaptive_augment.chance} if self.adaptive_augment else {}
-        return ada | ({"balance/D's share": self.d_lr_controller.share} if self.d_lr_controller else {})
+        ada = {"augment/probability": self.adaptive_augment.chance} if self.adaptive_augment else {}
+        return ada | ({"learning_rate_share/D": self.d_lr_controller.share} if self.d_lr_controller else {})
 
 
 def batch_at(config: TrainConfig, progress: float) -> int:

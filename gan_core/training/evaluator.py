@@ -69,7 +69,7 @@ class PeriodicEvaluator:
         return {
             "step": state.step, "images": state.images_seen, "seconds": round(state.seconds, 3),
             self._name: distance, "quality/floor": real.floor, "best": best, "took": round(took, 3),
-            "eyes": real.extractor,
+            "extractor": real.extractor_name,
         }  # fmt: skip
 
     def _reference(self) -> ReferenceStats | PointReferenceStats:

@@ -167,8 +167,8 @@ def _record(session: Session, d: StepOutput, g: StepOutput) -> dict[str, float]:
         return _diverged(session, first_nonfinite)
     values |= {
         "speed/images per second": session.speed(),
-        "rate/G": state.g_optimizer.param_groups[0]["lr"],
-        "rate/D": state.d_optimizer.param_groups[0]["lr"],
+        "learning_rate/G": state.g_optimizer.param_groups[0]["lr"],
+        "learning_rate/D": state.d_optimizer.param_groups[0]["lr"],
         **session.controllers.curves(),
     }
     writer.record(

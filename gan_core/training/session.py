@@ -148,7 +148,7 @@ def open_session(
             writer.sample(0, sample_grid.render(_begun(config, model, ComputeConfig())[0]))
         compute = world.broadcast_object(lambda: _fastest(config, writer, world))
     else:
-        saved: ComputeConfig = read_counters(folder)["machine"]
+        saved: ComputeConfig = read_counters(folder)["compute"]
         compute = restore_compute(saved, config)
         writer.log(f"Resumed from {folder.name}.{_elsewhere(saved, compute)}")
     compute.use_threads()
@@ -169,9 +169,11 @@ def open_session(
     times = schedule_of(config)
     times.sample_due(0, state.seconds)
     times.checkpoints.last = state.seconds
-    session = Session(config, model, writer, _batch_sampler(config, pictures, compute), state, objective, controllers,
-                      sample_grid, times, Stopwatch(state.seconds), PeriodicEvaluator(config, writer, state.seconds),
-                      (state.images_seen, state.seconds), None if folder is None else state.step)  # fmt: skip
+    session = Session(
+        config, model, writer, _batch_sampler(config, pictures, compute), state, objective, controllers,
+        sample_grid, times, Stopwatch(state.seconds), PeriodicEvaluator(config, writer, state.seconds),
+        (state.images_seen, state.seconds), None if folder is None else state.step,
+    )  # fmt: skip
     if world.world_size > 1 and folder is None:
         session.save()  # the more processes, the likelier that one is lost: there is a way back at once
     return session
@@ -267,8 +269,10 @@ def warm_up() -> None:
 
 def _batch_sampler(config: TrainConfig, pictures: Pictures, compute: ComputeConfig) -> BatchSampler:
     labels = pictures.labels if config.conditional else None
-    return BatchSampler(pictures.images, labels, seed=config.seed, device=compute.device, layout=compute.layout,
-                change=REAL_AUGMENTS[config.real_augment])  # fmt: skip
+    return BatchSampler(
+        pictures.images, labels, seed=config.seed, device=compute.device, layout=compute.layout,
+        change=REAL_AUGMENTS[config.real_augment],
+    )  # fmt: skip
 
 
 def _newest_checkpoint(run: RunPaths) -> Path:

@@ -14,6 +14,7 @@ from gan_core.checkpoints import read_header, read_tensors, save_tensors
 from gan_core.config import ModelConfig
 from gan_core.errors import WeightsError
 from gan_core.networks import build_pair
+from gan_core.old_names import CONTROLLERS, COUNTERS, renamed
 from gan_core.training.compute import ComputeConfig
 from gan_core.training.state import State
 
@@ -35,15 +36,15 @@ def save_state(state: State, folder: Path, controllers: Mapping[str, Sequence[fl
     compute = state.compute
     counters = {
         "step": state.step, "images": state.images_seen, "seconds": state.seconds,
-        "machine": [compute.device, compute.precision, compute.memory_format, compute.threads],
+        "compute": [compute.device, compute.precision, compute.memory_format, compute.threads],
         "optimisers": {name: _kind(optimizer) for name, optimizer in _optimizers(state).items()},
-        "moving": {name: list(numbers) for name, numbers in controllers.items()},
+        "controllers": {name: list(numbers) for name, numbers in controllers.items()},
     }  # fmt: skip
     save_tensors(folder / FILE, tensors, {"format": FORMAT, "counters": json.dumps(counters)})
 
 
 def read_counters(folder: Path) -> dict[str, Any]:
-    """Step, images, seconds, machine, kinds of optimiser and moving numbers of a saved state.
+    """Step, images, seconds, `ComputeConfig`, kinds of optimiser and controllers' numbers of a saved state.
 
     Raises:
         WeightsError: the file is damaged or not a saved state.
@@ -51,8 +52,10 @@ def read_counters(folder: Path) -> dict[str, Any]:
     header = read_header(folder / FILE)
     if header.get("format") != FORMAT:
         raise WeightsError(f"{folder.name} holds no training state.")
-    counters: dict[str, Any] = {"optimisers": {}, "moving": {}} | json.loads(header["counters"])
-    counters["machine"] = ComputeConfig(*counters["machine"])
+    saved = renamed(json.loads(header["counters"]), COUNTERS)
+    counters: dict[str, Any] = {"optimisers": {}, "controllers": {}} | saved
+    counters["controllers"] = renamed(counters["controllers"], CONTROLLERS)
+    counters["compute"] = ComputeConfig(*counters["compute"])
     return counters
 
 
@@ -76,7 +79,7 @@ def load_state(state: State, folder: Path) -> dict[str, list[float]]:
                 optimizer.load_state_dict(saved)
                 _lay_out(optimizer)
         torch.set_rng_state(tensors["torch"])
-        if counters["machine"].device == state.compute.device:
+        if counters["compute"].device == state.compute.device:
             state.noise.set_state(tensors["noise"])
             if state.compute.device == "cuda":
                 torch.cuda.set_rng_state(tensors["cuda"])
@@ -85,7 +88,7 @@ def load_state(state: State, folder: Path) -> dict[str, list[float]]:
     except (KeyError, RuntimeError, ValueError) as error:
         raise WeightsError(f"The checkpoint {folder.name} does not fit these settings.") from error
     state.step, state.images_seen, state.seconds = (counters[key] for key in ("step", "images", "seconds"))
-    controllers: dict[str, list[float]] = counters["moving"]
+    controllers: dict[str, list[float]] = counters["controllers"]
     return controllers
 
 

@@ -1,4 +1,4 @@
-"""One process of several, for test_distributed.py: trains each case and leaves its own weights beside the run."""
+"""One process of a run by two, as torchrun starts it: `test_distributed` says what it does."""
 
 from __future__ import annotations
 

@@ -126,8 +126,8 @@ def test_a_branch_computes_as_its_own_settings_say(tmp_path, capsys):
     flags = ["--precision", "bf16", "--threads", "2", "--memory-format", "auto", "--steps", "8", "--quiet"]
     assert main(["branch", str(parent.path), "--at", "6", *flags]) == 0
     child = RunPaths(Path(capsys.readouterr().out.splitlines()[-1]))
-    assert read_counters(parent.checkpoint(6))["machine"] == ComputeConfig("cpu", "fp32", "contiguous", 1)
-    assert read_counters(child.checkpoint(8))["machine"] == ComputeConfig("cpu", "bf16", "contiguous", 2)
+    assert read_counters(parent.checkpoint(6))["compute"] == ComputeConfig("cpu", "fp32", "contiguous", 1)
+    assert read_counters(child.checkpoint(8))["compute"] == ComputeConfig("cpu", "bf16", "contiguous", 2)
 
 
 def test_a_branch_is_warned_of_what_does_not_go_together(tmp_path, capsys):

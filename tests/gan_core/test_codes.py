@@ -8,7 +8,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from gan_core.runs.q_head import best_steps, checkpoint_steps
 
 from gan_core import scoring
 from gan_core.checkpoints import export_generator, load_generator, save_tensors
@@ -20,6 +19,7 @@ from gan_core.latent import sample_latents, shape_of
 from gan_core.networks import NETWORKS, Head, build_pair
 from gan_core.rules import applies
 from gan_core.runs import create_run
+from gan_core.runs.reader import best_steps, checkpoint_steps
 from gan_core.sampling import Sampler
 from gan_core.scoring import classes_found, score_codes
 from gan_core.training import model_config, train

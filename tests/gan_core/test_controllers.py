@@ -175,7 +175,7 @@ def test_adaptive_augmentation_is_on_the_curves_of_a_run(tmp_path):
                              "lr_g": 1e-6, "steps": 60})  # fmt: skip
     run = create_run(tmp_path, settings)
     list(train(settings, run))
-    chances = [line["augment/chance"] for line in read_lines(RunPaths(run.path).metrics)[0]]
+    chances = [line["augment/probability"] for line in read_lines(RunPaths(run.path).metrics)[0]]
     assert chances[0] == 0.0 and max(chances) > 0.5, "D is sure of pictures that stand beside speckle"
 
 

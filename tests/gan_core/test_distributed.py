@@ -82,7 +82,7 @@ def test_one_process_by_itself_asks_nobody(monkeypatch):
     monkeypatch.delenv("WORLD_SIZE", raising=False)
     net, values = nn.Linear(1, 1), torch.ones(2)
     before = torch.get_rng_state()
-    with world.distributed_context() as alone:
+    with distributed.distributed_context() as alone:
         alone.seed_rank(0, 1)
         alone.broadcast_parameters(net)
         alone.average_gradients(net)
@@ -166,8 +166,10 @@ def test_what_the_network_says_of_a_lost_process_becomes_a_sentence(monkeypatch)
 
     for name in ("all_reduce", "broadcast", "broadcast_object_list"):
         monkeypatch.setattr(distributed.dist, name, closed)
-    calls = (lambda w: w.mean(torch.ones(1)), lambda w: w.broadcast_control("run", 0.0), lambda w: w.broadcast_object(lambda: 1),
-             lambda w: w.broadcast_parameters(nn.Linear(1, 1)))  # fmt: skip
+    calls = (
+        lambda w: w.mean(torch.ones(1)), lambda w: w.broadcast_control("run", 0.0),
+        lambda w: w.broadcast_object(lambda: 1), lambda w: w.broadcast_parameters(nn.Linear(1, 1)),
+    )  # fmt: skip
     for call in calls:
         with pytest.raises(ProcessLost, match=r"^Another process of this run died or fell silent\.$"):
             call(DistributedContext(0, 2))

@@ -31,7 +31,7 @@ def from_a_gpu(root, steps=4):
     path = run.checkpoint(steps) / FILE
     header, tensors = read_header(path), read_tensors(path)
     counters = json.loads(header["counters"])
-    counters["machine"][0] = "cuda"
+    counters["compute"][0] = "cuda"
     sixteen = torch.arange(16, dtype=torch.uint8)
     save_tensors(path, tensors | {"noise": sixteen, "cuda": sixteen.clone()},
                  {**header, "counters": json.dumps(counters)})  # fmt: skip
@@ -63,7 +63,7 @@ def test_a_branch_on_the_processor_goes_on_and_says_so(tmp_path, capsys):
     child = branch(parent, 4, old, new, "")
     assert list(train(new, child, resume=True))[-1].step == 7
     assert child.log.read_text().count(SAID) == 1
-    assert read_counters(child.checkpoint(7))["machine"].device == "cpu"
+    assert read_counters(child.checkpoint(7))["compute"].device == "cpu"
 
 
 @NO_GPU

@@ -46,13 +46,13 @@ class Script:
 
 
 @pytest.fixture
-def run_in_terminal(monkeypatch):
+def drive(monkeypatch):
     """Train with the distances `script` (step -> distance) measured at those steps."""
     stand_in = Script()
     monkeypatch.setattr(evaluator, "reference_stats", lambda *about: stand_in)
     monkeypatch.setattr(PeriodicEvaluator, "due", lambda self, seconds: stand_in.next is not None)
 
-    def run_in_terminal(settings, run, script, stop=0, resume=False):
+    def drive(settings, run, script, stop=0, resume=False):
         reached = checkpoint_steps(run)[-1] if resume else 0
         stand_in.next = script.get(reached + 1)
         send(run, "run")
@@ -62,7 +62,7 @@ def run_in_terminal(monkeypatch):
                 send(run, "stop")
             yield record.step
 
-    return terminal
+    return drive
 
 
 def weights(path):
@@ -77,43 +77,43 @@ def scores(run):
     return [(row["step"], row[DISTANCE], row["best"]) for row in read_lines(run.scores)[0]]
 
 
-def test_the_best_generator_is_kept_with_the_checkpoint_it_came_from(tmp_path, terminal):
+def test_the_best_generator_is_kept_with_the_checkpoint_it_came_from(tmp_path, drive):
     settings = config(steps=8, disk_mb=1.0)
     run = create_run(tmp_path, settings)
-    for step in run_in_terminal(settings, run, {1: 9.0, 2: 3.0, 3: 5.0, 5: 3.0}):
+    for step in drive(settings, run, {1: 9.0, 2: 3.0, 3: 5.0, 5: 3.0}):
         assert Sampler.load(run.path, best=True).info["step"] == min(step, 2)
     assert scores(run) == [(1, 9.0, True), (2, 3.0, True), (3, 5.0, False), (5, 3.0, False),
                            (8, AT_THE_END, False)]  # fmt: skip
     row = read_lines(run.scores)[0][0]
-    assert row["quality/floor"] == 0.5 and row["took"] > 0 and row["eyes"] == "untrained"
+    assert row["quality/floor"] == 0.5 and row["took"] > 0 and row["extractor"] == "untrained"
     assert best_steps(run) == [1, 2] and 2 in checkpoint_steps(run)
     assert (Sampler.load(run.path).info["step"], read_status(run).state) == (8, "finished")
     assert not same(weights(run.best), weights(run.generator))
 
 
-def test_the_best_checkpoint_holds_the_best_generator(tmp_path, terminal):
+def test_the_best_checkpoint_holds_the_best_generator(tmp_path, drive):
     settings = config(steps=6)
     run = create_run(tmp_path, settings)
-    list(run_in_terminal(settings, run, {3: 1.0}))
+    list(drive(settings, run, {3: 1.0}))
     child = branch(run, 3, settings, config(steps=3), "")
     list(train(config(steps=3), child, resume=True))  # nothing is left to do: it exports what it has read
     assert same(weights(child.generator), weights(run.best))
 
 
-def test_a_resumed_run_remembers_how_good_it_was(tmp_path, terminal):
+def test_a_resumed_run_remembers_how_good_it_was(tmp_path, drive):
     settings = config(steps=9)
     run = create_run(tmp_path, settings)
-    list(run_in_terminal(settings, run, {2: 3.0}, stop=4))
+    list(drive(settings, run, {2: 3.0}, stop=4))
     assert scores(run) == [(2, 3.0, True)], "a run that was stopped is not kept waiting for a last score"
-    list(run_in_terminal(settings, run, {6: 4.0, 7: 2.5}, resume=True))
+    list(drive(settings, run, {6: 4.0, 7: 2.5}, resume=True))
     assert scores(run)[1:] == [(6, 4.0, False), (7, 2.5, True), (9, AT_THE_END, False)]
     assert best_steps(run) == [2, 7] and Sampler.load(run.path, best=True).info["step"] == 7
 
 
-def test_the_last_may_be_the_best(tmp_path, terminal):
+def test_the_last_may_be_the_best(tmp_path, drive):
     settings = config(steps=4)
     run = create_run(tmp_path, settings)
-    list(run_in_terminal(settings, run, {2: AT_THE_END + 1}))
+    list(drive(settings, run, {2: AT_THE_END + 1}))
     assert scores(run)[-1] == (4, AT_THE_END, True)
     assert same(weights(run.best), weights(run.generator))
 
@@ -191,7 +191,7 @@ def test_points_are_scored_by_where_they_fall(tmp_path, monkeypatch):
     assert (seen == sampler.numbers(sampler.latents(fast_metrics.COUNT, evaluator.SEED))).all(), (
         "no bytes between"
     )
-    assert row["eyes"] == "places" and row[MISSED] == 1.0 and DISTANCE not in row
+    assert row["extractor"] == "places" and row[MISSED] == 1.0 and DISTANCE not in row
     assert 0 < row["quality/floor"] < 0.05, "one in ninety of the real points, and places not quite even"
 
 
@@ -257,10 +257,10 @@ def test_the_untrained_judge_is_always_the_same_and_draws_no_random_numbers():
     assert torch.equal(torch.get_rng_state(), before), "nor does one read from a file"
 
 
-def test_sample_and_score_take_the_best_where_asked(tmp_path, terminal, capsys):
+def test_sample_and_score_take_the_best_where_asked(tmp_path, drive, capsys):
     settings = config(steps=5)
     run = create_run(tmp_path, settings)
-    list(run_in_terminal(settings, run, {2: 1.0}))
+    list(drive(settings, run, {2: 1.0}))
     drawn = []
     for flags in ([], ["--best"]):
         out = tmp_path / "a.npz"

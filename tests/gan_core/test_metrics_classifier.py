@@ -1,4 +1,4 @@
-"""The shipped judges, their files, and the scores that they give."""
+"""The shipped classifiers, their files, and the scores that they give."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def few_glyphs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[data
 
 @pytest.mark.parametrize("name", sorted(PROMISED))
 def test_shipped_judge_keeps_its_promise(name: str) -> None:
-    path = WEIGHTS / f"judge-{name}.safetensors"
+    path = WEIGHTS / f"classifier-{name}.safetensors"
     extractor = FeatureExtractor.load(name)
     assert path.stat().st_size <= 2_000_000
     assert extractor.info["dataset"] == name and extractor.info["classes"] == list(
@@ -79,7 +79,7 @@ def test_drawn_digits_are_read_as_what_they_are() -> None:
     assert (read == glyphs.labels[:300]).mean() > 0.5
 
 
-def test_words_of_the_judge() -> None:
+def test_words_of_the_classifier() -> None:
     images = np.random.default_rng(0).integers(0, 256, (7, 1, 32, 32), dtype=np.uint8)
     extractor = FeatureExtractor.load("mnist")
     features, probabilities = extractor(images)
@@ -131,8 +131,8 @@ def test_no_judge_for_this_name() -> None:
     assert set(PROMISED) <= set(classifiers())
     with pytest.raises(WeightsError, match="did you mean 'fashion-mnist'"):
         FeatureExtractor.load("fashion_mnist")
-    with pytest.raises(WeightsError, match="no judge"):
-        FeatureExtractor.load("../judge-mnist")
+    with pytest.raises(WeightsError, match="no classifier"):
+        FeatureExtractor.load("../classifier-mnist")
 
 
 def test_what_is_saved_is_read(tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_what_is_saved_is_read(tmp_path: Path) -> None:
     shape = ClassifierShape(channels=3, classes=4, width=4, features=6)
     network = ClassifierNetwork(shape).eval()
     info = {"dataset": "things", "classes": ["a", "b", "ç", "d"], "epochs": 2}
-    save_classifier(network, shape, info, tmp_path / "judge-things.safetensors")
+    save_classifier(network, shape, info, tmp_path / "classifier-things.safetensors")
     assert classifiers(tmp_path) == ["things"]
     extractor = FeatureExtractor.load("things", tmp_path)
     assert extractor.shape == shape and extractor.info.items() >= info.items()
@@ -160,7 +160,7 @@ def test_damaged_files_are_refused_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "cut").write_bytes(whole.read_bytes()[:9000])
     (tmp_path / "pickled").write_bytes(pickle.dumps({"weights": [1.0]}))
     altered = {
-        "other": ({**header, "format": "gan_core.generator"}, "not a judge"),
+        "other": ({**header, "format": "gan_core.generator"}, "not a classifier"),
         "newer": ({**header, "schema": "99"}, "newer version"),
         "vague": ({"format": header["format"]}, "makes no sense"),
         "torn": ({**header, "architecture": "{"}, "makes no sense"),
@@ -207,7 +207,7 @@ def test_real_pictures_are_judged_once(few_glyphs: data.Pictures, monkeypatch: p
     test, train = reference.extract_real_features("mnist")
     reference.extract_real_features.cache_clear()
     monkeypatch.setattr(FeatureExtractor, "__call__", None)
-    again = reference.extract_real_features("mnist")  # from disk: the judge can no longer be asked
+    again = reference.extract_real_features("mnist")  # from disk: the classifier can no longer be asked
     assert (again[0].features == test.features).all() and (again[1].labels == train.labels).all()
     assert len(test) == FEW and (test.labels == data.load("glyphs", split="test").labels[:FEW]).all()
 

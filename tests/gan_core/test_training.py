@@ -346,7 +346,7 @@ def test_the_choice_is_in_the_log_and_kept_by_the_checkpoint(tmp_path):
     run = create_run(tmp_path, settings)
     run_to_end(run, settings)
     assert "Chosen:" in run.log.read_text()
-    compute = read_counters(run.checkpoint(3))["machine"]
+    compute = read_counters(run.checkpoint(3))["compute"]
     assert compute.threads == 1 and compute.precision in ("fp32", "bf16")
 
 

@@ -48,7 +48,7 @@ def read(answer: Any) -> np.ndarray:
 
 
 def test_list_has_shipped_first_then_runs_and_nothing_else(folder: Path, registry: ModelRegistry) -> None:
-    (folder / "weights" / "judge.safetensors").write_bytes(b"\x02\0\0\0\0\0\0\0{}")
+    (folder / "weights" / "classifier.safetensors").write_bytes(b"\x02\0\0\0\0\0\0\0{}")
     (folder / "weights" / "broken.safetensors").write_bytes(b"\xff" * 64)
     (folder / "weights" / "pickle.safetensors").write_bytes(b"\x80\x04K\x01.")
     run = make_model_run(folder / "runs")
@@ -112,11 +112,12 @@ def test_strip_is_the_way_in_equal_steps(client: TestClient) -> None:
         assert np.abs(image.astype(int) - strip[:, i * 16 : i * 16 + 16]).max() <= 1
 
 
-@pytest.mark.parametrize("other", ["t=0.3", "t=0.4&mode=linear", "t=0.4&seed=1", "t=0.4&label=7",
+@pytest.mark.parametrize("other", ["t=0.3", "t=0.4&interpolation=linear", "t=0.4&seed=1", "t=0.4&label=7",
                                    "t=0.4&d=0,1", "t=0.4&a=1", "t=0.4&b=2"])  # fmt: skip
 def test_every_part_of_the_address_changes_the_picture(client: TestClient, other: str) -> None:
     base = read(client.get("/studio/explore/image?model=mnist&t=0.4"))
-    again = read(client.get("/studio/explore/image?model=mnist&t=0.4&seed=0&a=0&b=1&mode=spherical&d=0,0"))
+    spelled = "seed=0&a=0&b=1&interpolation=spherical&d=0,0"
+    again = read(client.get(f"/studio/explore/image?model=mnist&t=0.4&{spelled}"))
     assert np.array_equal(base, again)
     assert not np.array_equal(base, read(client.get(f"/studio/explore/image?model=mnist&{other}")))
 
@@ -125,14 +126,16 @@ def test_the_way_from_a_to_b_suits_the_noise(
     folder: Path, registry: ModelRegistry, client: TestClient
 ) -> None:
     write_generator(folder / "weights" / "uniform.safetensors", noise="uniform")
-    ways = {row["name"]: row["way"] for row in client.get("/studio/explore/models").json()}
+    ways = {row["name"]: row["interpolation"] for row in client.get("/studio/explore/models").json()}
     assert ways == {"mnist": "spherical", "a-plain": "spherical", "uniform": "linear"}
     for name, own, other in (("mnist", "spherical", "linear"), ("uniform", "linear", "spherical")):
         image = f"/studio/explore/image?model={name}&t=0.4"
-        plain, asked, against = (read(client.get(image + interpolation))
-                                 for interpolation in ("", f"&mode={own}", f"&mode={other}"))  # fmt: skip
+        plain, asked, against = (
+            read(client.get(image + query))
+            for query in ("", f"&interpolation={own}", f"&interpolation={other}")
+        )
         assert np.array_equal(plain, asked) and not np.array_equal(plain, against)
-    assert TABLE["explore.mode.astray"][0] == ASTRAY, "the page and the library say the same"
+    assert TABLE["explore.interpolation.astray"][0] == ASTRAY, "the page and the library say the same"
 
 
 def test_the_api_goes_the_way_of_the_noise(folder: Path, registry: ModelRegistry) -> None:
@@ -159,7 +162,7 @@ def test_a_chosen_class_fills_the_grid(client: TestClient, registry: ModelRegist
     ("query", "sentence"),
     [("t=2", "t is '2', allowed are 0 to 1."), ("t=nan", "t is 'nan'"), ("seed=-1", "seed is '-1'"),
      ("a=40", "a is '40', allowed are 0 to 39."), ("label=10", "label is '10'"), ("d=1,x", "d is 'x'"),
-     ("mode=spherica", "did you mean 'spherical'"), ("seed=1e400", "seed is")],
+     ("interpolation=spherica", "did you mean 'spherical'"), ("seed=1e400", "seed is")],
 )  # fmt: skip
 def test_bad_values_are_refused_in_a_sentence(client: TestClient, query: str, sentence: str) -> None:
     answer = client.get(f"/studio/explore/image?model=mnist&{query}")
@@ -169,7 +172,7 @@ def test_bad_values_are_refused_in_a_sentence(client: TestClient, query: str, se
 
 def test_all_bad_values_are_named_at_once(registry: ModelRegistry) -> None:
     with pytest.raises(ConfigError) as error:
-        parse({"t": "9", "seed": "x", "mode": "zigzag"}, registry.model("mnist"))
+        parse({"t": "9", "seed": "x", "interpolation": "zigzag"}, registry.model("mnist"))
     assert {problem.field for problem in error.value.problems} == {"t", "seed", "zigzag"}
 
 

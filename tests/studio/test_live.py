@@ -100,7 +100,7 @@ def test_a_branch_s_curves_begin_where_its_parent_s_do(run: RunPaths) -> None:
 
 def test_scores_are_a_chart_of_their_own(run: RunPaths) -> None:
     web, writer = client(run.path.parent), RunWriter(run)
-    score = {"seconds": 60.0, "took": 0.5, "best": True, "eyes": "judge", "quality/floor": 0.5}
+    score = {"seconds": 60.0, "took": 0.5, "best": True, "extractor": "classifier", "quality/floor": 0.5}
     writer.score({"step": 100, "quality/frechet": 9.0} | score)
     first = ask(web, run).json()
     chart = next(chart for chart in first["charts"] if chart["group"] == "quality")

@@ -35,7 +35,7 @@ from gan_core.rules import RULES
 from gan_core.runs import branch, reader
 from gan_core.runs.layout import find_run
 from gan_core.runs.writer import RunWriter, amend_status
-from gan_core.training import loop, snapshot
+from gan_core.training import distributed, loop, snapshot
 from gan_core.training.distributed import DistributedContext
 from studio import forms, words
 from studio.dataset_preview import DatasetPreviews
@@ -112,7 +112,7 @@ def spent(folder: Path) -> None:
 
 
 def lost(folder: Path) -> None:
-    raise ProcessLost(f"{world.LOST} {reader.last_checkpoint(make_run(folder))}")
+    raise ProcessLost(f"{distributed.LOST} {reader.last_checkpoint(make_run(folder))}")
 
 
 def other_kind(folder: Path) -> None:

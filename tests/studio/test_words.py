@@ -45,7 +45,7 @@ def test_no_row_of_the_shell_and_explore_is_unused() -> None:
     text = "\n".join(path.read_text("utf-8") for path in sources)
     rows = [key for name in ("shell", "explore")
             for key in json.loads((ROOT / f"text/{name}.json").read_text("utf-8"))]  # fmt: skip
-    built = ("class.", "explore.direction.", "explore.mode.", "explore.cell.")  # keys made of parts
+    built = ("class.", "explore.direction.", "explore.interpolation.", "explore.cell.")  # keys made of parts
     named = set(re.findall(r"""['"]([a-z]+\.[\w.]+)['"]""", text))
     assert [key for key in rows if key not in named and not key.startswith(built)] == []
 
