@@ -1,6 +1,6 @@
 """Scores of a generator, as a classifier sees its pictures (see `classifier`).
 
-Each metric is a pure function of one `Evidence`; to add one, write the function and its row in `METRICS`.
+Each metric is a pure function of one `MetricInput`; to add one, write the function and its row in `METRICS`.
 Where a row has a `beside`, the same function is also asked about real pictures, and `score` gives that
 value under this name: without it most of these numbers say little.
 """

@@ -5,7 +5,7 @@ each time, and its floor says what real pictures get. Data sets without a classi
 one: its random filters see strokes, edges and colours of all kinds alike, which is enough to tell
 noise, blur and missing kinds of pictures from real ones; which digit is drawn they do not read.
 
-Points in the plane need no eyes: their places are known, see `PlaneRuler`.
+Points in the plane need no features: their places are known, see `PointReferenceStats`.
 
 Source: Naeem et al. 2020, arXiv 2002.09797, who score with random features where trained ones know too little
 of the pictures.

@@ -30,8 +30,8 @@ class Network:
 
     `generator(model)` builds a module called as G(z (N, latent), labels (N,) or None) that gives pictures
     (N, C, H, W) in [-1, 1]; `discriminator(model)` one called as D(pictures, labels) that gives a
-    `Judgement`. `fixed` holds the settings that belong to its definition: they are built as it says, whatever
-    was asked for.
+    `DiscriminatorOutput`. `fixed` holds the settings that belong to its definition: they are built as it
+    says, whatever was asked for.
     """
 
     generator: Callable[[ModelConfig], nn.Module]
@@ -56,7 +56,7 @@ def join_label(z: Tensor, labels: Tensor | None, classes: int) -> Tensor:
 
 
 class Head(nn.Module):
-    """The last layer of a discriminator: features (N, F) and labels (N,) to a `Judgement`.
+    """The last layer of a discriminator: features (N, F) and labels (N,) to a `DiscriminatorOutput`.
 
     Without classes, or where the label has come in before: one logit. `class-logits`: a real/fake logit per
     class, of which the sample's own is taken, and K logits that name the class. `auxiliary`: one real/fake

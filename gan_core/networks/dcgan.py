@@ -100,7 +100,10 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """pictures (N, C, size, size), labels (N,) or None -> `Judgement`; no batch norm on the first layer."""
+    """pictures (N, C, size, size), labels (N,) or None -> `DiscriminatorOutput`.
+
+    No batch norm on the first layer.
+    """
 
     def __init__(self, model: ModelConfig) -> None:
         super().__init__()

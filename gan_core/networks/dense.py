@@ -43,7 +43,7 @@ class DenseFoldedGenerator(nn.Module):
 
 
 class DenseFoldedDiscriminator(nn.Module):
-    """pictures (N, C, size, size), labels (N,) or None -> `Judgement`."""
+    """pictures (N, C, size, size), labels (N,) or None -> `DiscriminatorOutput`."""
 
     def __init__(self, model: ModelConfig) -> None:
         super().__init__()

@@ -39,7 +39,7 @@ class FoldedGenerator(nn.Module):
 
 
 class FoldedDiscriminator(nn.Module):
-    """pictures (N, C, size, size), labels (N,) or None -> `Judgement`."""
+    """pictures (N, C, size, size), labels (N,) or None -> `DiscriminatorOutput`."""
 
     def __init__(self, model: ModelConfig) -> None:
         super().__init__()

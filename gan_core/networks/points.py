@@ -36,7 +36,7 @@ class PointGenerator(Dense):
 
 
 class PointDiscriminator(nn.Module):
-    """Points (N, C, 1, 1), labels to a `Judgement`: three hidden layers on the place and on waves over it.
+    """Points (N, C, 1, 1), labels to a `DiscriminatorOutput`: three hidden layers on place and waves over it.
 
     A plain net of this size sees blurs for a long time; waves let it see clouds a hundredth wide.
     Source: Tancik et al. 2020, arXiv 2006.10739, section 6 (positional encoding). No norm: each point is

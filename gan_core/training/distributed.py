@@ -128,7 +128,7 @@ SINGLE_PROCESS = DistributedContext()
 
 @contextlib.contextmanager
 def distributed_context() -> Iterator[DistributedContext]:
-    """The world that torchrun (or whatever sets its variables) put this process into; `ALONE` without one.
+    """The context that torchrun, or whatever sets its variables, made; `SINGLE_PROCESS` without one.
 
     On GPUs gradients go by nccl, words by gloo; where processes share a GPU, which nccl refuses, all by gloo.
 

@@ -27,7 +27,7 @@ SHARE = 0.03  # of the training time, which includes them, that the scores so fa
 SEED = 1  # of the z that all scores of all runs are measured with
 CHUNK = 500
 DISTANCE = "quality/frechet"  # of pictures
-MISSED = "quality/missed"  # of points: what they leave out and how many go astray, see `PlaneRuler`
+MISSED = "quality/missed"  # of points: what they leave out and how many go astray, see `PointReferenceStats`
 
 
 class PeriodicEvaluator:

@@ -87,7 +87,9 @@ LR_SCHEDULES: dict[str, Callable[[float, float], float]] = {  # (progress 0 to 1
     "linear": lambda progress, last: 1.0 - (1.0 - last) * progress,
     "cosine": lambda progress, last: last + (1.0 - last) * (1.0 + math.cos(math.pi * progress)) / 2,
     "constant": lambda progress, last: 1.0,
-    "dynamic": lambda progress, last: 1.0 - (1.0 - last) * progress,  # and D's less while it wins: `Balance`
+    "dynamic": lambda progress, last: (
+        1.0 - (1.0 - last) * progress
+    ),  # times `DiscriminatorLrController`'s
 }
 
 

@@ -100,7 +100,7 @@ def _lay_out(config: TrainConfig, preset: str, root: str) -> dict[str, Any]:
     parts["dataset"] = gr.Dropdown(
         titles, value=config.dataset, label=t("train.dataset"), filterable=False, elem_id="train-dataset"
     )
-    parts["look"] = _plain(_look(config.dataset, root), "train-look")
+    parts["dataset_preview"] = _plain(_look(config.dataset, root), "train-look")
     missing = not available(config.dataset, root)
     parts["download"] = gr.Button(t("train.download"), visible=missing, elem_id="train-download")
     parts["preset"] = gr.Dropdown(

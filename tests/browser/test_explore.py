@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from generators import Server, make_model_run, write_generator
-from playwright.sync_api import Page, estimate
+from playwright.sync_api import Page, expect
 
 from browser.conftest import NARROW, Open
 
@@ -104,21 +104,21 @@ def test_a_slow_server_never_leaves_an_old_picture(visit: Open) -> None:
 def test_picked_samples_become_a_and_b(visit: Open) -> None:
     page = visit()
     cells = page.locator("#explore-grid button")
-    estimate(cells).to_have_count(40)
-    estimate(cells.nth(0)).to_have_attribute("data-end", "a")
+    expect(cells).to_have_count(40)
+    expect(cells.nth(0)).to_have_attribute("data-end", "a")
     cells.nth(12).click()
-    estimate(cells.nth(12)).to_have_attribute("data-end", "a")
-    estimate(cells.nth(12)).to_have_attribute("aria-label", "Sample 13, 2, this is A")
+    expect(cells.nth(12)).to_have_attribute("data-end", "a")
+    expect(cells.nth(12)).to_have_attribute("aria-label", "Sample 13, 2, this is A")
     a = shown(page)
     cells.nth(27).focus()
     page.keyboard.press("Enter")
-    estimate(cells.nth(27)).to_have_attribute("data-end", "b")
-    estimate(page.locator("#interpolate-t input[type=range]")).to_have_value("1")
+    expect(cells.nth(27)).to_have_attribute("data-end", "b")
+    expect(page.locator("#interpolate-t input[type=range]")).to_have_value("1")
     b = shown(page)
     assert a != b
     page.locator("#explore-strip button").first.click()
     assert shown(page) == a
-    estimate(page).to_have_url(re.compile(r"a=12&b=27"))
+    expect(page).to_have_url(re.compile(r"a=12&b=27"))
 
 
 def test_the_way_that_does_not_suit_the_noise_is_warned_about(visit: Open, runs: Path) -> None:
@@ -126,13 +126,13 @@ def test_the_way_that_does_not_suit_the_noise_is_warned_about(visit: Open, runs:
     write_generator(run.generator, noise="uniform")
     page = visit(f"/?model=run:{run.id}&t=0.4")
     first, note, way = shown(page), page.locator("#explore-astray"), page.locator("#explore-interpolation")
-    estimate(way.get_by_label("Linear")).to_be_checked()
-    estimate(note).to_have_text("")
+    expect(way.get_by_label("Linear")).to_be_checked()
+    expect(note).to_have_text("")
     way.get_by_text("Spherical", exact=True).click()
-    estimate(note).to_contain_text("suits normal noise alone")
+    expect(note).to_contain_text("suits normal noise alone")
     assert shown(page) != first
     way.get_by_text("Linear", exact=True).click()
-    estimate(note).to_have_text("")
+    expect(note).to_have_text("")
     assert shown(page) == first
     shutil.rmtree(run.path)
 
@@ -142,10 +142,10 @@ def test_new_ones_show_their_seed_and_a_typed_seed_brings_them_back(visit: Open)
     first = shown(page)
     seed = page.locator("#explore-seed input")
     page.locator("#explore-new").click()
-    estimate(seed).not_to_have_value("0")
+    expect(seed).not_to_have_value("0")
     assert shown(page) != first
     seed.fill("0")
-    estimate(page.locator("#explore-grid")).to_have_attribute("data-seed", "0")
+    expect(page.locator("#explore-grid")).to_have_attribute("data-seed", "0")
     assert shown(page) == first
 
 
@@ -156,7 +156,7 @@ def test_directions_class_and_way_change_the_picture_and_reset_brings_it_back(vi
     moved = shown(page)
     assert moved != first
     page.locator("#explore-reset").click()
-    estimate(page.locator("#explore-direction-2 input[type=range]")).to_have_value("0")
+    expect(page.locator("#explore-direction-2 input[type=range]")).to_have_value("0")
     assert shown(page) == first
     page.get_by_text("Linear", exact=True).click()
     assert shown(page) != first
@@ -164,16 +164,16 @@ def test_directions_class_and_way_change_the_picture_and_reset_brings_it_back(vi
     assert shown(page) == first
     page.locator("#explore-class").get_by_text("7", exact=True).click()
     assert shown(page) != first
-    estimate(page.locator("#explore-grid button").nth(3)).to_have_attribute("aria-label", "Sample 4, 7")
+    expect(page.locator("#explore-grid button").nth(3)).to_have_attribute("aria-label", "Sample 4, 7")
 
 
 def test_a_link_shows_the_same_again(visit: Open) -> None:
     page = visit("/?seed=5&a=3&b=33&t=0.25&interpolation=linear&label=4&d=0,1.5,0,0,-2")
     there = shown(page)
-    estimate(page.locator("#explore-seed input")).to_have_value("5")
-    estimate(page.locator("#interpolate-t input[type=range]")).to_have_value("0.25")
-    estimate(page.locator("#explore-direction-2 input[type=range]")).to_have_value("1.5")
-    estimate(page.locator("#explore-class input:checked")).to_have_value("4")
+    expect(page.locator("#explore-seed input")).to_have_value("5")
+    expect(page.locator("#interpolate-t input[type=range]")).to_have_value("0.25")
+    expect(page.locator("#explore-direction-2 input[type=range]")).to_have_value("1.5")
+    expect(page.locator("#explore-class input:checked")).to_have_value("4")
     page.reload()
     assert shown(page) == there
 
@@ -185,8 +185,8 @@ def test_two_visitors_do_not_disturb_each_other(visit: Open) -> None:
     other.locator("#explore-new").click()
     assert shown(other) != mine
     assert shown(one) == mine
-    estimate(one.locator("#explore-seed input")).to_have_value("0")
-    estimate(one.locator("#interpolate-t input[type=range]")).to_have_value("0")
+    expect(one.locator("#explore-seed input")).to_have_value("0")
+    expect(one.locator("#interpolate-t input[type=range]")).to_have_value("0")
 
 
 def test_a_run_in_training_can_be_chosen_and_its_picture_follows(visit: Open, runs: Path) -> None:
@@ -198,10 +198,10 @@ def test_a_run_in_training_can_be_chosen_and_its_picture_follows(visit: Open, ru
         page.get_by_role("tab", name="Explore").click()
         page.locator("#explore-model input").click()
         page.get_by_role("option", name=f"{run.id[-4:]} · training now").click()
-        estimate(page.locator("#explore-about")).to_contain_text("Training now: 100 steps")
+        expect(page.locator("#explore-about")).to_contain_text("Training now: 100 steps")
         before = shown(page)
         write_generator(run.generator, seed=9, step=200)
-        estimate(page.locator("#explore-about")).to_contain_text("Training now: 200 steps", timeout=10_000)
+        expect(page.locator("#explore-about")).to_contain_text("Training now: 200 steps", timeout=10_000)
         assert shown(page) not in (before, first)
     finally:
         shutil.rmtree(run.path)
@@ -222,18 +222,18 @@ def test_the_switches_are_remembered_and_lose_nothing(visit: Open) -> None:
     page = visit("/?t=0.4&seed=3")
     there = shown(page)
     page.locator("[data-do=theme]").click()
-    estimate(page.locator("body")).to_have_class(re.compile("dark"))
+    expect(page.locator("body")).to_have_class(re.compile("dark"))
     page.locator("[data-do=language]").click()
-    estimate(page.get_by_role("tab", name="训练")).to_be_visible()
-    estimate(page.locator("html")).to_have_attribute("lang", "zh-CN")
-    estimate(page.locator("h1")).to_have_text("DCGAN 工作室")
-    estimate(page.locator("#explore-new")).to_have_text(re.compile("换一批"))
-    estimate(page.locator("body")).to_have_class(re.compile("dark"))
-    estimate(page.locator("#explore-seed input")).to_have_value("3")
+    expect(page.get_by_role("tab", name="训练")).to_be_visible()
+    expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
+    expect(page.locator("h1")).to_have_text("DCGAN 工作室")
+    expect(page.locator("#explore-new")).to_have_text(re.compile("换一批"))
+    expect(page.locator("body")).to_have_class(re.compile("dark"))
+    expect(page.locator("#explore-seed input")).to_have_value("3")
     assert shown(page) == there
     page.get_by_role("tab", name="训练").click()
     page.locator("[data-do=language]").click()
-    estimate(page.get_by_role("tab", name="Train", selected=True)).to_be_visible()
+    expect(page.get_by_role("tab", name="Train", selected=True)).to_be_visible()
 
 
 FIRST_TITLES = {"zh-CN": "探索", "zh-TW": "探索", "zh-HK": "探索", "de-DE": "Explore", "en-GB": "Explore"}
@@ -242,7 +242,7 @@ FIRST_TITLES = {"zh-CN": "探索", "zh-TW": "探索", "zh-HK": "探索", "de-DE"
 @pytest.mark.parametrize(("locale", "title"), FIRST_TITLES.items())
 def test_the_browsers_language_at_first(visit: Open, locale: str, title: str) -> None:
     page = visit(locale=locale)
-    estimate(page.get_by_role("tab", name=title)).to_be_visible()
+    expect(page.get_by_role("tab", name=title)).to_be_visible()
 
 
 def test_no_raw_marker_and_no_english_is_left_in_chinese(visit: Open) -> None:
@@ -265,7 +265,7 @@ def test_the_systems_colours_at_first(visit: Open) -> None:
 @pytest.mark.parametrize("tab", ["explore", "train", "watch"])
 def test_a_phone_needs_no_sideways_scrolling(visit: Open, locale: str, tab: str) -> None:
     page = visit(f"/?tab={tab}", viewport=NARROW, locale=locale, has_touch=True, is_mobile=True)
-    estimate(page.locator(f"#tab-{tab}-button")).to_have_attribute("aria-selected", "true")
+    expect(page.locator(f"#tab-{tab}-button")).to_have_attribute("aria-selected", "true")
     page.wait_for_timeout(500)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from generators import served
-from playwright.sync_api import Browser, Page, estimate
+from playwright.sync_api import Browser, Page, expect
 from synthetic import make_run
 
 from browser.conftest import NARROW, WIDE, Open
@@ -66,7 +66,7 @@ def test_a_visitor_trains_watches_and_explores(visit: Open, viewport: dict[str, 
 
     page.locator("#train-pause").click()
     state(page, "paused")
-    estimate(page.locator("#train-pause")).to_have_text("Continue")
+    expect(page.locator("#train-pause")).to_have_text("Continue")
     held = step(page)
     page.wait_for_timeout(1500)
     assert step(page) == held
@@ -88,9 +88,9 @@ def test_a_visitor_trains_watches_and_explores(visit: Open, viewport: dict[str, 
     page.get_by_role("tab", name="Train").click()
     page.locator("#train-stop").click()
     state(page, "stopped")
-    estimate(page.locator("#train-explore")).to_be_enabled(timeout=PATIENT)
+    expect(page.locator("#train-explore")).to_be_enabled(timeout=PATIENT)
     page.locator("#train-explore").click()
-    estimate(page.get_by_role("tab", name="Explore")).to_have_attribute(
+    expect(page.get_by_role("tab", name="Explore")).to_have_attribute(
         "aria-selected", "true", timeout=PATIENT
     )
 
@@ -103,7 +103,7 @@ def test_a_reload_finds_the_own_run_and_another_visitor_has_none(visit: Open) ->
     other = visit("/?tab=train", ready=READY)
     other.wait_for_timeout(1500)
     assert other.locator("#train-status live-status").get_attribute("data-state") == "none"
-    estimate(other.locator("#train-stop")).to_be_disabled()
+    expect(other.locator("#train-stop")).to_be_disabled()
     page.locator("#train-stop").click()
     state(page, "stopped")
 
@@ -115,13 +115,13 @@ def test_bad_input_is_said_at_its_place_and_good_input_is_a_command_line(visit: 
     page.get_by_role("button", name="Optimiser").click()
     page.locator("#knob-lr-g input").fill("9")
     page.locator("#knob-lr-g input").blur()
-    estimate(page.locator("#train-hint .train-problem")).to_contain_text("lr_g is 9", timeout=PATIENT)
+    expect(page.locator("#train-hint .train-problem")).to_contain_text("lr_g is 9", timeout=PATIENT)
     page.locator("#knob-lr-g input").fill("0.004")
     page.locator("#knob-lr-g input").blur()
-    estimate(page.locator("#train-hint .train-problem")).to_have_count(0, timeout=PATIENT)
+    expect(page.locator("#train-hint .train-problem")).to_have_count(0, timeout=PATIENT)
     page.locator("#train-command > button").click()
     line = page.locator("#train-command-line textarea")
-    estimate(line).to_have_value(
+    expect(line).to_have_value(
         "python -m gan_core train --preset glyphs --dataset glyphs --lr-g 0.004 --seconds 10"
     )
 
@@ -133,18 +133,18 @@ def test_the_form_shows_what_applies_warns_and_can_be_put_back(visit: Open) -> N
     for group in ("Data", "Loss", "Stabilisers", "Budget"):
         page.locator("#train-settings .knobs > button", has_text=group).click()
     assert page.locator("#knob-steps textarea, #knob-steps input").first.input_value() == ""
-    estimate(page.locator("#knob-penalty-weight")).to_be_hidden()
+    expect(page.locator("#knob-penalty-weight")).to_be_hidden()
     choose(page, "knob-loss", "wasserstein")
-    estimate(page.locator("#train-hint .train-caution")).to_contain_text("needs a limit", timeout=PATIENT)
+    expect(page.locator("#train-hint .train-caution")).to_contain_text("needs a limit", timeout=PATIENT)
     choose(page, "knob-penalty", "r1-difference")
-    estimate(page.locator("#knob-penalty-weight")).to_be_visible(timeout=PATIENT)
-    estimate(page.locator("#train-hint .train-caution")).to_have_count(0, timeout=PATIENT)
-    estimate(page.locator("#train-hint .train-problem")).to_have_count(0)
-    estimate(page.locator("#train-changed")).to_contain_text("Game, Penalty", timeout=PATIENT)
+    expect(page.locator("#knob-penalty-weight")).to_be_visible(timeout=PATIENT)
+    expect(page.locator("#train-hint .train-caution")).to_have_count(0, timeout=PATIENT)
+    expect(page.locator("#train-hint .train-problem")).to_have_count(0)
+    expect(page.locator("#train-changed")).to_contain_text("Game, Penalty", timeout=PATIENT)
     page.locator("#train-restore").click()
-    estimate(page.locator("#train-changed p")).to_have_count(0, timeout=PATIENT)
-    estimate(page.locator("#knob-penalty-weight")).to_be_hidden(timeout=PATIENT)
-    estimate(page.locator("#train-restore")).to_be_hidden()
+    expect(page.locator("#train-changed p")).to_have_count(0, timeout=PATIENT)
+    expect(page.locator("#knob-penalty-weight")).to_be_hidden(timeout=PATIENT)
+    expect(page.locator("#train-restore")).to_be_hidden()
 
 
 @pytest.fixture(scope="session")
@@ -174,7 +174,7 @@ def test_curves_are_zoomed_read_and_hidden_without_being_lost(visit: Open, long_
     svg.scroll_into_view_if_needed()
     box: Any = svg.bounding_box()
     page.mouse.move(box["x"] + box["width"] * 0.4, box["y"] + 80)
-    estimate(chart.locator(".curves-note")).to_contain_text("step")
+    expect(chart.locator(".curves-note")).to_contain_text("step")
     page.mouse.down()
     page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + 80, steps=4)
     page.mouse.up()
@@ -192,7 +192,7 @@ def test_curves_are_zoomed_read_and_hidden_without_being_lost(visit: Open, long_
 def test_watch_lists_runs_by_readable_names_and_asks_nothing_while_hidden(visit: Open, long_run: str) -> None:
     page = visit(f"/?tab=watch&run={long_run}", ready="#watch-losses")
     name = re.compile(r"[\w ]+ · Glyphs, nothing to download · 10 s · finished · (just now|\d+ min ago)")
-    estimate(page.locator("#watch-run input")).to_have_value(name, timeout=PATIENT)
+    expect(page.locator("#watch-run input")).to_have_value(name, timeout=PATIENT)
     page.get_by_role("tab", name="Train").click()
     page.wait_for_timeout(500)
     asked: list[str] = []
@@ -219,14 +219,14 @@ def test_watch_without_a_run_is_one_sentence_until_there_is_one(browser: Browser
         page.goto(f"{server.address}/?tab=watch")
         head, frames = page.locator("#watch-panel .watch-head"), page.locator("#watch-samples")
         page.wait_for_selector("#watch-panel[data-no-run]", timeout=PATIENT)
-        estimate(page.locator("#watch-status .live-say")).to_be_visible()
-        estimate(head).to_be_hidden()
-        estimate(frames).to_be_hidden()
+        expect(page.locator("#watch-status .live-say")).to_be_visible()
+        expect(head).to_be_hidden()
+        expect(frames).to_be_hidden()
         make_run(tmp_path / "runs")
         page.get_by_role("tab", name="Train").click()
         page.get_by_role("tab", name="Watch").click()
-        estimate(head).to_be_visible(timeout=PATIENT)
-        estimate(frames).to_be_visible()
+        expect(head).to_be_visible(timeout=PATIENT)
+        expect(frames).to_be_visible()
         page.close()
 
 
@@ -235,4 +235,4 @@ def test_a_recipe_chosen_again_is_described_again(visit: Open) -> None:
     for _ in range(2):
         choose(page, "train-preset", "Wasserstein without")
         page.wait_for_timeout(1500)  # what was said before is gone by now
-        estimate(page.locator("#train-hint .train-caution")).to_be_visible(timeout=PATIENT)
+        expect(page.locator("#train-hint .train-caution")).to_be_visible(timeout=PATIENT)

@@ -105,7 +105,7 @@ def test_the_term_is_in_both_steps_and_each_moves_its_own_network():
         fake = draw_fake(state, None, 8)
         assert fake.z.shape == (8, 9)
         d_step(state, batch, fake, objective)
-        q = [p.grad for name, p in state.D.named_parameters() if "reader" in name]
+        q = [p.grad for name, p in state.D.named_parameters() if "q_head" in name]
         assert all(g is None for g in q) == (config is quiet)
         on_fake = state.D(fake.pictures, None)
         adversarial = objective.loss.g(torch.zeros(8), on_fake.logits)
@@ -140,7 +140,7 @@ def test_off_is_off():
     for a, b in zip(one, two):
         assert a.state_dict().keys() == b.state_dict().keys()
         assert all(torch.equal(a.state_dict()[name], b.state_dict()[name]) for name in a.state_dict())
-    assert not any("reader" in name for name in one[1].state_dict())
+    assert not any("q_head" in name for name in one[1].state_dict())
     assert torch.equal(sample_latents(4, 6, 2), sample_latents(4, 6, 2, "gaussian", (0, 0)))
     assert not applies("code_weight", settings(code_classes=0, code_numbers=0))
     assert applies("code_weight", settings(code_classes=0)) and settings().codes == 5

@@ -15,8 +15,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from distributed_worker import CASES, PLAIN, settings, trained, weights
 from torch import nn
-from world_worker import CASES, PLAIN, settings, trained, weights
 
 from gan_core.cli import main
 from gan_core.config import from_mapping
@@ -57,7 +57,7 @@ def test_shares_of_a_batch_make_up_the_whole():
     assert [label for trio in zip(*parts) for label in trio] == batch_sampler.batch(0, 6).labels.tolist()
     model = model_config(settings("plain"))
     states = [build_state(settings("plain"), model, ComputeConfig()) for _ in range(3)]
-    states[1].world, states[2].world = DistributedContext(0, 2), DistributedContext(1, 2)
+    states[1].distributed, states[2].distributed = DistributedContext(0, 2), DistributedContext(1, 2)
     for _ in range(2):  # the noise stays in step
         whole, even, odd = (state.draw_z(6) for state in states)
         assert torch.equal(whole[::2], even) and torch.equal(whole[1::2], odd)
@@ -141,7 +141,8 @@ def test_what_the_first_process_decides_is_told_and_its_errors_are_said_once(mon
 
 
 def test_orders_and_clock_are_the_first_process_s():
-    state = SimpleNamespace(world=SimpleNamespace(agree=lambda order, seconds: ("stop", 9.5)), seconds=1.0)
+    told = SimpleNamespace(broadcast_control=lambda order, seconds: ("stop", 9.5))
+    state = SimpleNamespace(distributed=told, seconds=1.0)
     session = SimpleNamespace(
         state=state, first_nonfinite=None, writer=SimpleNamespace(command=lambda: "run")
     )

@@ -35,7 +35,7 @@ def config(**changes) -> TrainConfig:
 class Script:
     """Stands in for the yardstick: the distance to be measured next, if any is due."""
 
-    extractor, floor, labels = "untrained", 0.5, np.zeros(4, np.int64)
+    extractor_name, floor, labels = "untrained", 0.5, np.zeros(4, np.int64)
 
     def __init__(self):
         self.next = None

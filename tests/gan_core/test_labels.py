@@ -154,7 +154,7 @@ def test_first_layer_of_class_norms_is_measured_with_the_mean_gain():
     G, _ = build_pair(BY_NORM, seed=0)
     plain, _ = build_pair(dataclasses.replace(MODEL, classes=0), seed=0)
     assert torch.allclose(G.latent_map(), plain.latent_map())
-    G.G.seed.norm.gain.data = torch.tensor([1.0, 2.0, 6.0])[:, None].expand(3, 8).clone()
+    G.G.projection.norm.gain.data = torch.tensor([1.0, 2.0, 6.0])[:, None].expand(3, 8).clone()
     assert torch.allclose(G.latent_map(), 3 * plain.latent_map())
 
 

@@ -29,7 +29,7 @@ def test_slerp_by_hand():
     assert third.tolist() == pytest.approx([np.cos(np.pi / 6), np.sin(np.pi / 6)], rel=1e-5)
 
 
-@pytest.mark.parametrize("way", [lerp, slerp])
+@pytest.mark.parametrize("interpolation", [lerp, slerp])
 def test_both_ways_begin_at_a_and_end_at_b(interpolation):
     a, b = sample_latents(2, 64, 0)
     assert torch.allclose(interpolation(a, b, 0.0), a, atol=1e-5) and torch.allclose(
@@ -143,7 +143,7 @@ def test_directions_are_orthonormal_and_strongest_first(sampler):
 
 def test_the_first_direction_moves_the_first_layer_most(sampler):
     """Against brute force: no random direction changes the normalised first feature map more."""
-    seed = sampler.generator.seed
+    seed = sampler.generator.projection
     with torch.no_grad():
         seed.norm.running_var.copy_(torch.linspace(0.1, 4.0, len(seed.norm.running_var)))
         seed.norm.weight.copy_(torch.linspace(-2.0, 1.0, len(seed.norm.weight)))

@@ -214,7 +214,7 @@ def test_training_draws_from_the_noise_that_was_asked_for():
 
 def test_first_weights():
     def first(name):
-        return build_pair(MODEL, 0, name)[0].seed.linear.weight.detach()
+        return build_pair(MODEL, 0, name)[0].projection.linear.weight.detach()
 
     assert first("dcgan").std().item() == pytest.approx(0.02, rel=0.1)
     rows, columns = first("xavier").shape

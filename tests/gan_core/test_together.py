@@ -163,4 +163,4 @@ def test_batch_norm_needs_two_packs(network, pack):
     shared = dataclasses.replace(few, batch=2 * pack)
     _check_shares(shared, DistributedContext())
     with pytest.raises(ConfigError, match=f"{pack} in all"):
-        _check_shares(shared, DistributedContext(size=2))
+        _check_shares(shared, DistributedContext(world_size=2))

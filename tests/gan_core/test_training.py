@@ -51,8 +51,9 @@ def test_what_a_run_writes(tmp_path):
     lines, _ = read_lines(run.metrics)
     assert [line["step"] for line in lines] == [*range(1, 11), *range(15, 61, 5)]
     assert {"loss/D", "loss/G", "score/D(x)", "score/D(G(z))", "accuracy/real", "accuracy/fake", "gradient/D",
-            "gradient/G", "speed/images per second", "rate/G", "rate/D"} <= lines[0].keys()  # fmt: skip
-    assert lines[0]["rate/G"] > lines[-1]["rate/G"] > 0
+            "gradient/G", "speed/images per second", "learning_rate/G",
+            "learning_rate/D"} <= lines[0].keys()  # fmt: skip
+    assert lines[0]["learning_rate/G"] > lines[-1]["learning_rate/G"] > 0
     assert {0, 1, 2, 5, 10, 20, 35, 50, 60} <= set(sample_steps(run))
     with Image.open(run.sample(50)) as grid, Image.open(run.real) as real:
         assert grid.size == real.size == (10 * 16, 8 * 16)
@@ -231,7 +232,7 @@ def test_a_process_that_does_not_write_hears_of_an_unsound_state_and_ends_too(tm
     settings = config(steps=20)
     run = create_run(tmp_path, settings)
     session = open_session(settings, RunWriter(run), resume=False)
-    told = SimpleNamespace(is_main=False, agree=lambda order, seconds: ("diverged", seconds))
+    told = SimpleNamespace(is_main=False, broadcast_control=lambda order, seconds: ("diverged", seconds))
     session.state.distributed, session.writer = told, NullRunWriter(run)
     with pytest.raises(TrainingDiverged):
         next(_steps(session))

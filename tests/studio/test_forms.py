@@ -103,7 +103,7 @@ def test_the_command_line_repeats_the_run(preset: str, monkeypatch) -> None:
     assert line.startswith(f"python -m gan_core train --preset {preset} --dataset {own}")
     assert ("--lr-d" in line) == ("lr_d" in presets.beyond_preset(preset, config))
     asked = []
-    monkeypatch.setattr(cli, "_drive", lambda begin, **__: asked.append(begin(SINGLE_PROCESS)[0]))
+    monkeypatch.setattr(cli, "_run_in_terminal", lambda begin, **__: asked.append(begin(SINGLE_PROCESS)[0]))
     monkeypatch.setattr("gan_core.runs.create_run", lambda *_, **__: type("Run", (), {"path": None}))
     assert cli.main(shlex.split(line)[3:]) == 0
     assert asked == [config]

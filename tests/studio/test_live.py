@@ -47,7 +47,7 @@ def test_an_answer_says_all_and_the_same_revision_is_not_sent_again(run: RunPath
     assert data["samples"] == [0, 100, 200]
     assert data["real"] and not data["explorable"] and data["progress"] == 1.0
     groups = [chart["group"] for chart in data["charts"]]
-    assert groups == ["loss", "score", "accuracy", "gradient", "speed", "rate"]
+    assert groups == ["loss", "score", "accuracy", "gradient", "speed", "learning_rate"]
     again = ask(web, run, data["rev"])
     assert (again.status_code, again.content) == (204, b"")
 
