@@ -17,8 +17,8 @@ from PIL import Image
 from benchmarks.table import Row
 from gan_core.data import load
 from gan_core.errors import RunError
+from gan_core.metrics.classifier import FeatureExtractor
 from gan_core.metrics.frechet import frechet_distance
-from gan_core.metrics.judge import Judge
 from gan_core.presets import PRESETS
 from gan_core.runs import read_lines, read_settings, read_status
 from gan_core.runs.layout import RunPaths
@@ -87,7 +87,7 @@ def restlessness(one: Finished) -> float:
 def novelty(one: Finished) -> float:
     """Distance of made pictures to the nearest of the training pictures, over that of other real ones."""
     _, config = read_settings(one.run)
-    known = torch.from_numpy(real("train")[: config.pictures or COUNT].astype(np.float32))
+    known = torch.from_numpy(real("train")[: config.dataset_limit or COUNT].astype(np.float32))
 
     def nearest(pictures: np.ndarray) -> float:
         return float(torch.cdist(torch.from_numpy(pictures.astype(np.float32)), known).amin(1).mean())
@@ -97,9 +97,9 @@ def novelty(one: Finished) -> float:
 
 def distance(one: Finished) -> float:
     """Fréchet distance to drawn digits on the features of the shipped MNIST judge."""
-    judge = Judge.load("mnist")
-    made, _ = judge(np.round(one.made * 255).astype(np.uint8).reshape(-1, 1, SIDE, SIDE))
-    wanted, _ = judge(np.round(real("test") * 255).astype(np.uint8).reshape(-1, 1, SIDE, SIDE))
+    extractor = FeatureExtractor.load("mnist")
+    made, _ = extractor(np.round(one.made * 255).astype(np.uint8).reshape(-1, 1, SIDE, SIDE))
+    wanted, _ = extractor(np.round(real("test") * 255).astype(np.uint8).reshape(-1, 1, SIDE, SIDE))
     return frechet_distance(made, wanted)
 
 

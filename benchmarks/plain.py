@@ -79,14 +79,14 @@ class PlainLoop:
         self.d_adam.zero_grad()
         fake = self.G(z, given).detach()
         on_real, on_fake = self.D(real, given), self.D(fake, given)
-        d_loss = self.loss.d(on_real.realness, on_fake.realness) + self._naming(on_real.classes, labels)
+        d_loss = self.loss.d(on_real.logits, on_fake.logits) + self._naming(on_real.classes, labels)
         d_loss.backward()
         self.d_adam.step()
 
         self.g_adam.zero_grad()
         on_fake = self.D(self.G(z, given), given)
-        real_logits = self.D(real, given).realness.detach() if self.loss.g_compares else on_fake.realness
-        g_loss = self.loss.g(real_logits, on_fake.realness) + self._naming(on_fake.classes, labels)
+        real_logits = self.D(real, given).logits.detach() if self.loss.g_compares else on_fake.logits
+        g_loss = self.loss.g(real_logits, on_fake.logits) + self._naming(on_fake.classes, labels)
         g_loss.backward()
         self.g_adam.step()
 
@@ -100,7 +100,7 @@ class PlainLoop:
         return self.config.class_weight * F.cross_entropy(classes, labels)
 
     def _smooth(self, batch: int) -> None:
-        half_life = min(self.config.ema * self.images, self.config.ema_images)
+        half_life = min(self.config.ema_rampup * self.images, self.config.ema_half_life)
         kept = 0.5 ** (batch / half_life) if half_life > 0 else 0.0
         for old, new in zip(_numbers(self.ema), _numbers(self.G)):
             old.mul_(kept).add_(new, alpha=1 - kept)

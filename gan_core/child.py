@@ -57,7 +57,7 @@ class Child:
         """Whether the process is over."""
         return self._process.poll() is not None
 
-    def epitaph(self) -> str:
+    def exit_reason(self) -> str:
         """A sentence about how it ended, with the last line it said before it had a log; asked for once."""
         code = self._process.wait()
         self._hang_up()

@@ -12,9 +12,9 @@ from gan_core.config import TrainConfig, kind, knobs
 from gan_core.errors import ConfigError, GanError, RunError
 
 if TYPE_CHECKING:  # torch takes seconds
-    from gan_core.drive import Begin
     from gan_core.runs import RunPaths
-    from gan_core.training.world import World
+    from gan_core.terminal import Begin
+    from gan_core.training.distributed import DistributedContext
 
 BUDGET_FLAGS = ("steps", "seconds", "images")
 SETTING = "setting_"  # keeps the flags of settings apart from the other flags
@@ -119,13 +119,13 @@ def train(arguments: argparse.Namespace) -> None:
     from gan_core import catalog, presets
     from gan_core.runs import create_run
 
-    def begin(world: World) -> tuple[TrainConfig, Path]:
+    def begin(world: DistributedContext) -> tuple[TrainConfig, Path]:
         config = catalog.check(presets.settings(arguments.preset, _given(arguments)))
         world.check(config.batch)
         _warn(config)
         return config, create_run(arguments.runs, config, arguments.preset).path
 
-    _drive(begin, resume=False, quiet=arguments.quiet)
+    _run_in_terminal(begin, resume=False, quiet=arguments.quiet)
 
 
 def _warn(config: TrainConfig) -> None:
@@ -152,7 +152,7 @@ def resume(arguments: argparse.Namespace) -> None:
     from gan_core.runs.branch import rewrite_settings, run_at, settings_between
     from gan_core.runs.reader import checkpoint_steps, is_lost, status_as_written
 
-    def begin(world: World) -> tuple[TrainConfig, Path]:
+    def begin(world: DistributedContext) -> tuple[TrainConfig, Path]:
         run = run_at(arguments.run)
         status = status_as_written(run)
         if status.state in ACTIVE and not is_lost(status, patience=0.0):  # a killed one may go on at once
@@ -167,7 +167,7 @@ def resume(arguments: argparse.Namespace) -> None:
             rewrite_settings(run, config)
         return config, run.path
 
-    _drive(begin, resume=True, quiet=arguments.quiet)
+    _run_in_terminal(begin, resume=True, quiet=arguments.quiet)
 
 
 def branch(arguments: argparse.Namespace) -> None:
@@ -178,7 +178,7 @@ def branch(arguments: argparse.Namespace) -> None:
     from gan_core.runs.branch import run_at, settings_between
     from gan_core.runs.reader import checkpoint_steps
 
-    def begin(world: World) -> tuple[TrainConfig, Path]:
+    def begin(world: DistributedContext) -> tuple[TrainConfig, Path]:
         parent = run_at(arguments.run)
         preset, old = read_settings(parent)
         new = catalog.check(settings_between(_given(arguments), old))
@@ -187,7 +187,7 @@ def branch(arguments: argparse.Namespace) -> None:
         _warn(new)
         return new, branch_off(parent, arguments.at, old, new, preset).path
 
-    _drive(begin, resume=True, quiet=arguments.quiet)
+    _run_in_terminal(begin, resume=True, quiet=arguments.quiet)
 
 
 def _check_budget(run: RunPaths, steps: Iterable[int], config: TrainConfig) -> None:
@@ -196,8 +196,8 @@ def _check_budget(run: RunPaths, steps: Iterable[int], config: TrainConfig) -> N
     Raises:
         RunError: it does not.
     """
+    from gan_core.training.schedule import progress
     from gan_core.training.snapshot import read_counters
-    from gan_core.training.timetable import progress
 
     for step in steps:
         done = read_counters(run.checkpoint(step))
@@ -206,10 +206,9 @@ def _check_budget(run: RunPaths, steps: Iterable[int], config: TrainConfig) -> N
             raise RunError(f"Run {run.id} has used up its budget at step {step}: {more}.")
 
 
-def _drive(begin: Begin, *, resume: bool, quiet: bool) -> None:
-    from gan_core.drive import drive
+def _run_in_terminal(begin: Begin, *, resume: bool, quiet: bool) -> None:
 
-    if path := drive(begin, resume=resume, quiet=quiet):
+    if path := run_in_terminal(begin, resume=resume, quiet=quiet):
         print(path)
 
 

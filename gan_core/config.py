@@ -54,7 +54,7 @@ class TrainConfig:
     data_root: str = knob("", "Folder that holds the data set's files.", group="Data", local=True)
     size: int = knob(32, "Side in pixels, 1 for points; doubling it costs about four times the time.",
                      group="Data", choices=(1, 16, 28, 32, 64, 128))  # fmt: skip
-    pictures: int | None = knob(None, "Learn from this many pictures only; left empty, from all.",
+    dataset_limit: int | None = knob(None, "Learn from this many pictures only; left empty, from all.",
                                 group="Data", low=1, high=100_000_000)  # fmt: skip
     real_augment: str = knob("none", "Changes to the real pictures only, as if there were more of them.",
                              group="Data", table="real_augments")  # fmt: skip
@@ -117,9 +117,9 @@ class TrainConfig:
                             group="Stabilisers", low=0.0, high=10_000.0)  # fmt: skip
     clip_value: float = knob(0.0, "Largest entry of a gradient that is followed in full; 0 is off.",
                              group="Stabilisers", low=0.0, high=10_000.0)  # fmt: skip
-    real_target: float = knob(1.0, "What the discriminator aims at for real pictures: below 1, less sure.",
+    real_label: float = knob(1.0, "What the discriminator aims at for real pictures: below 1, less sure.",
                               group="Stabilisers", low=0.5, high=1.0)  # fmt: skip
-    flips: float = knob(0.0, "Share of pairs shown to the discriminator the wrong way round.",
+    label_flip_prob: float = knob(0.0, "Share of pairs shown to the discriminator the wrong way round.",
                         group="Stabilisers", low=0.0, high=0.5)  # fmt: skip
     instance_noise: float = knob(0.0, "Noise on all pictures that the discriminator sees; fades by the end.",
                                  group="Stabilisers", low=0.0, high=2.0)  # fmt: skip
@@ -157,10 +157,10 @@ class TrainConfig:
                          group="Optimiser", choices=("linear", "cosine", "constant", "dynamic"))  # fmt: skip
     lr_end: float = knob(0.1, "Share of the step size left at the end of the budget; 1 keeps it constant.",
                          unless=("schedule", "constant"), group="Optimiser", low=0.0, high=1.0)  # fmt: skip
-    ema: float = knob(0.2, "Smoothing of the generator you see, as a share of all pictures seen; 0 is off.",
+    ema_rampup: float = knob(0.2, "Smoothing of the generator you see, as a share of all pictures seen; 0 is off.",
                       group="Optimiser", low=0.0, high=0.5)  # fmt: skip
-    ema_images: int = knob(15_000, "Smoothing never reaches further back than about this many pictures.",
-                           unless=("ema", 0.0), group="Optimiser", low=1, high=100_000_000)  # fmt: skip
+    ema_half_life: int = knob(15_000, "Smoothing never reaches further back than about this many pictures.",
+                           unless=("ema_rampup", 0.0), group="Optimiser", low=1, high=100_000_000)  # fmt: skip
 
     seconds: float | None = knob(None, "Stop after this many seconds of training.",
                                  group="Budget", low=0.1, high=1e7)  # fmt: skip

@@ -145,12 +145,12 @@ class Jobs:
             self._wake.clear()
 
     def _tick(self) -> None:
-        self._bury_children()
+        self._reap_children()
         self._survey()
         statuses = self._look()
         for status in statuses:
             if status.id not in self._children and reader.is_lost(status, LOST_SECONDS):
-                self._bury(RunPaths(self._root / status.id), "Its process is gone.")
+                self._mark_failed(RunPaths(self._root / status.id), "Its process is gone.")
             self._end_deaf(status)
         statuses = self._look()
         training = [status for status in statuses if self._trains(status)]
@@ -205,18 +205,18 @@ class Jobs:
 
     def _check_warm(self) -> None:
         if self._warm is not None and self._warm.ended():
-            _log.warning("A worker ended before it had a run. %s", self._warm.epitaph())
+            _log.warning("A worker ended before it had a run. %s", self._warm.exit_reason())
             self._warm, self._cold = None, True
 
-    def _bury_children(self) -> None:
+    def _reap_children(self) -> None:
         for id, child in list(self._children.items()):
             if child.ended():
-                run, epitaph = RunPaths(self._root / id), child.epitaph()
+                run, exit_reason = RunPaths(self._root / id), child.exit_reason()
                 del self._children[id]
                 if _written(run).state in ("running", "paused"):
-                    self._bury(run, epitaph)
+                    self._mark_failed(run, exit_reason)
 
-    def _bury(self, run: RunPaths, reason: str) -> None:
+    def _mark_failed(self, run: RunPaths, reason: str) -> None:
         put_back(run)
         amend_status(run, state="failed", message=f"{reason} {reader.last_checkpoint(run)}")
 

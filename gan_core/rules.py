@@ -147,7 +147,7 @@ RULES: tuple[Rule, ...] = (
         "Short numbers are as coarse as the clouds of points are wide: choose the precision fp32.",
     ),
     Rule(
-        lambda c: c.real_target < 1 and c.loss not in CROSS_ENTROPY, "real_target",
+        lambda c: c.real_label < 1 and c.loss not in CROSS_ENTROPY, "real_label",
         "A target below 1 has a meaning in the non-saturating and the minimax game only; leave it at 1.",
         refused=True,
     ),

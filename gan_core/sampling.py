@@ -16,7 +16,7 @@ from gan_core.checkpoints import load_generator
 from gan_core.config import ModelConfig
 from gan_core.errors import ConfigError, WeightsError
 from gan_core.images import to_bytes
-from gan_core.latent import ASTRAY, INTERPOLATIONS, fitting_way, sample_latents
+from gan_core.latent import ASTRAY, INTERPOLATIONS, sample_latents, suitable_interpolation
 
 CHUNK = 500  # pictures drawn at a time, so that memory stays small however many are asked for
 
@@ -58,18 +58,18 @@ class Sampler:
         return sample_latents(count, model.latent, seed, model.noise, codes)
 
     @property
-    def way(self) -> str:
+    def interpolation(self) -> str:
         """The interpolation that suits its noise: a row of `INTERPOLATIONS`."""
-        return fitting_way(self.model.noise, self.model.code_classes + self.model.code_numbers)
+        return suitable_interpolation(self.model.noise, self.model.code_classes + self.model.code_numbers)
 
-    def between(self, a: Tensor, b: Tensor, t: Tensor | float, way: str = "") -> Tensor:
+    def between(self, a: Tensor, b: Tensor, t: Tensor | float, interpolation: str = "") -> Tensor:
         """z at `t` (0 to 1) on the way from a to b, (..., latent); by its own way, or by the one asked for.
 
         Warns (`UserWarning`) where the spherical way is asked for and does not suit its noise.
         """
-        if way == "spherical" and self.way != way:
+        if interpolation == "spherical" and self.interpolation != interpolation:
             warnings.warn(ASTRAY, stacklevel=2)
-        return INTERPOLATIONS[way or self.way](a, b, t)
+        return INTERPOLATIONS[interpolation or self.interpolation](a, b, t)
 
     def pictures(self, z: Tensor, labels: np.ndarray | Tensor | None = None) -> np.ndarray:
         """uint8 (N, C, H, W) for z (N, latent).

@@ -273,7 +273,7 @@ def resting_lines(run: RunPaths) -> Lines:
     """Where the losses settle when nobody can tell real from fake, in the run's own game; those that do."""
     try:
         config = read_settings(run)[1]
-        game = game_of(config.loss, config.real_target, config.flips)
+        game = game_of(config.loss, config.real_label, config.label_flip_prob)
     except (GanError, OSError, KeyError):
         return {}
     values = zip(("D", "G"), game.at_rest or (None, None), strict=True)

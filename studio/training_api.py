@@ -21,7 +21,7 @@ from gan_core.errors import ConfigError, Problem
 from gan_core.knobs import unknown_names
 from gan_core.runs.layout import find_run
 from gan_core.runs.reader import Status, read_status
-from studio import own_run
+from studio import run_controls
 from studio.handlers import answered
 from studio.services import Services
 
@@ -59,7 +59,7 @@ def parse(settings: str) -> tuple[str, dict[str, Any]]:
 
 def start(services: Services, settings: str) -> str:
     """Queue a run and return its id. Raises `ConfigError`, `DataError` and `JobError`."""
-    return own_run.start(services, *parse(settings))
+    return run_controls.start(services, *parse(settings))
 
 
 def status(services: Services, run: str) -> dict[str, Any]:

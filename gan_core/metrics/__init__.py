@@ -15,22 +15,22 @@ import numpy as np
 
 from gan_core.errors import DataError
 from gan_core.metrics import coverage, frechet, manifold
-from gan_core.metrics.evidence import Evidence, Observed
+from gan_core.metrics.classifier import FeatureExtractor, classifiers
 from gan_core.metrics.frechet import frechet_distance
-from gan_core.metrics.judge import Judge, judges
+from gan_core.metrics.inputs import Features, MetricInput
 from gan_core.metrics.modes import MODES, score_points
-from gan_core.metrics.reference import observe_real, real_labels
+from gan_core.metrics.reference import extract_real_features, real_labels
 from gan_core.metrics.stacked import read_stacked, stacked_modes
 
 __all__ = [
     "METRICS",
     "MODES",
-    "Evidence",
-    "Judge",
+    "FeatureExtractor",
+    "Features",
     "Metric",
-    "Observed",
+    "MetricInput",
+    "classifiers",
     "frechet_distance",
-    "judges",
     "read_stacked",
     "real_labels",
     "score",
@@ -45,7 +45,7 @@ FEWEST = 10  # pictures
 class Metric:
     """A row: what is computed, what it says, what is better, and the name that real pictures' value gets."""
 
-    function: Callable[[Evidence], float | None]
+    function: Callable[[MetricInput], float | None]
     summary: str
     better: str  # "lower" or "higher"
     beside: str = ""
@@ -110,10 +110,10 @@ def score(images: np.ndarray, labels: np.ndarray | None, dataset: str, root: str
     """
     if len(images) < FEWEST:
         raise DataError(f"A score needs at least {FEWEST} pictures, there are {len(images)}.")
-    features, probabilities = Judge.load(dataset)(images)
+    features, probabilities = FeatureExtractor.load(dataset)(images)
     asked = None if labels is None else np.asarray(labels, dtype=np.int64)
-    real, other = observe_real(dataset, root)
-    evidence = Evidence(Observed(features, probabilities, asked), real, other)
+    real, other = extract_real_features(dataset, root)
+    evidence = MetricInput(Features(features, probabilities, asked), real, other)
     values: dict[str, float] = {}
     for name, metric in METRICS.items():
         value = metric.function(evidence)
@@ -126,7 +126,7 @@ def score(images: np.ndarray, labels: np.ndarray | None, dataset: str, root: str
 
 @lru_cache(maxsize=64)
 def _of_real_pictures(metric: str, count: int, dataset: str, root: str) -> float:
-    real, other = observe_real(dataset, root)
-    value = METRICS[metric].function(Evidence(real.sample(count), real, other).if_real())
+    real, other = extract_real_features(dataset, root)
+    value = METRICS[metric].function(MetricInput(real.sample(count), real, other).if_real())
     assert value is not None  # real pictures have labels
     return value

@@ -16,10 +16,10 @@ GROUP = 4  # pictures that the minibatch deviation compares
 TINY = 1e-8  # under its square root: the slope is finite where all are alike
 
 
-class Judgement(NamedTuple):
+class DiscriminatorOutput(NamedTuple):
     """A discriminator's answer to N pictures."""
 
-    realness: Tensor  # (N,) logits: above 0 means "real"
+    logits: Tensor  # (N,) logits: above 0 means "real"
     classes: Tensor | None  # (N, K) logits of the label, where the discriminator names it
     codes: Tensor | None = None  # (N, K + 2 M), what it reads of InfoGAN's codes: see `gan_core.codes`
 
@@ -70,7 +70,7 @@ class Head(nn.Module):
     def __init__(self, features: int, model: ModelConfig) -> None:
         super().__init__()
         answers = model.code_classes + 2 * model.code_numbers
-        reading = reader(features, answers, model.d_norm) if answers else None
+        reading = q_head(features, answers, model.d_norm) if answers else None
         self.compares = model.d_minibatch_std
         features += self.compares
         self.classes, self.how = model.classes, model.conditioning if model.classes else ""
@@ -79,23 +79,23 @@ class Head(nn.Module):
         self.embedding = nn.Embedding(model.classes, features) if self.how == "projection" else None
         self.reader = reading
 
-    def forward(self, features: Tensor, labels: Tensor | None) -> Judgement:
+    def forward(self, features: Tensor, labels: Tensor | None) -> DiscriminatorOutput:
         seen = torch.cat([features, deviation(features)], dim=1) if self.compares else features
-        judgement = self.judge(seen, labels)
-        return judgement if self.reader is None else judgement._replace(codes=self.reader(features))
+        output = self.classify(seen, labels)
+        return output if self.reader is None else output._replace(codes=self.reader(features))
 
-    def judge(self, features: Tensor, labels: Tensor | None) -> Judgement:
+    def classify(self, features: Tensor, labels: Tensor | None) -> DiscriminatorOutput:
         """Realness and the classes' names."""
         out = self.linear(features)  # (N, outputs): realness first, then the names of the classes
         if self.how == "class-logits":
             assert labels is not None
-            realness = out[:, : self.classes].gather(1, labels[:, None])[:, 0]
-            return Judgement(realness, out[:, self.classes :])
-        realness = out[:, 0]
+            logits = out[:, : self.classes].gather(1, labels[:, None])[:, 0]
+            return DiscriminatorOutput(logits, out[:, self.classes :])
+        logits = out[:, 0]
         if self.embedding is not None:
             assert labels is not None
-            realness = realness + (self.embedding(labels) * features).sum(1)
-        return Judgement(realness, out[:, 1:] if self.how == "auxiliary" else None)
+            logits = logits + (self.embedding(labels) * features).sum(1)
+        return DiscriminatorOutput(logits, out[:, 1:] if self.how == "auxiliary" else None)
 
 
 def deviation(features: Tensor) -> Tensor:
@@ -109,7 +109,7 @@ def deviation(features: Tensor) -> Tensor:
     return spread.repeat_interleave(GROUP)[:, None].to(features.dtype)
 
 
-def reader(features: int, answers: int, norm: str) -> nn.Sequential:
+def q_head(features: int, answers: int, norm: str) -> nn.Sequential:
     """Q of InfoGAN: one hidden layer of 128. Source: Chen et al. 2016, arXiv 1606.03657, appendix C."""
     middle = nn.BatchNorm1d(128) if norm == "batch" else nn.Identity()
     return nn.Sequential(nn.Linear(features, 128), middle, nn.LeakyReLU(0.1), nn.Linear(128, answers))

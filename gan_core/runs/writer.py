@@ -15,9 +15,9 @@ from typing import Any
 from gan_core import files
 from gan_core.errors import RunError
 from gan_core.runs import control, process, reader
-from gan_core.runs.keep import MEGABYTE, checkpoint_sizes, kept_checkpoints
 from gan_core.runs.layout import SCHEMA, RunPaths
 from gan_core.runs.lineage import Branches
+from gan_core.runs.retention import MEGABYTE, checkpoint_sizes, retained_checkpoints
 
 RESERVE_BYTES = 65_536  # given back when the disk is full, so that the reason can still be written
 
@@ -134,7 +134,7 @@ class RunWriter:
                 put_back(self.run)
             sizes = checkpoint_sizes(self.run)
             guarded = self._branches.steps() | set(reader.best_steps(self.run)[-1:])
-            for old in sizes.keys() - kept_checkpoints(sizes, megabytes * MEGABYTE, guarded):
+            for old in sizes.keys() - retained_checkpoints(sizes, megabytes * MEGABYTE, guarded):
                 _discard(self.run.checkpoint(old))
 
     def command(self) -> str:
@@ -162,7 +162,7 @@ class RunWriter:
                 raise
 
 
-class Onlooker(RunWriter):
+class NullRunWriter(RunWriter):
     """A writer that writes nothing: for the processes of a run beside its first."""
 
     def __init__(self, run: RunPaths) -> None:

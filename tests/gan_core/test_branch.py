@@ -19,14 +19,14 @@ from gan_core.runs.lineage import parent_of
 from gan_core.runs.reader import sample_steps, status_as_written
 from gan_core.sampling import Sampler
 from gan_core.training import train
-from gan_core.training.machine import Machine
+from gan_core.training.compute import ComputeConfig
 from gan_core.training.session import open_session
 from gan_core.training.snapshot import read_counters
 
 SMALL = {"dataset": "glyphs", "size": 16, "g_width": 4, "d_width": 4, "latent": 8, "batch": 16,
          "log_every": 5, "precision": "fp32", "memory_format": "contiguous", "threads": 1}  # fmt: skip
 HARD = {"penalty": "r1", "penalty_every": 4, "d_norm": "none", "augment": "translation-cutout",
-        "d_dropout": 0.2, "instance_noise": 0.1, "flips": 0.1, "optimiser": "rmsprop",
+        "d_dropout": 0.2, "instance_noise": 0.1, "label_flip_prob": 0.1, "optimiser": "rmsprop",
         "ada_target": 0.3, "ada_images": 400, "schedule": "dynamic", "real_augment": "shift-rotation",
         "mode_seeking": 0.1, "g_steps": 2, "batch_end": 32}  # fmt: skip
 
@@ -126,8 +126,8 @@ def test_a_branch_computes_as_its_own_settings_say(tmp_path, capsys):
     flags = ["--precision", "bf16", "--threads", "2", "--memory-format", "auto", "--steps", "8", "--quiet"]
     assert main(["branch", str(parent.path), "--at", "6", *flags]) == 0
     child = RunPaths(Path(capsys.readouterr().out.splitlines()[-1]))
-    assert read_counters(parent.checkpoint(6))["machine"] == Machine("cpu", "fp32", "contiguous", 1)
-    assert read_counters(child.checkpoint(8))["machine"] == Machine("cpu", "bf16", "contiguous", 2)
+    assert read_counters(parent.checkpoint(6))["machine"] == ComputeConfig("cpu", "fp32", "contiguous", 1)
+    assert read_counters(child.checkpoint(8))["machine"] == ComputeConfig("cpu", "bf16", "contiguous", 2)
 
 
 def test_a_branch_is_warned_of_what_does_not_go_together(tmp_path, capsys):

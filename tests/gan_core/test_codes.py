@@ -23,10 +23,10 @@ from gan_core.runs.reader import best_steps, checkpoint_steps
 from gan_core.sampling import Sampler
 from gan_core.scoring import classes_found, score_codes
 from gan_core.training import model_config, train
-from gan_core.training.feed import Batch
-from gan_core.training.machine import Machine
+from gan_core.training.batch_sampler import Batch
+from gan_core.training.compute import ComputeConfig
 from gan_core.training.objective import objective_of
-from gan_core.training.record import Gallery
+from gan_core.training.record import SampleGrid
 from gan_core.training.state import build_state
 from gan_core.training.step import Fake, d_step, draw_fake, g_step
 
@@ -101,14 +101,14 @@ def test_the_term_is_in_both_steps_and_each_moves_its_own_network():
     batch = Batch(torch.rand(8, 1, 16, 16) * 2 - 1, None)
     moved = {}
     for config in (quiet, loud):
-        state, (objective, _) = build_state(config, MODEL, Machine()), objective_of(config)
+        state, (objective, _) = build_state(config, MODEL, ComputeConfig()), objective_of(config)
         fake = draw_fake(state, None, 8)
         assert fake.z.shape == (8, 9)
         d_step(state, batch, fake, objective)
         q = [p.grad for name, p in state.D.named_parameters() if "reader" in name]
         assert all(g is None for g in q) == (config is quiet)
         on_fake = state.D(fake.pictures, None)
-        adversarial = objective.loss.g(torch.zeros(8), on_fake.realness)
+        adversarial = objective.loss.g(torch.zeros(8), on_fake.logits)
         total = adversarial + config.code_weight * code_loss(on_fake.codes, fake.z, 3)
         expected = torch.autograd.grad(total, list(state.G.parameters()), retain_graph=True)
         g_step(state, batch, fake, objective)
@@ -121,7 +121,7 @@ def test_the_term_is_in_both_steps_and_each_moves_its_own_network():
 def test_q_learns_to_read_a_code_that_is_plain_to_see():
     config = settings(code_numbers=0, lr_d=5e-3)
     model = model_config(config)
-    state, (objective, _) = build_state(config, model, Machine()), objective_of(config)
+    state, (objective, _) = build_state(config, model, ComputeConfig()), objective_of(config)
     batch = Batch(torch.rand(8, 1, 16, 16) * 2 - 1, None)
     for _ in range(60):
         z = state.draw_z(8)
@@ -163,9 +163,9 @@ def test_a_file_with_codes_says_so_and_draws_by_them(tmp_path):
 
 
 def test_the_grid_shows_one_value_of_the_code_a_column():
-    gallery = Gallery(MODEL, seed=0)
-    assert gallery.columns == 3 and gallery.labels is None
-    assert gallery.z[:, 4:7].argmax(1).tolist() == [0, 1, 2] * (len(gallery.z) // 3)
+    sample_grid = SampleGrid(MODEL, seed=0)
+    assert sample_grid.columns == 3 and sample_grid.labels is None
+    assert sample_grid.z[:, 4:7].argmax(1).tolist() == [0, 1, 2] * (len(sample_grid.z) // 3)
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -12,7 +12,7 @@ from gan_core.errors import ConfigError
 from gan_core.runs import branch, create_run, read_settings, read_status
 from gan_core.runs.branch import rewrite_settings
 from gan_core.training import train
-from gan_core.training.machine import Machine
+from gan_core.training.compute import ComputeConfig
 from gan_core.training.session import model_config
 from gan_core.training.snapshot import FILE, load_state, read_counters
 from gan_core.training.state import build_state
@@ -41,7 +41,7 @@ def from_a_gpu(root, steps=4):
 def restored(run, steps=4):
     """On the processor: the noise of a first step, the noise drawn next, and torch's random numbers."""
     _, config = read_settings(run)
-    state = build_state(config, model_config(config), Machine())
+    state = build_state(config, model_config(config), ComputeConfig())
     begun = state.draw_z(4)
     load_state(state, run.checkpoint(steps))
     return begun, state.draw_z(4), torch.get_rng_state()

@@ -29,10 +29,12 @@ def test_slerp_by_hand():
     assert third.tolist() == pytest.approx([np.cos(np.pi / 6), np.sin(np.pi / 6)], rel=1e-5)
 
 
-@pytest.mark.parametrize("way", [lerp, slerp])
-def test_both_ways_begin_at_a_and_end_at_b(way):
+@pytest.mark.parametrize("interpolation", [lerp, slerp])
+def test_both_ways_begin_at_a_and_end_at_b(interpolation):
     a, b = sample_latents(2, 64, 0)
-    assert torch.allclose(way(a, b, 0.0), a, atol=1e-5) and torch.allclose(way(a, b, 1.0), b, atol=1e-5)
+    assert torch.allclose(interpolation(a, b, 0.0), a, atol=1e-5) and torch.allclose(
+        interpolation(a, b, 1.0), b, atol=1e-5
+    )
 
 
 def test_slerp_keeps_the_length_and_lerp_does_not():
@@ -62,7 +64,7 @@ WAYS = {"gaussian": "spherical", "uniform": "linear", "laplace": "linear", "trun
 def test_the_way_follows_the_noise(noise):
     drawer = drawer_of(noise)
     a, b = drawer.latents(2, 0)
-    assert drawer.way == WAYS[noise]
+    assert drawer.interpolation == WAYS[noise]
     assert torch.equal(drawer.between(a, b, 0.3), INTERPOLATIONS[WAYS[noise]](a, b, 0.3))
 
 
@@ -70,7 +72,7 @@ def test_the_way_follows_the_noise(noise):
 def test_codes_are_walked_through_straight(codes):
     drawer = drawer_of("gaussian", **codes)
     a, b = drawer.latents(2, 0)
-    assert drawer.way == "linear" and torch.equal(drawer.between(a, b, 0.5), lerp(a, b, 0.5))
+    assert drawer.interpolation == "linear" and torch.equal(drawer.between(a, b, 0.5), lerp(a, b, 0.5))
 
 
 def beyond(z):

@@ -7,10 +7,10 @@ from torch import nn
 from gan_core import penalties
 from gan_core.config import from_mapping, knobs
 from gan_core.losses import LOSSES
-from gan_core.networks import Judgement
+from gan_core.networks import DiscriminatorOutput
 from gan_core.penalties import PENALTIES
-from gan_core.training.feed import Batch
-from gan_core.training.machine import Machine
+from gan_core.training.batch_sampler import Batch
+from gan_core.training.compute import ComputeConfig
 from gan_core.training.objective import objective_of
 from gan_core.training.state import State
 from gan_core.training.step import Objective, d_step, draw_fake, g_step
@@ -24,14 +24,14 @@ class Linear(nn.Module):
         self.w = nn.Parameter(w)
 
     def forward(self, pictures, labels):
-        return Judgement((pictures.flatten(1) * self.w.to(pictures.dtype)).sum(1), None)
+        return DiscriminatorOutput((pictures.flatten(1) * self.w.to(pictures.dtype)).sum(1), None)
 
 
 class Bowl(nn.Module):
     """D(x) = ||x||^2 / 2, whose slope at x is x."""
 
     def forward(self, pictures, labels):
-        return Judgement(pictures.square().flatten(1).sum(1) / 2, None)
+        return DiscriminatorOutput(pictures.square().flatten(1).sum(1) / 2, None)
 
 
 @pytest.fixture
@@ -145,7 +145,7 @@ def dirac(gamma, rate, steps):
     """Where theta and psi are after `steps` real updates from (.1, 0)."""
     G, D = Point(0.1), Linear(torch.tensor([0.0]))
     sgd = [torch.optim.SGD(net.parameters(), lr=rate) for net in (G, D)]
-    state = State(G, D, G, *sgd, torch.Generator(), 1, lambda z: z, Machine())
+    state = State(G, D, G, *sgd, torch.Generator(), 1, lambda z: z, ComputeConfig())
     term = (lambda *seen: gamma * PENALTIES["r1"].function(*seen)) if gamma else PENALTIES["none"].function
     objective = Objective(LOSSES["non-saturating"], penalty=term)
     for _ in range(steps):

@@ -90,7 +90,10 @@ def test_checkpoints_fill_no_more_of_the_disk_than_they_may(run: RunPaths) -> No
             step, lambda path, step=step: path.joinpath("state").write_text(f"{step:1000}"), 0.0041
         )  # type: ignore[misc]
     assert sorted(p.name for p in run.checkpoints.iterdir()) == [
-        "step-000010", "step-000030", "step-000050", "step-1000000"
+        "step-000010",
+        "step-000030",
+        "step-000050",
+        "step-1000000",
     ]
     assert int((run.checkpoints / "step-000030" / "state").read_text()) == 30
 

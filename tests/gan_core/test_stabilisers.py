@@ -13,11 +13,11 @@ from gan_core.latent import NOISES, sample_latents
 from gan_core.losses import CROSS_ENTROPY, LOSSES, flipped, smoothed
 from gan_core.networks import INITIALISATIONS, NETWORKS, build_pair
 from gan_core.optimisers import OPTIMISERS
-from gan_core.training.feed import Batch
-from gan_core.training.machine import Machine
-from gan_core.training.objective import limit_of, objective_of, penalty_of
+from gan_core.training.batch_sampler import Batch
+from gan_core.training.compute import ComputeConfig
+from gan_core.training.objective import gradient_clipping_of, objective_of, penalty_of
 from gan_core.training.record import measure
-from gan_core.training.state import build_state, lazy_share, set_rates
+from gan_core.training.state import build_state, lazy_share, set_learning_rates
 from gan_core.training.step import d_step, draw_fake, g_step, gradient_norm, lazy_step
 
 MODEL = ModelConfig(network="dcgan-s2d", size=16, channels=1, classes=0, latent=4, g_width=4, d_width=4,
@@ -34,7 +34,7 @@ def batch():
 
 
 def one_d_step(settings, model=MODEL):
-    state, (objective, _) = build_state(settings, model, Machine()), objective_of(settings)
+    state, (objective, _) = build_state(settings, model, ComputeConfig()), objective_of(settings)
     some = batch()
     fake = draw_fake(state, None, 8)
     d_step(state, some, fake, objective)
@@ -68,7 +68,7 @@ def steepness(**changes):
     """The curves' gradients of D and of G after one step of both, and their lengths as the optimisers saw
     them; with step sizes of 0, so that limits of D's steps do not reach G's."""
     settings = dataclasses.replace(config(**changes), lr_d=0.0, lr_g=0.0)
-    state, (objective, _) = build_state(settings, MODEL, Machine()), objective_of(settings)
+    state, (objective, _) = build_state(settings, MODEL, ComputeConfig()), objective_of(settings)
     some = batch()
     fake = draw_fake(state, None, 8)
     d, g = d_step(state, some, fake, objective), g_step(state, some, fake, objective)
@@ -98,13 +98,13 @@ def test_gradients_are_limited_by_length_by_entry_and_pulled_by_l1():
 
     def limited(**changes):
         net.weight.grad = torch.tensor([[3.0, 4.0, 0.0, 0.0]])
-        limit_of(config(**changes))(net)
+        gradient_clipping_of(config(**changes))(net)
         return net.weight.grad[0].tolist()
 
     assert limited(clip_norm=1.0) == pytest.approx([0.6, 0.8, 0, 0], abs=1e-4)
     assert limited(clip_value=3.5) == [3.0, 3.5, 0, 0]
     assert limited(l1=0.5) == [3.5, 3.5, 0.5, 0.5]
-    assert limit_of(config()) is None
+    assert gradient_clipping_of(config()) is None
 
 
 def test_defaults_change_nothing():
@@ -112,9 +112,12 @@ def test_defaults_change_nothing():
     objective, _ = objective_of(config())
     pictures = torch.randn(4, 1, 16, 16)
     assert objective.augment(pictures) is pictures
-    assert objective.loss is LOSSES["non-saturating"] and objective.limit is objective.constrain is None
+    assert (
+        objective.loss is LOSSES["non-saturating"]
+        and objective.clip_gradients is objective.clip_weights is None
+    )
     assert objective.lazy_penalty is None
-    state, some = build_state(config(), MODEL, Machine()), batch()
+    state, some = build_state(config(), MODEL, ComputeConfig()), batch()
     before = torch.get_rng_state()
     fake = draw_fake(state, None, 8)
     d_step(state, some, fake, objective)
@@ -151,8 +154,8 @@ def test_without_norm_a_picture_is_judged_alone_and_with_batch_norm_it_is_not():
         _, D = build_pair(dataclasses.replace(MODEL, network=network, d_norm=norm), seed=0)
         spectral = norm == "spectral" or network == "resnet"
         D.train(not spectral)  # a power iteration moves it a little at each pass
-        first = D(torch.cat([pictures, others])).realness[0]
-        second = D(torch.cat([pictures, 3 * others])).realness[0]
+        first = D(torch.cat([pictures, others])).logits[0]
+        second = D(torch.cat([pictures, 3 * others])).logits[0]
         assert torch.allclose(first, second, rtol=1e-4, atol=1e-6) == alone, norm
 
 
@@ -177,9 +180,9 @@ def test_a_network_is_built_as_it_is_defined_whatever_is_asked_for(network):
 def test_dropout_takes_its_share_in_training_only(network):
     _, D = build_pair(dataclasses.replace(MODEL, network=network, d_dropout=0.5, d_norm="none"), seed=0)
     pictures = torch.randn(2, 1, 16, 16)
-    assert not torch.equal(D(pictures).realness, D(pictures).realness)
+    assert not torch.equal(D(pictures).logits, D(pictures).logits)
     D.eval()
-    assert torch.equal(D(pictures).realness, D(pictures).realness)
+    assert torch.equal(D(pictures).logits, D(pictures).logits)
 
 
 @pytest.mark.parametrize(
@@ -204,7 +207,7 @@ def test_laplace_has_its_tails_and_uniform_is_even():
 
 
 def test_training_draws_from_the_noise_that_was_asked_for():
-    state = build_state(config(noise="uniform"), dataclasses.replace(MODEL, noise="uniform"), Machine())
+    state = build_state(config(noise="uniform"), dataclasses.replace(MODEL, noise="uniform"), ComputeConfig())
     z = state.draw_z(5000)
     assert z.abs().max() <= 1 and z.std().item() == pytest.approx(3**-0.5, rel=0.02)
 
@@ -257,16 +260,16 @@ def test_one_step_of_each_by_hand():
 )
 def test_schedules_at_the_start_the_middle_and_the_end(schedule, shares):
     settings = config(schedule=schedule, lr_end=0.2, lr_g=0.01)
-    state = build_state(settings, MODEL, Machine())
+    state = build_state(settings, MODEL, ComputeConfig())
     for progress, share in zip((0.0, 0.5, 1.0), shares):
-        set_rates(state, settings, progress)
+        set_learning_rates(state, settings, progress)
         assert state.g_optimizer.param_groups[0]["lr"] == pytest.approx(0.01 * share)
 
 
 def test_cosine_stays_high_longer_and_ends_gently():
     settings = config(schedule="cosine", lr_end=0.0, lr_g=0.01)
-    state = build_state(settings, MODEL, Machine())
-    set_rates(state, settings, 0.25)
+    state = build_state(settings, MODEL, ComputeConfig())
+    set_learning_rates(state, settings, 0.25)
     assert state.g_optimizer.param_groups[0]["lr"] == pytest.approx(0.01 * (1 + 0.5**0.5) / 2)
 
 
@@ -280,7 +283,7 @@ def test_a_lazy_penalty_has_its_weight_times_the_steps_between_and_d_the_right_s
     model = dataclasses.replace(MODEL, d_norm="none")
     state, some, fake, objective = one_d_step(settings, model)
     group = state.d_optimizer.param_groups[0]
-    set_rates(state, settings, 0.0)
+    set_learning_rates(state, settings, 0.0)
     assert group["lr"] == pytest.approx(0.016) and group["betas"][1] == pytest.approx(0.9**share)
     assert state.g_optimizer.param_groups[0]["betas"][1] == 0.9
     every_step = penalty_of(dataclasses.replace(settings, penalty_every=1))
@@ -339,11 +342,11 @@ def test_g_learns_through_every_augmentation(name):
 
 
 def test_instance_noise_has_its_size_and_is_gone_at_the_end():
-    _, moving = objective_of(config(instance_noise=0.2))
-    (noise,) = moving.noises
+    _, controllers = objective_of(config(instance_noise=0.2))
+    (noise,) = controllers.noises
     zeros = torch.zeros(20_000)
     for progress, size in ((0.0, 0.2), (0.5, 0.1), (1.0, 0.0), (1.3, 0.0)):
-        moving.begin(progress)
+        controllers.begin(progress)
         assert noise(zeros).std().item() == pytest.approx(size, rel=0.03, abs=1e-9)
     assert InstanceNoise(0.0)(zeros).abs().max() == 0
 

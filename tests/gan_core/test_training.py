@@ -14,15 +14,15 @@ from gan_core.errors import ConfigError, RunError, TrainingDiverged
 from gan_core.runs import RunWriter, create_run, read_lines, read_status
 from gan_core.runs.control import send
 from gan_core.runs.reader import checkpoint_steps, sample_steps
-from gan_core.runs.writer import Onlooker
+from gan_core.runs.writer import NullRunWriter
 from gan_core.sampling import Sampler
-from gan_core.training import rounds, speed, train, trial, warm_up
+from gan_core.training import iteration, speed, train, trial, warm_up
+from gan_core.training.compute import ComputeConfig, choose_compute
 from gan_core.training.loop import _steps
-from gan_core.training.machine import Machine, choose_machine
+from gan_core.training.schedule import Stopwatch, progress, sample_gap, schedule_of
 from gan_core.training.session import model_config, open_session
 from gan_core.training.snapshot import read_counters
 from gan_core.training.state import build_state
-from gan_core.training.timetable import Stopwatch, progress, sample_gap, timetable
 
 SMALL = {"dataset": "glyphs", "size": 16, "g_width": 4, "d_width": 4, "latent": 8, "batch": 16,
          "log_every": 5, "precision": "fp32", "memory_format": "contiguous", "threads": 1}  # fmt: skip
@@ -180,8 +180,8 @@ def with_infinite_moments(patch, at):
 ])  # fmt: skip
 def test_infinite_moments_are_not_sound(optimiser, moment):
     settings = config(steps=1, optimiser=optimiser)
-    state = build_state(settings, model_config(settings), Machine())
-    assert state.sound(), "there are no moments yet"
+    state = build_state(settings, model_config(settings), ComputeConfig())
+    assert state.is_finite(), "there are no moments yet"
     for name, net, one in (("G", state.G, state.g_optimizer), ("D", state.D, state.d_optimizer)):
         first = next(net.parameters())
         first.grad = torch.full_like(first, 1e25)
@@ -190,12 +190,12 @@ def test_infinite_moments_are_not_sound(optimiser, moment):
             one.step()
             assert first.isfinite().all()
             first.copy_(kept)
-        assert state.unsound() == (f"moments/{name}" if moment else None)
+        assert state.first_nonfinite() == (f"moments/{name}" if moment else None)
         if moment:
             one.state[first][moment].fill_(1e30)
-        assert state.sound(), "large, but finite: its square alone is not"
+        assert state.is_finite(), "large, but finite: its square alone is not"
     next(state.ema.parameters()).fill_(float("nan"))
-    assert state.unsound() == "weights/EMA" and not state.sound()
+    assert state.first_nonfinite() == "weights/EMA" and not state.is_finite()
 
 
 def test_a_due_save_ends_a_run_whose_moments_are_infinite(tmp_path, monkeypatch):
@@ -231,8 +231,8 @@ def test_a_process_that_does_not_write_hears_of_an_unsound_state_and_ends_too(tm
     settings = config(steps=20)
     run = create_run(tmp_path, settings)
     session = open_session(settings, RunWriter(run), resume=False)
-    told = SimpleNamespace(leads=False, agree=lambda order, seconds: ("diverged", seconds))
-    session.state.world, session.writer = told, Onlooker(run)
+    told = SimpleNamespace(is_main=False, agree=lambda order, seconds: ("diverged", seconds))
+    session.state.distributed, session.writer = told, NullRunWriter(run)
     with pytest.raises(TrainingDiverged):
         next(_steps(session))
 
@@ -254,7 +254,7 @@ def test_budget_is_whichever_is_met_first(tmp_path):
 
 
 def test_sample_grids_come_often_at_first_and_rarely_later():
-    times = timetable(config(seconds=1000.0))
+    times = schedule_of(config(seconds=1000.0))
     shown = [t / 100 for t in range(1, 60_000) if times.sample_due(1000 + t, t / 100)]
 
     def between(a, b):
@@ -264,7 +264,7 @@ def test_sample_grids_come_often_at_first_and_rarely_later():
     assert 22 <= between(3, 15) <= 26, "two a second"
     assert between(60, 120) < 30 and between(300, 600) < 30, "ever rarer"
     assert sample_gap(600) == 20
-    assert all(timetable(config(seconds=9.0)).sample_due(step, 0.01) for step in (0, 1, 2, 5, 10, 200))
+    assert all(schedule_of(config(seconds=9.0)).sample_due(step, 0.01) for step in (0, 1, 2, 5, 10, 200))
 
 
 def test_the_stopwatch_does_not_count_what_is_skipped():
@@ -277,25 +277,25 @@ def test_the_stopwatch_does_not_count_what_is_skipped():
 def test_choice_of_machine_keeps_what_is_fixed_and_takes_the_fastest():
     import time
 
-    def fake_trial(machine):
-        cost = {"bf16": 0.001, "fp32": 0.004}[machine.precision]
-        return lambda: time.sleep(cost + (0.01 if machine.memory_format == "contiguous" else 0))
+    def fake_trial(compute):
+        cost = {"bf16": 0.001, "fp32": 0.004}[compute.precision]
+        return lambda: time.sleep(cost + (0.01 if compute.memory_format == "contiguous" else 0))
 
-    best, reason = choose_machine(TrainConfig(seconds=1.0, device="cpu", threads=1), fake_trial)
+    best, reason = choose_compute(TrainConfig(seconds=1.0, device="cpu", threads=1), fake_trial)
     assert (best.precision, best.memory_format, best.threads) == ("bf16", "channels_last", 1)
     assert "Chosen: bf16 channels_last" in reason
     fixed = TrainConfig(seconds=1.0, device="cpu", precision="fp32", memory_format="contiguous", threads=1)
-    best, _ = choose_machine(fixed, lambda machine: pytest.fail("nothing was left to measure"))
-    assert best == Machine("cpu", "fp32", "contiguous", 1)
+    best, _ = choose_compute(fixed, lambda compute: pytest.fail("nothing was left to measure"))
+    assert best == ComputeConfig("cpu", "fp32", "contiguous", 1)
 
 
 def test_a_number_format_that_is_only_imitated_does_not_win_for_want_of_time(monkeypatch):
     import time
 
-    monkeypatch.setattr("gan_core.training.machine.PATIENCE", 0.0)
-    best, _ = choose_machine(
+    monkeypatch.setattr("gan_core.training.compute.PATIENCE", 0.0)
+    best, _ = choose_compute(
         TrainConfig(seconds=1.0, device="cpu", threads=1),
-        lambda machine: lambda: time.sleep(0.02 if machine.precision == "bf16" else 0.002),
+        lambda compute: lambda: time.sleep(0.02 if compute.precision == "bf16" else 0.002),
     )
     assert best.precision == "fp32"
 
@@ -346,24 +346,24 @@ def test_the_choice_is_in_the_log_and_kept_by_the_checkpoint(tmp_path):
     run = create_run(tmp_path, settings)
     run_to_end(run, settings)
     assert "Chosen:" in run.log.read_text()
-    machine = read_counters(run.checkpoint(3))["machine"]
-    assert machine.threads == 1 and machine.precision in ("fp32", "bf16")
+    compute = read_counters(run.checkpoint(3))["machine"]
+    assert compute.threads == 1 and compute.precision in ("fp32", "bf16")
 
 
 def test_warm_up_and_trial_need_no_data(monkeypatch):
     monkeypatch.setattr("gan_core.training.session.load", lambda *a, **k: pytest.fail("read data"))
     warm_up()
-    trial(config(steps=1), Machine())()
+    trial(config(steps=1), ComputeConfig())()
 
 
 @pytest.mark.parametrize("number, lazies", [(-1, 0), (0, 1)])
 def test_a_trial_takes_the_steps_of_the_loop(monkeypatch, number, lazies):
     taken = Counter()
     for name in ("d_step", "g_step", "lazy_step"):
-        step = getattr(rounds, name)
-        monkeypatch.setattr(rounds, name, lambda *a, n=name, s=step: (taken.update([n]), s(*a))[1])
+        step = getattr(iteration, name)
+        monkeypatch.setattr(iteration, name, lambda *a, n=name, s=step: (taken.update([n]), s(*a))[1])
     settings = config(steps=1, d_steps=2, g_steps=3, penalty="r1", penalty_every=16)
-    trial(settings, Machine())(number)
+    trial(settings, ComputeConfig())(number)
     assert taken == Counter(d_step=2, g_step=3, lazy_step=lazies)
 
 
@@ -374,7 +374,7 @@ def test_a_promised_speed_counts_a_lazy_penalty_as_often_as_it_comes(monkeypatch
     """A round takes a second, one with a lazy penalty more than the others five."""
     clock = [0.0]
 
-    def fake_trial(settings, machine):
+    def fake_trial(settings, compute):
         def step(number=-1):
             clock[0] += 5.0 if number == 0 else 1.0
 

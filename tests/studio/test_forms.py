@@ -11,7 +11,7 @@ import pytest
 from gan_core import cli, presets
 from gan_core.config import TrainConfig, knobs, to_mapping
 from gan_core.errors import ConfigError
-from gan_core.training.world import ALONE
+from gan_core.training.distributed import SINGLE_PROCESS
 from studio import forms
 from studio.forms import build_form, command_line, configure, groups, preset_for, shown_knobs
 from studio.words import TABLE
@@ -56,9 +56,13 @@ def test_widgets_fit_their_settings() -> None:
         fields = build_form(TrainConfig(seconds=10.0)).fields
     kinds = {name: type(widget).__name__ for name, widget in fields.items()}
     assert kinds["conditional"] == "Checkbox" and kinds["loss"] == kinds["size"] == "Dropdown"
-    assert kinds["lr_g"] == kinds["seed"] == "Number" and kinds["d_steps"] == kinds["ema"] == "Slider"
+    assert kinds["lr_g"] == kinds["seed"] == "Number" and kinds["d_steps"] == kinds["ema_rampup"] == "Slider"
     assert kinds["steps"] == kinds["penalty_weight"] == "Textbox", "a number field cannot be left empty"
-    assert (fields["ema"].minimum, fields["ema"].maximum, fields["ema"].value) == (0.0, 0.5, 0.2)
+    assert (fields["ema_rampup"].minimum, fields["ema_rampup"].maximum, fields["ema_rampup"].value) == (
+        0.0,
+        0.5,
+        0.2,
+    )
 
 
 def test_a_visitors_values_replace_those_of_the_preset() -> None:
@@ -99,7 +103,7 @@ def test_the_command_line_repeats_the_run(preset: str, monkeypatch) -> None:
     assert line.startswith(f"python -m gan_core train --preset {preset} --dataset {own}")
     assert ("--lr-d" in line) == ("lr_d" in presets.beyond_preset(preset, config))
     asked = []
-    monkeypatch.setattr(cli, "_drive", lambda begin, **__: asked.append(begin(ALONE)[0]))
+    monkeypatch.setattr(cli, "_drive", lambda begin, **__: asked.append(begin(SINGLE_PROCESS)[0]))
     monkeypatch.setattr("gan_core.runs.create_run", lambda *_, **__: type("Run", (), {"path": None}))
     assert cli.main(shlex.split(line)[3:]) == 0
     assert asked == [config]

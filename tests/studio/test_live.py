@@ -117,7 +117,7 @@ def test_scores_are_a_chart_of_their_own(run: RunPaths) -> None:
 
 @pytest.mark.parametrize(("changes", "lines"), [
     ({}, {"D": 1.3863, "G": 0.6931}),
-    ({"real_target": 0.9}, {"D": 1.3763, "G": 0.7985}),
+    ({"real_label": 0.9}, {"D": 1.3763, "G": 0.7985}),
     ({"loss": "hinge"}, {"D": 2.0}),
     ({"loss": "mistake-double-sigmoid"}, {}),
     ({"loss": "mistake-wrong-sign"}, {}),

@@ -35,12 +35,12 @@ from gan_core.rules import RULES
 from gan_core.runs import branch, reader
 from gan_core.runs.layout import find_run
 from gan_core.runs.writer import RunWriter, amend_status
-from gan_core.training import loop, snapshot, world
-from gan_core.training.world import World
+from gan_core.training import loop, snapshot
+from gan_core.training.distributed import DistributedContext
 from studio import forms, words
+from studio.dataset_preview import DatasetPreviews
 from studio.handlers import guarded
 from studio.live import Live
-from studio.look import Looks
 from studio.words import sentence
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
@@ -87,7 +87,7 @@ def failing(*_: object, **__: object) -> None:
 def killed(folder: Path) -> None:
     child = Child([sys.executable, "-c", "input()"])
     child.kill()
-    raise JobError(f"{child.epitaph()} {reader.last_checkpoint(make_run(folder))}")
+    raise JobError(f"{child.exit_reason()} {reader.last_checkpoint(make_run(folder))}")
 
 
 def diverged(folder: Path, retries: int = 0) -> None:
@@ -96,7 +96,7 @@ def diverged(folder: Path, retries: int = 0) -> None:
     RunWriter(run).verdict({"kind": "diverged", "retries": retries})
     run.checkpoint(5).mkdir()
     writer: Any = SimpleNamespace(verdict=lambda _: None, run=run)
-    session: Any = SimpleNamespace(state=SimpleNamespace(step=7), writer=writer, paint=lambda: None,
+    session: Any = SimpleNamespace(state=SimpleNamespace(step=7), writer=writer, render=lambda: None,
                                    config=TrainConfig(steps=9))  # fmt: skip
     loop._diverged(session, "loss/G")
 
@@ -149,7 +149,7 @@ RAISED: dict[str, tuple[Callable[[Path], object], list[str]]] = {
     "a run that diverged again": (diverged_again, ["error.end.diverged", "error.end.back.again"]),
     "a budget used up": (spent, ["error.run.spent"]),
     "a lost process": (lost, ["error.end.lost", "error.checkpoint.none"]),
-    "an odd batch": (lambda folder: World(0, 4).check(7), ["error.batch.shared"]),
+    "an odd batch": (lambda folder: DistributedContext(0, 4).check(7), ["error.batch.shared"]),
     "one pack": (config(batch=4, pack=4, conditional=False, d_norm="batch"), ["error.rule.lone_pack"]),
     "a branch's first weights": (other_weights, ["error.branch.weights"]),
     "a score by points": (other_kind, ["error.weights.kind"]),
@@ -243,7 +243,7 @@ def test_a_notice_and_a_status_are_in_the_visitors_language(
 
     run = make_run(tmp_path)
     amend_status(run, state="failed", message="Its process is gone. No checkpoint had been written yet.")
-    routes = Live(tmp_path, list).routes() + Looks(str(tmp_path)).routes()
+    routes = Live(tmp_path, list).routes() + DatasetPreviews(str(tmp_path)).routes()
     web = TestClient(Starlette(routes=routes))
     told = {tongue: web.get(f"/studio/live?run={run.id}", headers={"accept-language": tongue}).json()
             for tongue in ("zh-CN", "en")}  # fmt: skip

@@ -18,7 +18,7 @@ from gan_core.data import DATASETS
 from gan_core.errors import GanError
 from gan_core.images import to_bytes
 from gan_core.latent import sample_latents
-from gan_core.metrics.quick import PlaneRuler, Yardstick, yardstick
+from gan_core.metrics.fast_metrics import PointReferenceStats, ReferenceStats, reference_stats
 from gan_core.runs import RunWriter
 from gan_core.runs.reader import read_lines
 from gan_core.training.state import State
@@ -30,7 +30,7 @@ DISTANCE = "quality/frechet"  # of pictures
 MISSED = "quality/missed"  # of points: what they leave out and how many go astray, see `PlaneRuler`
 
 
-class Referee:
+class PeriodicEvaluator:
     """Measures the smoothed generator when it is time; `seconds` are those spent training."""
 
     def __init__(self, config: TrainConfig, writer: RunWriter, seconds: float) -> None:
@@ -57,7 +57,7 @@ class Referee:
         begin, config = time.perf_counter(), self._config
         try:
             with torch.random.fork_rng(devices=[]):
-                real = self._ruler()
+                real = self._reference()
                 distance = real.distance(_drawn(state, config, real.labels))
         except GanError as error:
             self._off = True
@@ -67,22 +67,22 @@ class Referee:
         self._best, self._spent = min(distance, self._best), self._spent + took
         self._last, self.begun = state.seconds, True
         return {
-            "step": state.step, "images": state.images, "seconds": round(state.seconds, 3),
+            "step": state.step, "images": state.images_seen, "seconds": round(state.seconds, 3),
             self._name: distance, "quality/floor": real.floor, "best": best, "took": round(took, 3),
-            "eyes": real.eyes,
+            "eyes": real.extractor,
         }  # fmt: skip
 
-    def _ruler(self) -> Yardstick | PlaneRuler:
+    def _reference(self) -> ReferenceStats | PointReferenceStats:
         """What the drawn is held against."""
         config = self._config
         if self._plane:
-            return PlaneRuler.over(self._plane)
-        return yardstick(config.dataset, config.size, config.data_root)
+            return PointReferenceStats.over(self._plane)
+        return reference_stats(config.dataset, config.size, config.data_root)
 
 
 def _drawn(state: State, config: TrainConfig, labels: np.ndarray) -> np.ndarray:
     """As many pictures as `labels`, uint8 (N, C, H, W), or points as float32, always of the same z."""
-    device = state.machine.device
+    device = state.compute.device
     codes = (config.code_classes, config.code_numbers)
     z = sample_latents(len(labels), state.latent, SEED, config.noise, codes).to(device)
     read = _as_numbers if DATASETS[config.dataset].mixture else to_bytes

@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class DistributedContext:
     """The processes of a run: which of how many this one is, and how many share its machine.
 
     The methods from `tell` on are calls that all processes make together. Each raises `ProcessLost` when
@@ -38,18 +38,18 @@ class World:
     """
 
     rank: int = 0
-    size: int = 1
-    here: int = 1
+    world_size: int = 1
+    local_world_size: int = 1
 
     @property
-    def leads(self) -> bool:
+    def is_main(self) -> bool:
         """Whether this is the first process: the one that writes and decides."""
         return self.rank == 0
 
     @property
     def share(self) -> slice:
         """The rows of a whole batch that are this process's."""
-        return slice(self.rank, None, self.size)
+        return slice(self.rank, None, self.world_size)
 
     def check(self, batch: int) -> None:
         """Whether a batch can be shared out evenly, as a mean of means must be, and with two for each.
@@ -57,12 +57,14 @@ class World:
         Raises:
             ConfigError: it cannot.
         """
-        if batch % self.size or batch < 2 * self.size:
-            near = max(2, round(batch / self.size)) * self.size
-            sentence = f"batch is {batch}, which {self.size} processes cannot share evenly: {near} they can."
+        if batch % self.world_size or batch < 2 * self.world_size:
+            near = max(2, round(batch / self.world_size)) * self.world_size
+            sentence = (
+                f"batch is {batch}, which {self.world_size} processes cannot share evenly: {near} they can."
+            )
             raise ConfigError.single("batch", batch, sentence)
 
-    def stir(self, seed: int, step: int) -> None:
+    def seed_rank(self, seed: int, step: int) -> None:
         """Chance of its own for each further process (dropout, augmentation), by seed, step and rank alone.
 
         A checkpoint then need not hold it. The first process keeps the chance of a run by itself.
@@ -70,13 +72,13 @@ class World:
         if self.rank:
             torch.manual_seed(((seed * 1_000_003 + step) * 1009 + self.rank) % 2**63)
 
-    def tell(self, decide: Callable[[], T]) -> T:
+    def broadcast_object(self, decide: Callable[[], T]) -> T:
         """What `decide` gives in the first process; the others end silently where it fails there."""
-        if self.size == 1:
+        if self.world_size == 1:
             return decide()
         message: list[Any] = [None, None]
         try:
-            if self.leads:
+            if self.is_main:
                 message = ["told", decide()]
         finally:  # an error here is said once, and nobody is left waiting
             with _together():
@@ -85,47 +87,47 @@ class World:
             sys.exit(2)
         return cast(T, message[1])
 
-    def agree(self, order: str, seconds: float) -> tuple[str, float]:
+    def broadcast_control(self, order: str, seconds: float) -> tuple[str, float]:
         """The first process's order, one of `ORDERS`, and its clock."""
-        if self.size == 1:
+        if self.world_size == 1:
             return order, seconds
         numbers = torch.tensor([ORDERS.index(order), seconds], dtype=torch.float64)
         with _together():
             dist.broadcast(numbers, src=0)
         return ORDERS[int(numbers[0])], float(numbers[1])
 
-    def begin_alike(self, *nets: nn.Module) -> None:
+    def broadcast_parameters(self, *nets: nn.Module) -> None:
         """Take over the first process's weights and buffers."""
-        if self.size > 1:
+        if self.world_size > 1:
             with _together(), torch.no_grad():
                 for value in (v for net in nets for v in [*net.parameters(), *net.buffers()]):
                     dense = value.detach().contiguous()
                     dist.broadcast(dense, src=0)
                     value.copy_(dense)
 
-    def average(self, net: nn.Module) -> None:
+    def average_gradients(self, net: nn.Module) -> None:
         """Replace the gradients of `net` by their mean over all processes, in one message."""
         grads = [p.grad for p in net.parameters() if p.grad is not None]
-        if self.size > 1 and grads:
+        if self.world_size > 1 and grads:
             means = self.mean(torch.cat([grad.reshape(-1) for grad in grads]))
             parts = torch.split(means, [grad.numel() for grad in grads])
             torch._foreach_copy_(grads, [part.view(grad.shape) for part, grad in zip(parts, grads)])
 
     def mean(self, values: Tensor) -> Tensor:
         """The mean of each entry over all processes; `values` itself in a process by itself."""
-        if self.size == 1:
+        if self.world_size == 1:
             return values
         total = values.detach().clone()
         with _together():
             dist.all_reduce(total)
-        return total / self.size
+        return total / self.world_size
 
 
-ALONE = World()
+SINGLE_PROCESS = DistributedContext()
 
 
 @contextlib.contextmanager
-def joined() -> Iterator[World]:
+def distributed_context() -> Iterator[DistributedContext]:
     """The world that torchrun (or whatever sets its variables) put this process into; `ALONE` without one.
 
     On GPUs gradients go by nccl, words by gloo; where processes share a GPU, which nccl refuses, all by gloo.
@@ -135,13 +137,13 @@ def joined() -> Iterator[World]:
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
-        yield ALONE
+        yield SINGLE_PROCESS
         return
-    world = World(int(os.environ["RANK"]), size, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+    world = DistributedContext(int(os.environ["RANK"]), size, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
     backend, gpus = "gloo", torch.cuda.device_count()
     if gpus:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")) % gpus)
-        backend = "cpu:gloo,cuda:nccl" if world.here <= gpus else "gloo"
+        backend = "cpu:gloo,cuda:nccl" if world.local_world_size <= gpus else "gloo"
     with _together():
         dist.init_process_group(backend, timeout=datetime.timedelta(seconds=PATIENCE))
     yield world

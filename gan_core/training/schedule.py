@@ -57,7 +57,7 @@ def export_gap(seconds: float) -> float:
 
 
 @dataclass(slots=True)
-class Timetable:
+class Schedule:
     """What a run does beside its steps, and when."""
 
     config: TrainConfig
@@ -83,9 +83,9 @@ class Timetable:
         return step <= 10 or step % self.config.log_every == 0
 
 
-def timetable(config: TrainConfig) -> Timetable:
+def schedule_of(config: TrainConfig) -> Schedule:
     """The timetable of a run that begins now."""
-    return Timetable(
+    return Schedule(
         config,
         samples=Every(sample_gap),
         exports=Every(export_gap),

@@ -8,7 +8,7 @@ import numpy as np
 
 
 @dataclass(frozen=True, slots=True)
-class Observed:
+class Features:
     """What a judge said about N pictures.
 
     `features` is float64 (N, D); `probabilities` float64 (N, K), rows adding up to 1; `labels` int64 (N,):
@@ -27,7 +27,7 @@ class Observed:
         """The class that the judge reads in each picture, int64 (N,)."""
         return np.asarray(self.probabilities.argmax(axis=1))
 
-    def sample(self, count: int) -> Observed:
+    def sample(self, count: int) -> Features:
         """`count` of the pictures at random, the same ones each time; all of them when there are no more."""
         if count >= len(self):
             return self
@@ -39,17 +39,17 @@ class Observed:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class MetricInput:
     """The argument of every metric.
 
     `made` are the pictures to be judged, `real` the test pictures that they are held against, and `other`
     real pictures that are not among `real`: they show what real pictures themselves would score.
     """
 
-    made: Observed
-    real: Observed
-    other: Observed
+    made: Features
+    real: Features
+    other: Features
 
-    def if_real(self) -> Evidence:
+    def if_real(self) -> MetricInput:
         """The same question asked about as many real pictures: test pictures held against `other`."""
-        return Evidence(made=self.real.sample(len(self.made)), real=self.other, other=self.real)
+        return MetricInput(made=self.real.sample(len(self.made)), real=self.other, other=self.real)

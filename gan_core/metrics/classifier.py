@@ -1,6 +1,6 @@
 """The judge: a small classifier that reads pictures as a person would, and so can score a generator.
 
-A judge was trained on the real training pictures (`tools/train_judges.py`) and is shipped as
+A judge was trained on the real training pictures (`tools/train_classifiers.py`) and is shipped as
 `weights/judge-<data set>.safetensors`, whose header alone suffices to rebuild the network. The 128 numbers
 before its last layer are the space in which pictures are compared; its class probabilities say whether a
 picture is readable, and as what.
@@ -35,7 +35,7 @@ BATCH = 500
 
 
 @dataclass(frozen=True, slots=True)
-class JudgeShape:
+class ClassifierShape:
     """All that is needed to rebuild a judge's network."""
 
     channels: int
@@ -44,10 +44,10 @@ class JudgeShape:
     features: int = 128
 
 
-class JudgeNetwork(nn.Module):
+class ClassifierNetwork(nn.Module):
     """Six convolutions and two linear layers, 0.36 million numbers, 10 million products a picture."""
 
-    def __init__(self, shape: JudgeShape) -> None:
+    def __init__(self, shape: ClassifierShape) -> None:
         super().__init__()
         w = shape.width
         self.convolutions = nn.Sequential(
@@ -80,10 +80,10 @@ def _block(before: int, after: int, kernel: int = 3, stride: int = 1) -> Iterato
     yield nn.ReLU()
 
 
-class Judge:
+class FeatureExtractor:
     """A trained judge in evaluation mode on the CPU; may be called from several threads."""
 
-    def __init__(self, shape: JudgeShape, info: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+    def __init__(self, shape: ClassifierShape, info: dict[str, Any], tensors: dict[str, Tensor]) -> None:
         """`info` is the file's header: data set, class names, test accuracy, seed, epochs.
 
         Raises:
@@ -92,7 +92,7 @@ class Judge:
         self.shape = shape
         self.info = info
         with torch.device("meta"):  # no first weights are drawn: a run that trains keeps its random numbers
-            self._network = JudgeNetwork(shape).eval()
+            self._network = ClassifierNetwork(shape).eval()
         try:
             self._network.load_state_dict(tensors, assign=True)
         except RuntimeError as error:
@@ -104,31 +104,33 @@ class Judge:
         self.fingerprint = digest.hexdigest()[:16]
 
     @staticmethod
-    def load(dataset: str, folder: Path = WEIGHTS) -> Judge:
+    def load(dataset: str, folder: Path = WEIGHTS) -> FeatureExtractor:
         """The judge of a data set; read once and kept.
 
         Raises:
             WeightsError: there is none for this data set, or its file is damaged.
         """
-        if dataset not in judges(folder):
-            raise WeightsError(f"There is no judge for {dataset!r}{did_you_mean(dataset, judges(folder))}")
+        if dataset not in classifiers(folder):
+            raise WeightsError(
+                f"There is no judge for {dataset!r}{did_you_mean(dataset, classifiers(folder))}"
+            )
         return _load(_path(dataset, folder))
 
     @staticmethod
-    def untrained(channels: int) -> Judge:
+    def untrained(channels: int) -> FeatureExtractor:
         """A judge that has learned nothing, for data sets that have none: its features only, always the same.
 
         Weights as in He et al. 2015, arXiv 1502.01852, eq. 10, so that no layer drowns another.
         """
         chance = torch.Generator().manual_seed(0)
-        shape = JudgeShape(channels, classes=2)
+        shape = ClassifierShape(channels, classes=2)
         with torch.random.fork_rng(devices=[]):
-            network = JudgeNetwork(shape)
+            network = ClassifierNetwork(shape)
         for layer in network.modules():
             if isinstance(layer, (nn.Conv2d, nn.Linear)):
                 nn.init.kaiming_normal_(layer.weight, generator=chance)
         nn.init.zeros_(network.classes.bias)
-        return Judge(shape, {"trained": False}, network.state_dict())
+        return FeatureExtractor(shape, {"trained": False}, network.state_dict())
 
     def __call__(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Features float64 (N, 128) and probabilities float64 (N, K) of `images`, uint8 (N, C, H, W).
@@ -152,19 +154,21 @@ class Judge:
         return features, probabilities
 
 
-def judges(folder: Path = WEIGHTS) -> list[str]:
+def classifiers(folder: Path = WEIGHTS) -> list[str]:
     """Names of the data sets that have a judge."""
     return sorted(path.stem.removeprefix("judge-") for path in folder.glob("judge-*.safetensors"))
 
 
-def save_judge(network: JudgeNetwork, shape: JudgeShape, info: dict[str, Any], path: Path) -> None:
+def save_classifier(
+    network: ClassifierNetwork, shape: ClassifierShape, info: dict[str, Any], path: Path
+) -> None:
     """Write a judge atomically; `info` (plain JSON values) goes into the header."""
     header = {"schema": SCHEMA, "architecture": dataclasses.asdict(shape), **info}
     words = {key: json.dumps(value, ensure_ascii=False) for key, value in header.items()}
     save_tensors(path, network.state_dict(), {"format": FORMAT, **words})
 
 
-def read_judge(path: Path) -> Judge:
+def read_classifier(path: Path) -> FeatureExtractor:
     """The judge in a file, with its header as `info`.
 
     Raises:
@@ -175,12 +179,12 @@ def read_judge(path: Path) -> Judge:
         raise WeightsError(f"{path.name} is a safetensors file, but not a judge.")
     try:
         info = {key: json.loads(value) for key, value in words.items()}
-        newer, shape = info["schema"] > SCHEMA, JudgeShape(**info["architecture"])
+        newer, shape = info["schema"] > SCHEMA, ClassifierShape(**info["architecture"])
     except (KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"{path.name} has a header that makes no sense: {error!r}") from error
     if newer:
         raise WeightsError(f"{path.name} was written by a newer version (schema {info['schema']}).")
-    return Judge(shape, info, read_tensors(path))
+    return FeatureExtractor(shape, info, read_tensors(path))
 
 
 def _prepare(images: np.ndarray) -> Tensor:
@@ -192,8 +196,8 @@ def _prepare(images: np.ndarray) -> Tensor:
 
 
 @lru_cache(maxsize=8)
-def _load(path: Path) -> Judge:
-    return read_judge(path)
+def _load(path: Path) -> FeatureExtractor:
+    return read_classifier(path)
 
 
 def _path(dataset: str, folder: Path) -> Path:

@@ -10,21 +10,21 @@ from gan_core.cli import main
 from gan_core.config import TrainConfig, from_mapping
 from gan_core.data import DATASETS, load
 from gan_core.errors import DataError
-from gan_core.metrics import quick
-from gan_core.metrics.judge import Judge
-from gan_core.metrics.quick import yardstick
+from gan_core.metrics import fast_metrics
+from gan_core.metrics.classifier import FeatureExtractor
+from gan_core.metrics.fast_metrics import reference_stats
 from gan_core.presets import PRESETS
 from gan_core.runs import RunWriter, branch, create_run, read_lines, read_status
 from gan_core.runs.control import send
 from gan_core.runs.reader import best_steps, checkpoint_steps
 from gan_core.sampling import Sampler
-from gan_core.training import referee, train
-from gan_core.training.referee import DISTANCE, MISSED, SHARE, Referee
+from gan_core.training import evaluator, train
+from gan_core.training.evaluator import DISTANCE, MISSED, SHARE, PeriodicEvaluator
 from gan_core.training.session import open_session
 
 SMALL = {"dataset": "glyphs", "size": 16, "g_width": 4, "d_width": 4, "latent": 8, "batch": 16,
          "log_every": 5, "precision": "fp32", "memory_format": "contiguous", "threads": 1}  # fmt: skip
-CHANCE = {"d_dropout": 0.2, "augment": "translation-cutout", "flips": 0.1, "instance_noise": 0.1}
+CHANCE = {"d_dropout": 0.2, "augment": "translation-cutout", "label_flip_prob": 0.1, "instance_noise": 0.1}
 AT_THE_END = 50.0
 
 
@@ -35,7 +35,7 @@ def config(**changes) -> TrainConfig:
 class Script:
     """Stands in for the yardstick: the distance to be measured next, if any is due."""
 
-    eyes, floor, labels = "untrained", 0.5, np.zeros(4, np.int64)
+    extractor, floor, labels = "untrained", 0.5, np.zeros(4, np.int64)
 
     def __init__(self):
         self.next = None
@@ -46,13 +46,13 @@ class Script:
 
 
 @pytest.fixture
-def drive(monkeypatch):
+def run_in_terminal(monkeypatch):
     """Train with the distances `script` (step -> distance) measured at those steps."""
     stand_in = Script()
-    monkeypatch.setattr(referee, "yardstick", lambda *about: stand_in)
-    monkeypatch.setattr(Referee, "due", lambda self, seconds: stand_in.next is not None)
+    monkeypatch.setattr(evaluator, "reference_stats", lambda *about: stand_in)
+    monkeypatch.setattr(PeriodicEvaluator, "due", lambda self, seconds: stand_in.next is not None)
 
-    def drive(settings, run, script, stop=0, resume=False):
+    def run_in_terminal(settings, run, script, stop=0, resume=False):
         reached = checkpoint_steps(run)[-1] if resume else 0
         stand_in.next = script.get(reached + 1)
         send(run, "run")
@@ -62,7 +62,7 @@ def drive(monkeypatch):
                 send(run, "stop")
             yield record.step
 
-    return drive
+    return terminal
 
 
 def weights(path):
@@ -77,10 +77,10 @@ def scores(run):
     return [(row["step"], row[DISTANCE], row["best"]) for row in read_lines(run.scores)[0]]
 
 
-def test_the_best_generator_is_kept_with_the_checkpoint_it_came_from(tmp_path, drive):
+def test_the_best_generator_is_kept_with_the_checkpoint_it_came_from(tmp_path, terminal):
     settings = config(steps=8, disk_mb=1.0)
     run = create_run(tmp_path, settings)
-    for step in drive(settings, run, {1: 9.0, 2: 3.0, 3: 5.0, 5: 3.0}):
+    for step in run_in_terminal(settings, run, {1: 9.0, 2: 3.0, 3: 5.0, 5: 3.0}):
         assert Sampler.load(run.path, best=True).info["step"] == min(step, 2)
     assert scores(run) == [(1, 9.0, True), (2, 3.0, True), (3, 5.0, False), (5, 3.0, False),
                            (8, AT_THE_END, False)]  # fmt: skip
@@ -91,36 +91,36 @@ def test_the_best_generator_is_kept_with_the_checkpoint_it_came_from(tmp_path, d
     assert not same(weights(run.best), weights(run.generator))
 
 
-def test_the_best_checkpoint_holds_the_best_generator(tmp_path, drive):
+def test_the_best_checkpoint_holds_the_best_generator(tmp_path, terminal):
     settings = config(steps=6)
     run = create_run(tmp_path, settings)
-    list(drive(settings, run, {3: 1.0}))
+    list(run_in_terminal(settings, run, {3: 1.0}))
     child = branch(run, 3, settings, config(steps=3), "")
     list(train(config(steps=3), child, resume=True))  # nothing is left to do: it exports what it has read
     assert same(weights(child.generator), weights(run.best))
 
 
-def test_a_resumed_run_remembers_how_good_it_was(tmp_path, drive):
+def test_a_resumed_run_remembers_how_good_it_was(tmp_path, terminal):
     settings = config(steps=9)
     run = create_run(tmp_path, settings)
-    list(drive(settings, run, {2: 3.0}, stop=4))
+    list(run_in_terminal(settings, run, {2: 3.0}, stop=4))
     assert scores(run) == [(2, 3.0, True)], "a run that was stopped is not kept waiting for a last score"
-    list(drive(settings, run, {6: 4.0, 7: 2.5}, resume=True))
+    list(run_in_terminal(settings, run, {6: 4.0, 7: 2.5}, resume=True))
     assert scores(run)[1:] == [(6, 4.0, False), (7, 2.5, True), (9, AT_THE_END, False)]
     assert best_steps(run) == [2, 7] and Sampler.load(run.path, best=True).info["step"] == 7
 
 
-def test_the_last_may_be_the_best(tmp_path, drive):
+def test_the_last_may_be_the_best(tmp_path, terminal):
     settings = config(steps=4)
     run = create_run(tmp_path, settings)
-    list(drive(settings, run, {2: AT_THE_END + 1}))
+    list(run_in_terminal(settings, run, {2: AT_THE_END + 1}))
     assert scores(run)[-1] == (4, AT_THE_END, True)
     assert same(weights(run.best), weights(run.generator))
 
 
 def test_scores_disturb_nothing(tmp_path, monkeypatch, few):
     """With dropout, augmentation and noise: the same weights bit for bit, scored often or never."""
-    monkeypatch.setattr(referee, "SHARE", 1e9)
+    monkeypatch.setattr(evaluator, "SHARE", 1e9)
     results = []
     for seconds in (0.0, 0.001):
         settings = config(steps=12, score_seconds=seconds, **CHANCE)
@@ -136,17 +136,17 @@ def test_scores_disturb_nothing(tmp_path, monkeypatch, few):
 
 def test_scores_come_at_their_time_and_take_no_more_than_their_share(tmp_path):
     run = create_run(tmp_path, config(steps=1))
-    one = Referee(config(steps=1, score_seconds=60.0), RunWriter(run), 0.0)
+    one = PeriodicEvaluator(config(steps=1, score_seconds=60.0), RunWriter(run), 0.0)
     assert not one.begun and not one.due(59.9) and one.due(60.0)
     for seconds, took in ((60.0, 1.0), (120.0, 5.0)):
         RunWriter(run).score({"step": 1, "seconds": seconds, "took": took, DISTANCE: 4.0})
-    two = Referee(config(steps=1, score_seconds=60.0), RunWriter(run), 130.0)
+    two = PeriodicEvaluator(config(steps=1, score_seconds=60.0), RunWriter(run), 130.0)
     assert two.begun and not two.due(180.0), "six seconds were spent on them already"
     assert not two.due(6.0 / SHARE - 0.1) and two.due(6.0 / SHARE)
-    never = Referee(config(steps=1, score_seconds=0.0), RunWriter(run), 0.0)
+    never = PeriodicEvaluator(config(steps=1, score_seconds=0.0), RunWriter(run), 0.0)
     assert not never.due(1e9)
     newborn = RunWriter(create_run(tmp_path, config(steps=1)))
-    branched = Referee(config(steps=1, score_seconds=60.0), newborn, 500.0)
+    branched = PeriodicEvaluator(config(steps=1, score_seconds=60.0), newborn, 500.0)
     assert not branched.due(559.0) and branched.due(560.0), "a branch counts from where it begins"
 
 
@@ -154,7 +154,7 @@ def test_what_cannot_be_measured_ends_the_scores_and_not_the_run(tmp_path, monke
     def missing(*about):
         raise DataError("There are no test pictures.")
 
-    monkeypatch.setattr(referee, "yardstick", missing)
+    monkeypatch.setattr(evaluator, "reference_stats", missing)
     settings = config(steps=5, score_seconds=0.001)
     run = create_run(tmp_path, settings)
     list(train(settings, run))
@@ -165,10 +165,10 @@ def test_what_cannot_be_measured_ends_the_scores_and_not_the_run(tmp_path, monke
 def opened(settings, run, monkeypatch):
     """A session before its first step, and the pictures or points that the first score looks at."""
     seen = []
-    for ruler in (quick.Yardstick, quick.PlaneRuler):
+    for ruler in (fast_metrics.ReferenceStats, fast_metrics.PointReferenceStats):
         monkeypatch.setattr(ruler, "distance", lambda self, drawn: seen.append(drawn) or 1.0)
     session = open_session(settings, RunWriter(run), resume=False)
-    row = session.referee.measure(session.state)
+    row = session.evaluator.measure(session.state)
     return session, seen[0], row
 
 
@@ -177,7 +177,7 @@ def test_an_infogan_is_scored_on_the_z_it_learns_from(tmp_path, monkeypatch, few
     run = create_run(tmp_path, settings)
     session, seen, _ = opened(settings, run, monkeypatch)
     session.export()
-    assert (seen == Sampler.load(run.generator).sample(few, referee.SEED)[0]).all()
+    assert (seen == Sampler.load(run.generator).sample(few, evaluator.SEED)[0]).all()
 
 
 PLANE = {**PRESETS["ring"].settings, "steps": 3, "g_width": 8, "d_width": 8, "batch": 16}
@@ -188,25 +188,27 @@ def test_points_are_scored_by_where_they_fall(tmp_path, monkeypatch):
     session, seen, row = opened(from_mapping(PLANE), run, monkeypatch)
     session.export()
     sampler = Sampler.load(run.generator)
-    assert (seen == sampler.numbers(sampler.latents(quick.COUNT, referee.SEED))).all(), "no bytes between"
+    assert (seen == sampler.numbers(sampler.latents(fast_metrics.COUNT, evaluator.SEED))).all(), (
+        "no bytes between"
+    )
     assert row["eyes"] == "places" and row[MISSED] == 1.0 and DISTANCE not in row
     assert 0 < row["quality/floor"] < 0.05, "one in ninety of the real points, and places not quite even"
 
 
 def test_a_run_of_points_keeps_its_best_and_remembers_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(referee, "SHARE", 1e9)
+    monkeypatch.setattr(evaluator, "SHARE", 1e9)
     settings = from_mapping({**PLANE, "score_seconds": 0.001})
     run = create_run(tmp_path, settings)
     list(train(settings, run))
     rows = read_lines(run.scores)[0]
     assert len(rows) >= 3 and all(0 < row[MISSED] <= 1 + math.log(8) for row in rows)
     assert best_steps(run) and Sampler.load(run.path, best=True).info["step"] == best_steps(run)[-1]
-    assert Referee(settings, RunWriter(run), 0.0)._best == min(row[MISSED] for row in rows)
+    assert PeriodicEvaluator(settings, RunWriter(run), 0.0)._best == min(row[MISSED] for row in rows)
 
 
 def test_the_ruler_of_the_plane_tells_better_from_worse():
     mixture = DATASETS["ring"].mixture
-    ruler, real = quick.PlaneRuler.over(mixture), load("ring", split="test")
+    ruler, real = fast_metrics.PointReferenceStats.over(mixture), load("ring", split="test")
     points, labels = np.array(real.images), real.labels
     assert ruler.distance(points) == pytest.approx(ruler.floor, abs=0.01)
     half = ruler.distance(points[labels < 4])
@@ -219,10 +221,10 @@ def test_the_ruler_of_the_plane_tells_better_from_worse():
 @pytest.fixture
 def few(monkeypatch):
     """Fewer pictures than in earnest, so that the tests are quick."""
-    monkeypatch.setattr(quick, "COUNT", 400)
-    yardstick.cache_clear()
+    monkeypatch.setattr(fast_metrics, "COUNT", 400)
+    reference_stats.cache_clear()
     yield 400
-    yardstick.cache_clear()
+    reference_stats.cache_clear()
 
 
 def corrupted(images, noise, classes=10, labels=None):
@@ -236,7 +238,7 @@ def corrupted(images, noise, classes=10, labels=None):
 def test_a_judge_that_has_learned_nothing_still_tells_better_from_worse(few):
     real = load("glyphs", size=32)
     images, labels = np.asarray(real.images[-few:]), real.labels[-few:]
-    ruler = yardstick("glyphs", 32)
+    ruler = reference_stats("glyphs", 32)
     assert not ruler.trained and len(ruler.labels) == few
     by_noise = [ruler.distance(corrupted(images, noise)) for noise in (0, 10, 40, 120)]
     assert by_noise == sorted(by_noise) and by_noise[0] < 3 * ruler.floor and by_noise[2] > 1.5 * by_noise[0]
@@ -248,17 +250,17 @@ def test_a_judge_that_has_learned_nothing_still_tells_better_from_worse(few):
 def test_the_untrained_judge_is_always_the_same_and_draws_no_random_numbers():
     images = np.random.default_rng(0).integers(0, 256, (20, 3, 32, 32), np.uint8)
     before = torch.get_rng_state()
-    one, two = (Judge.untrained(3) for _ in range(2))
+    one, two = (FeatureExtractor.untrained(3) for _ in range(2))
     assert torch.equal(torch.get_rng_state(), before) and one.fingerprint == two.fingerprint
     assert (one(images)[0] == two(images)[0]).all() and one(images)[0].std() > 0
-    Judge(one.shape, {}, one._network.state_dict())
+    FeatureExtractor(one.shape, {}, one._network.state_dict())
     assert torch.equal(torch.get_rng_state(), before), "nor does one read from a file"
 
 
-def test_sample_and_score_take_the_best_where_asked(tmp_path, drive, capsys):
+def test_sample_and_score_take_the_best_where_asked(tmp_path, terminal, capsys):
     settings = config(steps=5)
     run = create_run(tmp_path, settings)
-    list(drive(settings, run, {2: 1.0}))
+    list(run_in_terminal(settings, run, {2: 1.0}))
     drawn = []
     for flags in ([], ["--best"]):
         out = tmp_path / "a.npz"

@@ -20,17 +20,17 @@ import numpy as np
 
 from gan_core.data import Pictures, load
 from gan_core.data.source import Mixture
-from gan_core.metrics.evidence import Observed
+from gan_core.metrics.classifier import FeatureExtractor, classifiers
 from gan_core.metrics.frechet import frechet_distance
-from gan_core.metrics.judge import Judge, judges
-from gan_core.metrics.modes import land, missed
-from gan_core.metrics.reference import observe
+from gan_core.metrics.inputs import Features
+from gan_core.metrics.modes import assign_modes, missed
+from gan_core.metrics.reference import extract_features
 
 COUNT = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Yardstick:
+class ReferenceStats:
     """What made pictures are held against.
 
     `real` are the features of up to 2,000 test pictures, (N, 128). `floor` is the distance of as many
@@ -38,24 +38,24 @@ class Yardstick:
     mixture of classes as the floor has.
     """
 
-    judge: Judge
+    extractor: FeatureExtractor
     trained: bool
     real: np.ndarray
     labels: np.ndarray
     floor: float
 
     @property
-    def eyes(self) -> str:
+    def extractor(self) -> str:
         """Who looks."""
         return "judge" if self.trained else "untrained"
 
     def distance(self, images: np.ndarray) -> float:
         """Fréchet distance of made pictures, uint8 (N, C, H, W), from the real ones; lower is better."""
-        return frechet_distance(self.judge(images)[0], self.real)
+        return frechet_distance(self.extractor(images)[0], self.real)
 
 
 @dataclass(frozen=True, slots=True)
-class PlaneRuler:
+class PointReferenceStats:
     """What made points are held against: the places they should be at.
 
     `labels` int64 (2000,) are those of real points, `floor` what these get.
@@ -64,40 +64,42 @@ class PlaneRuler:
     mixture: Mixture
     labels: np.ndarray
     floor: float
-    eyes: str = "places"
+    extractor: str = "places"
 
     @classmethod
-    def over(cls, mixture: Mixture) -> PlaneRuler:
+    def over(cls, mixture: Mixture) -> PointReferenceStats:
         """The ruler of a mixture."""
         random = np.random.default_rng(0)
         labels = random.integers(len(mixture.means), size=COUNT)
         noise = mixture.sigma * random.standard_normal((COUNT, 2))
         points = (np.array(mixture.means)[labels] + noise) / mixture.reach
-        return cls(mixture, labels, missed(land(points, mixture)))
+        return cls(mixture, labels, missed(assign_modes(points, mixture)))
 
     def distance(self, points: np.ndarray) -> float:
         """`modes.missed` of points (N, 2, 1, 1) in [-1, 1]; lower is better."""
-        return missed(land(points, self.mixture))
+        return missed(assign_modes(points, self.mixture))
 
 
 @lru_cache(maxsize=2)
-def yardstick(dataset: str, size: int, root: str = "") -> Yardstick:
+def reference_stats(dataset: str, size: int, root: str = "") -> ReferenceStats:
     """The yardstick of a data set at `size` pixels; a second or two at the first call, for the real pictures.
 
     Raises:
         DataError: its files are not there.
     """
     test, train = (load(dataset, size=size, split=split, root=root) for split in ("test", "train"))
-    trained = dataset in judges()
-    judge = Judge.load(dataset) if trained else Judge.untrained(test.source.channels)
-    real, other = (_seen(judge, split) for split in (test, train))
+    trained = dataset in classifiers()
+    extractor = (
+        FeatureExtractor.load(dataset) if trained else FeatureExtractor.untrained(test.source.channels)
+    )
+    real, other = (_seen(extractor, split) for split in (test, train))
     floor = frechet_distance(other.features, real.features)
     assert other.labels is not None  # real pictures have them
-    return Yardstick(judge, trained, real.features, other.labels, floor)
+    return ReferenceStats(extractor, trained, real.features, other.labels, floor)
 
 
-def _seen(judge: Judge, pictures: Pictures) -> Observed:
+def _seen(extractor: FeatureExtractor, pictures: Pictures) -> Features:
     """What the judge says of up to 2,000 of the pictures, always the same ones."""
     total = len(pictures.labels)
     some = np.sort(np.random.default_rng(0).permutation(total)[:COUNT])
-    return observe(judge, np.asarray(pictures.images[some]), pictures.labels[some])
+    return extract_features(extractor, np.asarray(pictures.images[some]), pictures.labels[some])

@@ -10,9 +10,9 @@ from gan_core.config import from_mapping, knobs
 from gan_core.errors import WeightsError
 from gan_core.runs import create_run
 from gan_core.training import model_config, train
-from gan_core.training.inherit import inherit
-from gan_core.training.machine import Machine
+from gan_core.training.compute import ComputeConfig
 from gan_core.training.state import build_state
+from gan_core.training.warm_start import warm_start
 
 
 def settings(**changes):
@@ -22,7 +22,7 @@ def settings(**changes):
 
 
 def fresh(config):
-    return build_state(config, model_config(config), Machine())
+    return build_state(config, model_config(config), ComputeConfig())
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def test_all_of_both_networks_where_the_state_has_them(parent, saved, what):
     checkpoint = parent.checkpoint(2)
     path = {"run": parent.path, "checkpoint": checkpoint, "file": checkpoint / "state.safetensors"}[what]
     state = fresh(settings(seed=5))
-    said = inherit(state, str(path))
+    said = warm_start(state, str(path))
     assert all(same(state.G, saved, "G")) and all(same(state.D, saved, "D"))
     assert all(same(state.ema, saved, "G")), "the smoothed one begins as G does"
     both = sum(len(net.state_dict()) for net in (state.G, state.D))
@@ -56,7 +56,7 @@ def test_all_of_both_networks_where_the_state_has_them(parent, saved, what):
 
 def test_an_exported_generator_gives_g_alone(parent, saved):
     state, drawn = fresh(settings(seed=5)), fresh(settings(seed=5))
-    said = inherit(state, str(parent.generator))
+    said = warm_start(state, str(parent.generator))
     assert all(same(state.G, saved, "ema")), "what is exported is the smoothed one"
     for own, other in zip(state.D.parameters(), drawn.D.parameters()):
         assert torch.equal(own, other)
@@ -66,7 +66,7 @@ def test_an_exported_generator_gives_g_alone(parent, saved):
 def test_what_has_another_shape_stays_as_drawn_and_is_listed(parent, saved):
     wider = settings(seed=5, d_width=8)
     state, drawn = fresh(wider), fresh(wider)
-    said = inherit(state, str(parent.path))
+    said = warm_start(state, str(parent.path))
     assert all(same(state.G, saved, "G"))
     assert torch.equal(state.D.head.linear.weight, drawn.D.head.linear.weight)
     assert torch.equal(state.D.head.linear.bias, saved["D.head.linear.bias"]), "the bias has the same shape"
@@ -89,15 +89,15 @@ def test_a_run_begins_there_and_says_so(parent, saved, tmp_path):
 def test_what_cannot_be_used_is_said_in_one_sentence(parent, tmp_path):
     state = fresh(settings())
     with pytest.raises(WeightsError, match="no run, checkpoint or weights file to start from"):
-        inherit(state, str(tmp_path / "nowhere"))
+        warm_start(state, str(tmp_path / "nowhere"))
     with pytest.raises(WeightsError, match="no run, checkpoint or weights file to start from"):
-        inherit(state, str(tmp_path))
+        warm_start(state, str(tmp_path))
     (tmp_path / "x.safetensors").write_bytes(pickle.dumps({"a": 1}))
     with pytest.raises(WeightsError, match="a pickle, which is never opened"):
-        inherit(state, str(tmp_path / "x.safetensors"))
+        warm_start(state, str(tmp_path / "x.safetensors"))
     other = fresh(settings(network="mlp-28", size=28, conditional=False))
     with pytest.raises(WeightsError, match="fits these networks"):
-        inherit(other, str(parent.generator))
+        warm_start(other, str(parent.generator))
 
 
 def test_counters_and_offsets_that_happen_to_fit_are_no_fit(parent, saved):
@@ -109,7 +109,7 @@ def test_counters_and_offsets_that_happen_to_fit_are_no_fit(parent, saved):
     alike = {key for key, value in own.items() if key in saved and saved[key].shape == value.shape}
     assert alike and all(own[key].ndim < 2 for key in alike)
     with pytest.raises(WeightsError, match="fits these networks"):
-        inherit(state, str(parent.path))
+        warm_start(state, str(parent.path))
 
 
 def test_a_visitor_may_not_name_a_path():

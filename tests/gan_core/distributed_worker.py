@@ -1,4 +1,4 @@
-"""One process of several, for test_world.py: trains each case and leaves its own weights beside the run."""
+"""One process of several, for test_distributed.py: trains each case and leaves its own weights beside the run."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import torch
 
 from gan_core.config import TrainConfig, from_mapping
 from gan_core.runs import RunWriter, create_run
-from gan_core.runs.writer import Onlooker
+from gan_core.runs.writer import NullRunWriter
+from gan_core.training.distributed import SINGLE_PROCESS, DistributedContext, distributed_context
 from gan_core.training.loop import _steps
 from gan_core.training.session import Session, open_session
-from gan_core.training.world import ALONE, World, joined
 
 PLAIN = {"dataset": "glyphs", "size": 16, "g_width": 4, "d_width": 4, "latent": 8, "batch": 8, "steps": 6,
-         "precision": "fp32", "memory_format": "contiguous", "threads": 1, "seed": 3, "pictures": 50,
+         "precision": "fp32", "memory_format": "contiguous", "threads": 1, "seed": 3, "dataset_limit": 50,
          "d_norm": "none", "g_norm": "none", "lr_g": 0.05, "lr_d": 0.05, "initialisation": "xavier",
          "optimiser": "sgd", "beta1": 0.5, "conditional": False}  # fmt: skip
 CASES: dict[str, dict[str, object]] = {
@@ -35,11 +35,11 @@ def settings(case: str) -> TrainConfig:
     return from_mapping({**PLAIN, **CASES[case]})
 
 
-def trained(case: str, root: Path, world: World = ALONE) -> Session:
+def trained(case: str, root: Path, world: DistributedContext = SINGLE_PROCESS) -> Session:
     """A session after its last step."""
     config = settings(case)
-    run = world.tell(lambda: create_run(root, config))
-    session = open_session(config, (RunWriter if world.leads else Onlooker)(run), False, world)
+    run = world.broadcast_object(lambda: create_run(root, config))
+    session = open_session(config, (RunWriter if world.is_main else NullRunWriter)(run), False, world)
     for _ in _steps(session):
         pass
     return session
@@ -49,12 +49,14 @@ def weights(session: Session) -> dict[str, torch.Tensor]:
     """Both networks' and the smoothed generator's weights, and what ADA and D's step size have come to."""
     nets = {"G": session.state.G, "D": session.state.D, "ema": session.state.ema}
     learned = {f"{name}.{key}": v for name, net in nets.items() for key, v in net.state_dict().items()}
-    return learned | {name: torch.tensor(numbers) for name, numbers in session.moving.numbers().items()}
+    return learned | {
+        name: torch.tensor(numbers) for name, numbers in session.controllers.state_dict().items()
+    }
 
 
 def main(root: Path) -> None:
     """Train all cases; `CASE.RANK.pt` holds what each process has in the end."""
-    with joined() as world:
+    with distributed_context() as world:
         for case in CASES:
             session = trained(case, root / "runs", world)
             torch.save([weights(session), torch.rand(4)], root / f"{case}.{world.rank}.pt")

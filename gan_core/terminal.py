@@ -15,22 +15,22 @@ from gan_core.runs.control import send
 from gan_core.runs.layout import RunPaths
 from gan_core.training import StepRecord
 from gan_core.training import train as training
-from gan_core.training.world import World, joined
+from gan_core.training.distributed import DistributedContext, distributed_context
 
 BAR = "{l_bar}{bar}| {n:.0f}/{total:.0f} {unit} [{elapsed}<{remaining}{postfix}]"
-Begin = Callable[[World], tuple[TrainConfig, Path]]
+Begin = Callable[[DistributedContext], tuple[TrainConfig, Path]]
 
 
-def drive(begin: Begin, *, resume: bool, quiet: bool) -> Path | None:
+def run_in_terminal(begin: Begin, *, resume: bool, quiet: bool) -> Path | None:
     """Train what `begin` finds or makes; returns the run's directory, in the first process only.
 
     With torchrun several processes come here; the first one begins, shows and stops, the others follow.
     """
-    with joined() as world:
-        config, path = world.tell(lambda: begin(world))
+    with distributed_context() as world:
+        config, path = world.broadcast_object(lambda: begin(world))
         run = RunPaths(path)
         records = training(config, run, resume=resume, world=world)
-        if not world.leads:
+        if not world.is_main:
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, signal.SIG_IGN)
             for _ in records:
@@ -43,18 +43,18 @@ def drive(begin: Begin, *, resume: bool, quiet: bool) -> Path | None:
 
 
 @contextlib.contextmanager
-def _stoppable(run: RunPaths, world: World) -> Iterator[None]:
+def _stoppable(run: RunPaths, world: DistributedContext) -> Iterator[None]:
     """The first Ctrl-C ends the run in good order, the second at once.
 
     With several processes their starter passes signals on and ends who takes too long: all mean good order.
     """
 
     def stop(*_: object) -> None:
-        if world.size == 1:
+        if world.world_size == 1:
             signal.signal(signal.SIGINT, signal.default_int_handler)
         send(run, "stop")
 
-    numbers = [signal.SIGINT] if world.size == 1 else [signal.SIGINT, signal.SIGTERM]
+    numbers = [signal.SIGINT] if world.world_size == 1 else [signal.SIGINT, signal.SIGTERM]
     previous = {number: signal.signal(number, stop) for number in numbers}
     try:
         yield

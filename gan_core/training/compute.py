@@ -24,7 +24,7 @@ ROUNDS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
+class ComputeConfig:
     """How to compute: device, number format, memory layout, processor threads."""
 
     device: str = "cpu"
@@ -47,7 +47,7 @@ class Machine:
         """torch's own name of the memory layout."""
         return torch.channels_last if self.memory_format == "channels_last" else torch.contiguous_format
 
-    def fixed(self, config: TrainConfig) -> Machine:
+    def fixed(self, config: TrainConfig) -> ComputeConfig:
         """This machine with what `config` fixes in place of its own; what it leaves open stays.
 
         For a checkpoint that goes on under other settings.
@@ -90,7 +90,7 @@ def choose_device(asked: str) -> str:
     return asked
 
 
-def machine_again(saved: Machine, config: TrainConfig) -> Machine:
+def restore_compute(saved: ComputeConfig, config: TrainConfig) -> ComputeConfig:
     """The machine `saved` in a checkpoint, with what `config` fixes in place of its own.
 
     A device that is not here gives way to one that is, where `config` leaves it open.
@@ -98,16 +98,16 @@ def machine_again(saved: Machine, config: TrainConfig) -> Machine:
     Raises:
         ConfigError: this machine has not the device that `config` fixes.
     """
-    machine = saved.fixed(config)
-    if config.device == "auto" and not _devices()[machine.device]:
-        return replace(machine, device=choose_device("auto"))
-    choose_device(machine.device)
-    return machine
+    compute = saved.fixed(config)
+    if config.device == "auto" and not _devices()[compute.device]:
+        return replace(compute, device=choose_device("auto"))
+    choose_device(compute.device)
+    return compute
 
 
-def choose_machine(
-    config: TrainConfig, trial: Callable[[Machine], Callable[[], object]], here: int = 1
-) -> tuple[Machine, str]:
+def choose_compute(
+    config: TrainConfig, trial: Callable[[ComputeConfig], Callable[[], object]], here: int = 1
+) -> tuple[ComputeConfig, str]:
     """The fastest way to run a step here, and a sentence on how that was found.
 
     What `config` fixes is kept; what it leaves to `auto` is timed. `trial(machine)` gives a function that
@@ -116,12 +116,12 @@ def choose_machine(
     """
     device = choose_device(config.device)
     cores = max(1, _cores() // here)
-    start = Machine(device, "fp32", "contiguous", config.threads or min(cores, 8))
+    start = ComputeConfig(device, "fp32", "contiguous", config.threads or min(cores, 8))
     candidates = [replace(start, precision=p, memory_format=m) for p, m in _forms(config, device)]
     counts = [config.threads] if config.threads or device != "cpu" else sorted({cores, (cores + 1) // 2})
     if len(candidates) == 1 and len(counts) == 1:
         return candidates[0], f"As asked: {_name(candidates[0])}."
-    timings: dict[Machine, float] = {}
+    timings: dict[ComputeConfig, float] = {}
     best = _race(candidates, trial, timings)
     if len(counts) > 1:
         best = _race([replace(best, threads=count or start.threads) for count in counts], trial, timings)
@@ -135,30 +135,30 @@ def _devices() -> dict[str, bool]:
 
 
 def _race(
-    candidates: Sequence[Machine],
-    trial: Callable[[Machine], Callable[[], object]],
-    timings: dict[Machine, float],
-) -> Machine:
+    candidates: Sequence[ComputeConfig],
+    trial: Callable[[ComputeConfig], Callable[[], object]],
+    timings: dict[ComputeConfig, float],
+) -> ComputeConfig:
     """The candidate with the fastest step; the seconds of each go into `timings`.
 
     They take turns, so that a moment in which the machine is busy elsewhere slows all of them alike. The
     hopeless ones drop out; where time runs short the first, slower step stands and the last are not tried.
     """
     deadline = time.perf_counter() + PATIENCE / 2
-    steps: dict[Machine, Callable[[], object]] = {}
-    for machine in candidates:
-        known_slow = timings.get(machine, 0.0) > PATIENCE / 4
+    steps: dict[ComputeConfig, Callable[[], object]] = {}
+    for compute in candidates:
+        known_slow = timings.get(compute, 0.0) > PATIENCE / 4
         if not known_slow and (len(steps) < 2 or time.perf_counter() < deadline):
-            steps[machine] = trial(machine)
-            timings.setdefault(machine, _time(steps[machine], machine))
+            steps[compute] = trial(compute)
+            timings.setdefault(compute, _time(steps[compute], compute))
     for _ in range(ROUNDS):
         if time.perf_counter() > deadline:
             break
-        for machine, step in steps.items():
-            timings[machine] = min(_time(step, machine), timings[machine])
-        best = min(timings[machine] for machine in steps)
-        steps = {machine: step for machine, step in steps.items() if timings[machine] < SLOWER * best}
-    return min((m for m in candidates if m in timings), key=lambda machine: timings[machine])
+        for compute, step in steps.items():
+            timings[compute] = min(_time(step, compute), timings[compute])
+        best = min(timings[compute] for compute in steps)
+        steps = {compute: step for compute, step in steps.items() if timings[compute] < SLOWER * best}
+    return min((m for m in candidates if m in timings), key=lambda compute: timings[compute])
 
 
 def _forms(config: TrainConfig, device: str) -> list[tuple[str, str]]:
@@ -182,15 +182,15 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-def _time(step: Callable[[], object], machine: Machine) -> float:
+def _time(step: Callable[[], object], compute: ComputeConfig) -> float:
     """Seconds of one step."""
-    machine.use_threads()
+    compute.use_threads()
     begin = time.perf_counter()
     step()
-    if machine.device == "cuda":
+    if compute.device == "cuda":
         torch.cuda.synchronize()
     return time.perf_counter() - begin
 
 
-def _name(machine: Machine) -> str:
-    return f"{machine.precision} {machine.memory_format} x{machine.threads}"
+def _name(compute: ComputeConfig) -> str:
+    return f"{compute.precision} {compute.memory_format} x{compute.threads}"

@@ -12,7 +12,7 @@ from gan_core.runs.reader import checkpoint_steps
 MEGABYTE = 1_000_000
 
 
-def kept_checkpoints(sizes: Mapping[int, int], most: float, guarded: Collection[int] = ()) -> set[int]:
+def retained_checkpoints(sizes: Mapping[int, int], most: float, guarded: Collection[int] = ()) -> set[int]:
     """Which steps of `sizes` (step -> bytes) stay, so that together they fill at most `most` bytes.
 
     The first, the last and the `guarded` stay whatever they fill. Of the others ever fewer stay the further

@@ -18,7 +18,7 @@ from gan_core.training.state import State
 LISTED = 8  # names of weights that are written out
 
 
-def inherit(state: State, source: str) -> str:
+def warm_start(state: State, source: str) -> str:
     """Take over into G and D what `source` has of the same name and shape; a sentence on what it had not.
 
     source: a run's directory (its newest checkpoint, else its generator), a checkpoint's, or a safetensors

@@ -22,7 +22,7 @@ class Batch:
     labels: Tensor | None
 
 
-class Feed:
+class BatchSampler:
     """Batches of a data set in an order that depends on the seed and the position only.
 
     images: uint8 (N, C, H, W), may be a memory map; labels: (N,) or None. On a GPU all of it is moved there
@@ -42,7 +42,7 @@ class Feed:
         self.seed, self.layout, self.change = seed, layout, change
         self._epoch, self._order = -1, torch.empty(0, dtype=torch.int64)
 
-    def draw(self, position: int, count: int, share: slice = slice(None)) -> Batch:
+    def batch(self, position: int, count: int, share: slice = slice(None)) -> Batch:
         """The batch of `count` that starts at `position`, or a share of it."""
         rows = self._rows(position, count)[share].to(self.images.device)
         pixels = self.images[rows].to(memory_format=self.layout)

@@ -1,7 +1,7 @@
 """A look at the data before training: what is in a set, and 64 of its pictures.
 
-    GET /studio/data?name=NAME     JSON: what it is, whether it is here
-    GET /studio/look?name=NAME     64 real pictures (WebP)
+GET /studio/data?name=NAME     JSON: what it is, whether it is here
+GET /studio/look?name=NAME     64 real pictures (WebP)
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def first_choice(root: str) -> str:
     return next((name for name in (*PREFERRED, *DATASETS) if available(name, root)), "glyphs")
 
 
-class Looks:
+class DatasetPreviews:
     """What a visitor is shown of each data set, made once."""
 
     def __init__(self, root: str) -> None:

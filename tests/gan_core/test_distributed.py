@@ -15,24 +15,24 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from distributed_worker import CASES, PLAIN, settings, trained, weights
 from torch import nn
-from world_worker import CASES, PLAIN, settings, trained, weights
 
 from gan_core.cli import main
 from gan_core.config import from_mapping
 from gan_core.errors import ConfigError, ProcessLost
-from gan_core.runs import Onlooker, RunPaths, create_run, read_lines, read_settings, read_status
+from gan_core.runs import NullRunWriter, RunPaths, create_run, read_lines, read_settings, read_status
 from gan_core.runs.control import send
 from gan_core.runs.reader import checkpoint_steps
-from gan_core.training import loop, rounds, train, world
-from gan_core.training.feed import Feed
-from gan_core.training.machine import Machine
+from gan_core.training import distributed, iteration, loop, train
+from gan_core.training.batch_sampler import BatchSampler
+from gan_core.training.compute import ComputeConfig
+from gan_core.training.distributed import SINGLE_PROCESS, DistributedContext
 from gan_core.training.session import model_config, open_session
 from gan_core.training.state import build_state
-from gan_core.training.world import ALONE, World
 
 ROOT = Path(__file__).resolve().parents[2]
-WORKER = Path(__file__).with_name("world_worker.py")
+WORKER = Path(__file__).with_name("distributed_worker.py")
 TWO = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 FLAGS = [f"--{name.replace('_', '-')}={value}" for name, value in PLAIN.items()
          if name not in ("conditional", "steps")]  # fmt: skip
@@ -50,12 +50,14 @@ def start(*command: object) -> subprocess.Popen[str]:
 
 def test_shares_of_a_batch_make_up_the_whole():
     pixels = np.zeros((20, 1, 1, 1), dtype=np.uint8)
-    feed = Feed(pixels, np.arange(20), seed=1, device="cpu")
-    parts = [feed.draw(0, 6, World(rank, 3).share).labels.tolist() for rank in range(3)]
-    assert [label for trio in zip(*parts) for label in trio] == feed.draw(0, 6).labels.tolist()
+    batch_sampler = BatchSampler(pixels, np.arange(20), seed=1, device="cpu")
+    parts = [
+        batch_sampler.batch(0, 6, DistributedContext(rank, 3).share).labels.tolist() for rank in range(3)
+    ]
+    assert [label for trio in zip(*parts) for label in trio] == batch_sampler.batch(0, 6).labels.tolist()
     model = model_config(settings("plain"))
-    states = [build_state(settings("plain"), model, Machine()) for _ in range(3)]
-    states[1].world, states[2].world = World(0, 2), World(1, 2)
+    states = [build_state(settings("plain"), model, ComputeConfig()) for _ in range(3)]
+    states[1].world, states[2].world = DistributedContext(0, 2), DistributedContext(1, 2)
     for _ in range(2):  # the noise stays in step
         whole, even, odd = (state.draw_z(6) for state in states)
         assert torch.equal(whole[::2], even) and torch.equal(whole[1::2], odd)
@@ -67,8 +69,8 @@ def test_gradients_are_averaged_whatever_their_layout(monkeypatch):
         parameter.grad = torch.randn_like(parameter)
     before = [parameter.grad.clone() for parameter in net.parameters()]
     sent = []
-    monkeypatch.setattr(world.dist, "all_reduce", lambda values: (sent.append(1), values.mul_(3)))
-    World(1, 2).average(net)
+    monkeypatch.setattr(distributed.dist, "all_reduce", lambda values: (sent.append(1), values.mul_(3)))
+    DistributedContext(1, 2).average_gradients(net)
     assert sent == [1], "one message"
     for parameter, grad in zip(net.parameters(), before):
         assert torch.allclose(parameter.grad, grad * 1.5)
@@ -76,26 +78,29 @@ def test_gradients_are_averaged_whatever_their_layout(monkeypatch):
 
 def test_one_process_by_itself_asks_nobody(monkeypatch):
     for name in ("all_reduce", "broadcast", "broadcast_object_list", "init_process_group"):
-        monkeypatch.setattr(world.dist, name, lambda *a, **k: pytest.fail("there is nobody"))
+        monkeypatch.setattr(distributed.dist, name, lambda *a, **k: pytest.fail("there is nobody"))
     monkeypatch.delenv("WORLD_SIZE", raising=False)
     net, values = nn.Linear(1, 1), torch.ones(2)
     before = torch.get_rng_state()
-    with world.joined() as alone:
-        alone.stir(0, 1)
-        alone.begin_alike(net)
-        alone.average(net)
+    with world.distributed_context() as alone:
+        alone.seed_rank(0, 1)
+        alone.broadcast_parameters(net)
+        alone.average_gradients(net)
         assert alone.mean(values) is values
-        assert alone.tell(lambda: 7) == 7 and alone.agree("pause", 1.5) == ("pause", 1.5)
+        assert alone.broadcast_object(lambda: 7) == 7 and alone.broadcast_control("pause", 1.5) == (
+            "pause",
+            1.5,
+        )
     assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_a_batch_that_cannot_be_shared_out_is_refused_in_a_sentence():
-    ALONE.check(7)
-    World(1, 4).check(8)
+    SINGLE_PROCESS.check(7)
+    DistributedContext(1, 4).check(8)
     with pytest.raises(ConfigError, match=r"batch is 7, which 4 processes cannot share evenly: 8 they can"):
-        World(1, 4).check(7)
+        DistributedContext(1, 4).check(7)
     with pytest.raises(ConfigError, match="8 they can"):
-        World(0, 4).check(2)
+        DistributedContext(0, 4).check(2)
 
 
 def test_a_lost_process_fails_the_run_with_the_way_back(tmp_path, monkeypatch):
@@ -107,8 +112,8 @@ def test_a_lost_process_fails_the_run_with_the_way_back(tmp_path, monkeypatch):
             raise ProcessLost("Another process of this run died or fell silent.")
         return real(state, *_)
 
-    real = rounds.g_step
-    monkeypatch.setattr(rounds, "g_step", lose)
+    real = iteration.g_step
+    monkeypatch.setattr(iteration, "g_step", lose)
     with pytest.raises(ProcessLost):
         list(train(config, run))
     status = read_status(run)
@@ -117,33 +122,36 @@ def test_a_lost_process_fails_the_run_with_the_way_back(tmp_path, monkeypatch):
 
 def test_what_the_first_process_decides_is_told_and_its_errors_are_said_once(monkeypatch):
     sent = []
-    monkeypatch.setattr(world.dist, "broadcast_object_list", lambda message, **_: sent.append(list(message)))
-    assert World(0, 2).tell(lambda: "here") == "here"
+    monkeypatch.setattr(
+        distributed.dist, "broadcast_object_list", lambda message, **_: sent.append(list(message))
+    )
+    assert DistributedContext(0, 2).broadcast_object(lambda: "here") == "here"
     with pytest.raises(ConfigError):
-        World(0, 2).tell(lambda: World(0, 2).check(7))
+        DistributedContext(0, 2).broadcast_object(lambda: DistributedContext(0, 2).check(7))
     assert sent == [["told", "here"], [None, None]], "the others learn that nothing will come"
     with pytest.raises(SystemExit) as ending:
-        World(1, 2).tell(lambda: pytest.fail("not asked"))
+        DistributedContext(1, 2).broadcast_object(lambda: pytest.fail("not asked"))
     assert ending.value.code == 2
-
 
     def hear(message, **_):
         message[:] = ["told", 5]
 
-    monkeypatch.setattr(world.dist, "broadcast_object_list", hear)
-    assert World(1, 2).tell(lambda: pytest.fail("not asked")) == 5
+    monkeypatch.setattr(distributed.dist, "broadcast_object_list", hear)
+    assert DistributedContext(1, 2).broadcast_object(lambda: pytest.fail("not asked")) == 5
 
 
 def test_orders_and_clock_are_the_first_process_s():
     state = SimpleNamespace(world=SimpleNamespace(agree=lambda order, seconds: ("stop", 9.5)), seconds=1.0)
-    session = SimpleNamespace(state=state, unsound=None, writer=SimpleNamespace(command=lambda: "run"))
+    session = SimpleNamespace(
+        state=state, first_nonfinite=None, writer=SimpleNamespace(command=lambda: "run")
+    )
     assert loop._order(session) == "stop" and state.seconds == 9.5
 
 
 def test_further_processes_have_a_chance_of_their_own_that_a_checkpoint_need_not_hold():
     def drawn(rank, seed, step):
         torch.manual_seed(0)
-        World(rank, 3).stir(seed, step)
+        DistributedContext(rank, 3).seed_rank(seed, step)
         return torch.rand(3).tolist()
 
     assert drawn(1, 5, 8) == drawn(1, 5, 8), "the same after resume"
@@ -157,12 +165,12 @@ def test_what_the_network_says_of_a_lost_process_becomes_a_sentence(monkeypatch)
         raise RuntimeError("Connection closed by peer [127.0.0.1]:4711")
 
     for name in ("all_reduce", "broadcast", "broadcast_object_list"):
-        monkeypatch.setattr(world.dist, name, closed)
-    calls = (lambda w: w.mean(torch.ones(1)), lambda w: w.agree("run", 0.0), lambda w: w.tell(lambda: 1),
-             lambda w: w.begin_alike(nn.Linear(1, 1)))  # fmt: skip
+        monkeypatch.setattr(distributed.dist, name, closed)
+    calls = (lambda w: w.mean(torch.ones(1)), lambda w: w.broadcast_control("run", 0.0), lambda w: w.broadcast_object(lambda: 1),
+             lambda w: w.broadcast_parameters(nn.Linear(1, 1)))  # fmt: skip
     for call in calls:
         with pytest.raises(ProcessLost, match=r"^Another process of this run died or fell silent\.$"):
-            call(World(0, 2))
+            call(DistributedContext(0, 2))
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +188,7 @@ def both(tmp_path_factory, environment) -> Path:
 @pytest.mark.parametrize("case", CASES)
 def test_two_processes_with_half_batches_equal_one_with_the_whole(case, both, tmp_path):
     one = weights(trained(case, tmp_path))
-    begin = build_state(settings(case), model_config(settings(case)), Machine()).D.state_dict()
+    begin = build_state(settings(case), model_config(settings(case)), ComputeConfig()).D.state_dict()
     (first, chance), (second, other_chance) = (torch.load(both / f"{case}.{rank}.pt") for rank in (0, 1))
     assert max((one[f"D.{name}"] - value).abs().max() for name, value in begin.items()) > 1e-3, "it learned"
     for name, value in one.items():
@@ -287,6 +295,6 @@ def test_what_a_share_cannot_be_is_refused_before_training(tmp_path):
     packs = from_mapping({"dataset": "glyphs", "size": 16, "conditional": False, "pack": 4, "batch": 12,
                           "steps": 1})  # fmt: skip
     with pytest.raises(ConfigError, match="4 pictures together, and 6 cannot"):
-        open_session(packs, Onlooker(create_run(tmp_path, packs)), False, World(1, 2, 2))
+        open_session(packs, NullRunWriter(create_run(tmp_path, packs)), False, DistributedContext(1, 2, 2))
     with pytest.raises(ConfigError, match="4 they can"):
-        World(0, 2).check(2)
+        DistributedContext(0, 2).check(2)

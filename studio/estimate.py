@@ -49,7 +49,7 @@ def outcome(steps: float, batch: int) -> str:
     return seen[-1] if seen else STAGES[1][1]
 
 
-def expectation(config: TrainConfig, speed: float | None, tongue: str, preset: str = "") -> str:
+def estimate_of(config: TrainConfig, speed: float | None, tongue: str, preset: str = "") -> str:
     """A sentence on what to expect of this budget at `speed` steps a second (None: not known)."""
     if config.seconds is not None and speed is None:
         return pick("train.expect.unknown", tongue)
@@ -68,7 +68,7 @@ def key(config: TrainConfig) -> Key:
     return tuple(getattr(config, name) for name in SLOWS)
 
 
-class Speeds:
+class SpeedTrials:
     """Steps a second by settings, as far as known."""
 
     def __init__(self, runs: Path) -> None:
@@ -92,7 +92,7 @@ class Speeds:
                     self._known[key(config)] = speed
             return speed
 
-    def hush(self) -> None:
+    def cancel_trial(self) -> None:
         """End a trial under way: a real run needs the machine."""
         self._hushed = True
         self._end(self._trial)

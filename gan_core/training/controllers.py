@@ -15,13 +15,13 @@ from torch import Tensor
 
 from gan_core.augment import InstanceNoise, by_chance
 from gan_core.config import TrainConfig
-from gan_core.training.step import Outcome
+from gan_core.training.step import StepOutput
 
 OBSERVED = 4  # D-steps that ADA looks at before it moves, as in its paper
 
 
 @dataclass(slots=True)
-class Adaptive:
+class AdaptiveAugment:
     """Adaptive augmentation: each change is made with a `chance` that rises while D is too sure of real
     pictures and falls while it is not.
 
@@ -41,7 +41,7 @@ class Adaptive:
             pictures = by_chance(change, pictures, self.chance)
         return pictures
 
-    def react(self, sign: float, count: int) -> None:
+    def update(self, sign: float, count: int) -> None:
         """Look at one D-step on `count` real pictures, the mean sign of whose logits is -1 to 1; move at each
         fourth."""
         self.signs.append(sign)
@@ -53,7 +53,7 @@ class Adaptive:
 
 
 @dataclass(slots=True)
-class Balance:
+class DiscriminatorLrController:
     """The "dynamic" schedule: D's step size sinks while D tells real from fake too easily, and comes back.
 
     Easily: in more than `TARGET` of all pairs the real picture has the higher logit. Compared by pairs, it
@@ -65,57 +65,57 @@ class Balance:
     share: float = 1.0
     right: float = 0.5  # share of pairs, smoothed over about ten steps
 
-    def react(self, right: float) -> None:
+    def update(self, right: float) -> None:
         """Look at one D-step that got this share of its pairs right."""
         self.right += 0.1 * (right - self.right)
         self.share = min(1.0, max(self.LEAST, self.share * math.exp(0.2 * (self.TARGET - self.right))))
 
 
 @dataclass(frozen=True, slots=True)
-class Moving:
+class Controllers:
     """All of it in one run; whatever is off is not there."""
 
     noises: Sequence[InstanceNoise] = ()
-    adaptive: Adaptive | None = None
-    balance: Balance | None = None
+    adaptive_augment: AdaptiveAugment | None = None
+    d_lr_controller: DiscriminatorLrController | None = None
 
     @property
     def d_share(self) -> float:
         """What is left of D's step size, 0 to 1."""
-        return self.balance.share if self.balance else 1.0
+        return self.d_lr_controller.share if self.d_lr_controller else 1.0
 
     def begin(self, progress: float) -> None:
         """Let instance noise fall to what is left of it at this share of the budget."""
         for noise in self.noises:
             noise.share = max(0.0, 1.0 - progress)
 
-    def react(self, d: Outcome, count: int, mean: Callable[[Tensor], Tensor]) -> None:
+    def update(self, d: StepOutput, count: int, mean: Callable[[Tensor], Tensor]) -> None:
         """Let the thermostats look at one D-step on `count` pictures, by its `mean` over all processes."""
-        if self.adaptive or self.balance:
+        if self.adaptive_augment or self.d_lr_controller:
             seen = torch.stack([d.real.sign().mean(), (d.real > d.fake).float().mean()])
             sign, right = mean(seen).tolist()
-            if self.adaptive:
-                self.adaptive.react(sign, count)
-            if self.balance:
-                self.balance.react(right)
+            if self.adaptive_augment:
+                self.adaptive_augment.update(sign, count)
+            if self.d_lr_controller:
+                self.d_lr_controller.update(right)
 
-    def numbers(self) -> dict[str, list[float]]:
+    def state_dict(self) -> dict[str, list[float]]:
         """What a checkpoint keeps of it."""
-        ada, balance = self.adaptive, self.balance
+        ada, d_lr_controller = self.adaptive_augment, self.d_lr_controller
         kept = {"adaptive": [ada.chance, *ada.signs]} if ada else {}
-        return kept | ({"balance": [balance.share, balance.right]} if balance else {})
+        return kept | ({"balance": [d_lr_controller.share, d_lr_controller.right]} if d_lr_controller else {})
 
-    def restore(self, numbers: Mapping[str, Sequence[float]]) -> None:
+    def load_state_dict(self, numbers: Mapping[str, Sequence[float]]) -> None:
         """Take `numbers` back; what they lack begins afresh."""
-        if self.adaptive and "adaptive" in numbers:
-            self.adaptive.chance, *self.adaptive.signs = numbers["adaptive"]
-        if self.balance and "balance" in numbers:
-            self.balance.share, self.balance.right = numbers["balance"]
+        if self.adaptive_augment and "adaptive" in numbers:
+            self.adaptive_augment.chance, *self.adaptive_augment.signs = numbers["adaptive"]
+        if self.d_lr_controller and "balance" in numbers:
+            self.d_lr_controller.share, self.d_lr_controller.right = numbers["balance"]
 
     def curves(self) -> dict[str, float]:
         """What it adds to a point of the curves."""
-        ada = {"augment/chance": self.adaptive.chance} if self.adaptive else {}
-        return ada | ({"balance/D's share": self.balance.share} if self.balance else {})
+        ada = {"augment/chance": self.adaptive_augment.chance} if self.adaptive_augment else {}
+        return ada | ({"balance/D's share": self.d_lr_controller.share} if self.d_lr_controller else {})
 
 
 def batch_at(config: TrainConfig, progress: float) -> int:

@@ -11,16 +11,16 @@ from torch import nn
 from gan_core.augment import REAL_AUGMENTS, by_chance, flip, rotation, translation
 from gan_core.config import ModelConfig, from_mapping
 from gan_core.losses import LOSSES, MISTAKES
+from gan_core.mode_seeking import mode_seeking
 from gan_core.runs import RunPaths, create_run
 from gan_core.runs.reader import read_lines
 from gan_core.training import train
-from gan_core.training.feed import Batch, Feed
-from gan_core.training.machine import Machine
-from gan_core.training.moving import Adaptive, Balance, Moving, batch_at
+from gan_core.training.batch_sampler import Batch, BatchSampler
+from gan_core.training.compute import ComputeConfig
+from gan_core.training.controllers import AdaptiveAugment, Controllers, DiscriminatorLrController, batch_at
 from gan_core.training.objective import objective_of
-from gan_core.training.state import build_state, set_rates
-from gan_core.training.step import Objective, Outcome, draw_fake, g_step
-from gan_core.variety import mode_seeking
+from gan_core.training.state import build_state, set_learning_rates
+from gan_core.training.step import Objective, StepOutput, draw_fake, g_step
 
 MODEL = ModelConfig(network="dcgan-s2d", size=16, channels=1, classes=3, latent=4, g_width=4, d_width=4,
                     conditioning="class-logits")  # fmt: skip
@@ -33,7 +33,7 @@ def config(**changes):
 
 
 def outcome(real, fake=0.0, count=8):
-    return Outcome(torch.zeros(()), torch.full((count,), float(real)), torch.full((count,), float(fake)))
+    return StepOutput(torch.zeros(()), torch.full((count,), float(real)), torch.full((count,), float(fake)))
 
 
 def alone(seen):
@@ -41,28 +41,28 @@ def alone(seen):
 
 
 def test_the_chance_of_a_change_rises_while_d_is_surer_than_the_target_and_falls_while_not():
-    ada = Adaptive((translation,), target=0.6, reach=320)
+    ada = AdaptiveAugment((translation,), target=0.6, reach=320)
     for _ in range(3):
-        ada.react(1.0, 8)
+        ada.update(1.0, 8)
     assert ada.chance == 0.0, "it looks at four steps first"
-    ada.react(1.0, 8)
+    ada.update(1.0, 8)
     assert ada.chance == pytest.approx(4 * 8 / 320)
     for _ in range(400):
-        ada.react(1.0, 8)
+        ada.update(1.0, 8)
     assert ada.chance == 1.0
     for _ in range(4):
-        ada.react(0.5, 8)
+        ada.update(0.5, 8)
     assert ada.chance == pytest.approx(0.9)
     for _ in range(400):
-        ada.react(0.5, 8)
+        ada.update(0.5, 8)
     assert ada.chance == 0.0
 
 
 def test_it_finds_the_chance_at_which_d_is_as_sure_as_asked():
     """A D whose certainty falls from 1 to 0 as the chance rises is held at the target."""
-    ada = Adaptive((translation,), target=0.6, reach=2000)
+    ada = AdaptiveAugment((translation,), target=0.6, reach=2000)
     for _ in range(2000):
-        ada.react(1 - ada.chance, 8)
+        ada.update(1 - ada.chance, 8)
     assert ada.chance == pytest.approx(0.4, abs=0.02)
 
 
@@ -72,53 +72,64 @@ def test_a_chance_changes_that_share_of_the_pictures_and_leaves_the_others():
     changed = by_chance(lambda p: p + 1, pictures, 0.3)
     assert set(changed.unique().tolist()) == {0.0, 1.0}
     assert changed.mean().item() == pytest.approx(0.3, abs=0.02)
-    ada = Adaptive((lambda p: p + 1, lambda p: p + 2), 0.6, 100, chance=0.5)
+    ada = AdaptiveAugment((lambda p: p + 1, lambda p: p + 2), 0.6, 100, chance=0.5)
     values = ada(pictures).flatten()
     shares = [(values == value).float().mean().item() for value in (0, 1, 2, 3)]
     assert shares == pytest.approx([0.25] * 4, abs=0.02), "each change by its own chance"
 
 
 def test_d_slows_down_while_it_wins_every_pair_and_comes_back():
-    balance = Balance()
+    d_lr_controller = DiscriminatorLrController()
     for _ in range(300):
-        balance.react(1.0)
-    assert balance.share == Balance.LEAST
+        d_lr_controller.update(1.0)
+    assert d_lr_controller.share == DiscriminatorLrController.LEAST
     for _ in range(300):
-        balance.react(0.5)
-    assert balance.share == 1.0
+        d_lr_controller.update(0.5)
+    assert d_lr_controller.share == 1.0
     settings = config(schedule="dynamic", lr_d=0.01, lr_end=1.0)
-    state = build_state(settings, MODEL, Machine())
-    set_rates(state, settings, 0.5, Moving(balance=Balance(share=0.25)).d_share)
+    state = build_state(settings, MODEL, ComputeConfig())
+    set_learning_rates(
+        state, settings, 0.5, Controllers(d_lr_controller=DiscriminatorLrController(share=0.25)).d_share
+    )
     assert state.d_optimizer.param_groups[0]["lr"] == pytest.approx(0.0025)
     assert state.g_optimizer.param_groups[0]["lr"] == settings.lr_g
 
 
 def test_pairs_are_what_counts_not_the_zero():
     """Logits of 5 against 4 are told apart in a game without a zero."""
-    moving = Moving(balance=Balance())
+    controllers = Controllers(d_lr_controller=DiscriminatorLrController())
     for _ in range(100):
-        moving.react(outcome(5.0, 4.0), 8, alone)
-    assert moving.balance.right == pytest.approx(1.0, abs=0.01)
+        controllers.update(outcome(5.0, 4.0), 8, alone)
+    assert controllers.d_lr_controller.right == pytest.approx(1.0, abs=0.01)
 
 
 def test_thermostats_hear_the_mean_of_all_processes():
-    moving = Moving(adaptive=Adaptive((translation,), 0.6, 320), balance=Balance())
-    moving.react(outcome(1.0, -1.0, count=4), 8, lambda seen: seen - 0.5)
-    assert moving.adaptive.signs == [0.5] and moving.balance.right == pytest.approx(0.5)
+    controllers = Controllers(
+        adaptive_augment=AdaptiveAugment((translation,), 0.6, 320),
+        d_lr_controller=DiscriminatorLrController(),
+    )
+    controllers.update(outcome(1.0, -1.0, count=4), 8, lambda seen: seen - 0.5)
+    assert controllers.adaptive_augment.signs == [0.5] and controllers.d_lr_controller.right == pytest.approx(
+        0.5
+    )
 
 
 def test_what_moves_is_kept_and_taken_back():
     settings = config(augment="translation", ada_target=0.6, schedule="dynamic")
-    _, moving = objective_of(settings)
+    _, controllers = objective_of(settings)
     for _ in range(6):
-        moving.react(outcome(2.0, -2.0), 8, alone)
-    assert moving.adaptive.chance > 0 and len(moving.adaptive.signs) == 2 and moving.balance.right > 0.5
+        controllers.update(outcome(2.0, -2.0), 8, alone)
+    assert (
+        controllers.adaptive_augment.chance > 0
+        and len(controllers.adaptive_augment.signs) == 2
+        and controllers.d_lr_controller.right > 0.5
+    )
     _, fresh = objective_of(settings)
-    fresh.restore(moving.numbers())
-    assert fresh == moving and fresh.numbers() == moving.numbers()
+    fresh.load_state_dict(controllers.state_dict())
+    assert fresh == controllers and fresh.state_dict() == controllers.state_dict()
     _, off = objective_of(config())
-    off.restore(moving.numbers())
-    assert off == Moving(noises=[]) and off.numbers() == {} and off.curves() == {}
+    off.load_state_dict(controllers.state_dict())
+    assert off == Controllers(noises=[]) and off.state_dict() == {} and off.curves() == {}
 
 
 def test_a_batch_doubles_at_even_distances_up_to_its_end():
@@ -143,7 +154,7 @@ def test_several_g_steps_draw_fresh_pictures_each_time(tmp_path, monkeypatch):
         seen.append(fake.z)
         return real_g_step(state, batch, fake, objective)
 
-    monkeypatch.setattr("gan_core.training.rounds.g_step", spy)
+    monkeypatch.setattr("gan_core.training.iteration.g_step", spy)
     settings = from_mapping({**TINY, "g_steps": 3, "d_steps": 2, "steps": 2})
     records = list(train(settings, create_run(tmp_path, settings)))
     assert len(seen) == 6 and not any(torch.equal(a, b) for a, b in zip(seen, seen[1:]))
@@ -151,8 +162,8 @@ def test_several_g_steps_draw_fresh_pictures_each_time(tmp_path, monkeypatch):
 
 
 def test_a_lazy_penalty_is_due_by_d_steps(tmp_path, monkeypatch):
-    taken, where = [], "gan_core.training.rounds.lazy_step"
-    monkeypatch.setattr(where, lambda state, *_: taken.append(state.images // 8))
+    taken, where = [], "gan_core.training.iteration.lazy_step"
+    monkeypatch.setattr(where, lambda state, *_: taken.append(state.images_seen // 8))
     settings = from_mapping({**TINY, "d_norm": "none", "penalty": "r1", "penalty_every": 4, "d_steps": 3,
                              "steps": 8})  # fmt: skip
     list(train(settings, create_run(tmp_path, settings)))
@@ -190,8 +201,8 @@ def test_flip_mirrors_about_half_and_rotation_turns_about_the_middle():
 @pytest.mark.parametrize("name", REAL_AUGMENTS)
 def test_real_pictures_are_changed_before_anyone_sees_them_and_fakes_never(name):
     images = np.random.default_rng(0).integers(0, 256, (32, 1, 16, 16), dtype=np.uint8)
-    plain = Feed(images, None, seed=0, device="cpu").draw(0, 32).images
-    changed = Feed(images, None, seed=0, device="cpu", change=REAL_AUGMENTS[name]).draw(0, 32).images
+    plain = BatchSampler(images, None, seed=0, device="cpu").batch(0, 32).images
+    changed = BatchSampler(images, None, seed=0, device="cpu", change=REAL_AUGMENTS[name]).batch(0, 32).images
     assert changed.shape == plain.shape and torch.equal(changed, plain) == (name == "none")
     assert objective_of(config(real_augment=name))[0].augment(plain) is plain
 
@@ -211,8 +222,8 @@ def test_mode_seeking_by_hand():
 def test_mode_seeking_drives_pictures_of_one_label_apart():
     torch.manual_seed(0)
     settings = config(mode_seeking=1.0, lr_g=1e-3)
-    state, objective = build_state(settings, MODEL, Machine()), objective_of(settings)[0]
-    still = Objective(LOSSES["wasserstein"], variety=1.0)
+    state, objective = build_state(settings, MODEL, ComputeConfig()), objective_of(settings)[0]
+    still = Objective(LOSSES["wasserstein"], mode_seeking_weight=1.0)
     nn.init.zeros_(state.D.head.linear.weight)  # D has no opinion: only the term speaks
     batch = Batch(torch.zeros(8, 1, 16, 16), torch.arange(8) % 3)
 
@@ -223,15 +234,15 @@ def test_mode_seeking_drives_pictures_of_one_label_apart():
     before = spread()
     for _ in range(30):
         g_step(state, batch, draw_fake(state, batch.labels, 8), still)
-    assert spread() > 1.5 * before and objective.variety == 1.0
+    assert spread() > 1.5 * before and objective.mode_seeking_weight == 1.0
 
 
 def test_a_stale_batch_prints_the_right_loss_and_teaches_nothing():
-    state = build_state(config(), MODEL, Machine())
+    state = build_state(config(), MODEL, ComputeConfig())
     batch = Batch(torch.zeros(8, 1, 16, 16), torch.arange(8) % 3)
     before = [p.detach().clone() for p in state.G.parameters()]
     fake = draw_fake(state, batch.labels, 8)
-    right = LOSSES["non-saturating"].g(torch.zeros(8), state.D(fake.pictures, batch.labels).realness).item()
+    right = LOSSES["non-saturating"].g(torch.zeros(8), state.D(fake.pictures, batch.labels).logits).item()
     g = g_step(state, batch, fake, Objective(MISTAKES["mistake-stale-batch"]))
     assert g.loss.item() == pytest.approx(right, rel=1e-4)
     assert all(torch.equal(a, b) for a, b in zip(before, state.G.parameters()))

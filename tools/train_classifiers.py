@@ -1,7 +1,7 @@
 """Train the judges that are shipped in weights/: a few minutes each on two CPU cores.
 
-    python tools/train_judges.py mnist --epochs 12 [--data-root DIR]
-    python tools/train_judges.py fashion-mnist --epochs 18
+    python tools/train_classifiers.py mnist --epochs 12 [--data-root DIR]
+    python tools/train_classifiers.py fashion-mnist --epochs 18
 
 Only the training pictures are learned from; the test pictures are looked at once, at the end, for the
 accuracy written into the file's header.
@@ -24,7 +24,14 @@ from torch.nn import functional
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from gan_core.data import Pictures, load
-from gan_core.metrics.judge import SIDE, WEIGHTS, JudgeNetwork, JudgeShape, read_judge, save_judge
+from gan_core.metrics.classifier import (
+    SIDE,
+    WEIGHTS,
+    ClassifierNetwork,
+    ClassifierShape,
+    read_classifier,
+    save_classifier,
+)
 
 BATCH = 256
 LEARNING_RATE = 5e-3
@@ -34,7 +41,7 @@ TURN = math.radians(10)
 STRETCH = 0.1
 MIRRORED = ("fashion-mnist", "cifar10")  # a mirrored shirt is a shirt; a mirrored 2 is nothing
 
-log = logging.getLogger("judges")
+log = logging.getLogger("classifiers")
 
 
 def augment(pictures: Tensor, mirror: bool) -> Tensor:
@@ -61,12 +68,12 @@ def augment(pictures: Tensor, mirror: bool) -> Tensor:
     return functional.grid_sample(pictures, grid, align_corners=False)
 
 
-def train(pictures: Pictures, epochs: int, seed: int) -> tuple[JudgeNetwork, JudgeShape]:
+def train(pictures: Pictures, epochs: int, seed: int) -> tuple[ClassifierNetwork, ClassifierShape]:
     """A judge of these pictures: AdamW, one cycle of the learning rate, cross-entropy."""
     torch.manual_seed(seed)
     images, labels = torch.from_numpy(np.array(pictures.images)), torch.from_numpy(np.array(pictures.labels))
-    shape = JudgeShape(channels=images.shape[1], classes=len(pictures.source.classes))
-    network = JudgeNetwork(shape).to(memory_format=torch.channels_last).train()
+    shape = ClassifierShape(channels=images.shape[1], classes=len(pictures.source.classes))
+    network = ClassifierNetwork(shape).to(memory_format=torch.channels_last).train()
     optimiser = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY, fused=True)
     steps = len(images) // BATCH
     cycle = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=epochs * steps)
@@ -112,9 +119,9 @@ def main() -> None:
             "seed": options.seed,
             "epochs": options.epochs,
         }
-        save_judge(network, shape, info, path)
-        accuracy = float((read_judge(path)(test.images)[1].argmax(axis=1) == test.labels).mean())
-        save_judge(network, shape, {**info, "test_accuracy": round(accuracy, 4)}, path)
+        save_classifier(network, shape, info, path)
+        accuracy = float((read_classifier(path)(test.images)[1].argmax(axis=1) == test.labels).mean())
+        save_classifier(network, shape, {**info, "test_accuracy": round(accuracy, 4)}, path)
         log.info("%s: test accuracy %.2f %%, %d bytes", name, 100 * accuracy, path.stat().st_size)
 
 

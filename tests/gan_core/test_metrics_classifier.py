@@ -18,8 +18,14 @@ import gan_core.metrics as metrics
 from gan_core import data
 from gan_core.checkpoints import read_header, read_tensors, save_tensors
 from gan_core.errors import DataError, WeightsError
-from gan_core.metrics import METRICS, Judge, judges, real_labels, reference, score
-from gan_core.metrics.judge import WEIGHTS, JudgeNetwork, JudgeShape, read_judge, save_judge
+from gan_core.metrics import METRICS, FeatureExtractor, classifiers, real_labels, reference, score
+from gan_core.metrics.classifier import (
+    WEIGHTS,
+    ClassifierNetwork,
+    ClassifierShape,
+    read_classifier,
+    save_classifier,
+)
 
 PROMISED = {"mnist": 0.992, "fashion-mnist": 0.92}
 BESIDE_THE_REPOSITORY = str(Path(__file__).resolve().parents[3] / "shared" / "data")
@@ -36,7 +42,7 @@ def few_glyphs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[data
         return dataclasses.replace(every, images=every.images[:FEW], labels=every.labels[:FEW])
 
     def forget() -> None:
-        reference.observe_real.cache_clear()
+        reference.extract_real_features.cache_clear()
         metrics._of_real_pictures.cache_clear()
 
     train = load("mnist", split="train")
@@ -50,37 +56,43 @@ def few_glyphs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[data
 @pytest.mark.parametrize("name", sorted(PROMISED))
 def test_shipped_judge_keeps_its_promise(name: str) -> None:
     path = WEIGHTS / f"judge-{name}.safetensors"
-    judge = Judge.load(name)
+    extractor = FeatureExtractor.load(name)
     assert path.stat().st_size <= 2_000_000
-    assert judge.info["dataset"] == name and judge.info["classes"] == list(data.DATASETS[name].classes)
-    assert {"schema", "architecture", "seed", "epochs"} <= set(judge.info)
-    assert judge.info["test_accuracy"] >= PROMISED[name]
+    assert extractor.info["dataset"] == name and extractor.info["classes"] == list(
+        data.DATASETS[name].classes
+    )
+    assert {"schema", "architecture", "seed", "epochs"} <= set(extractor.info)
+    assert extractor.info["test_accuracy"] >= PROMISED[name]
     root = next((root for root in ("", BESIDE_THE_REPOSITORY) if data.available(name, root)), None)
     if root is not None:  # 2,000 of the pictures that the stated figure comes from
         test = data.load(name, split="test", root=root)
         chosen = np.sort(np.random.default_rng(0).permutation(len(test.labels))[:2000])
-        read = judge(test.images[chosen])[1].argmax(axis=1)
-        assert (read == test.labels[chosen]).mean() == pytest.approx(judge.info["test_accuracy"], abs=0.015)
+        read = extractor(test.images[chosen])[1].argmax(axis=1)
+        assert (read == test.labels[chosen]).mean() == pytest.approx(
+            extractor.info["test_accuracy"], abs=0.015
+        )
 
 
 def test_drawn_digits_are_read_as_what_they_are() -> None:
     glyphs = data.load("glyphs", split="test")
-    read = Judge.load("mnist")(glyphs.images[:300])[1].argmax(axis=1)
+    read = FeatureExtractor.load("mnist")(glyphs.images[:300])[1].argmax(axis=1)
     assert (read == glyphs.labels[:300]).mean() > 0.5
 
 
 def test_words_of_the_judge() -> None:
     images = np.random.default_rng(0).integers(0, 256, (7, 1, 32, 32), dtype=np.uint8)
-    judge = Judge.load("mnist")
-    features, probabilities = judge(images)
+    extractor = FeatureExtractor.load("mnist")
+    features, probabilities = extractor(images)
     assert features.shape == (7, 128) and features.dtype == np.float64 and features.min() >= 0
     assert probabilities.shape == (7, 10) and probabilities.sum(axis=1) == pytest.approx(1)
-    alone, _ = judge(images[3:4])
+    alone, _ = extractor(images[3:4])
     assert alone[0] == pytest.approx(features[3], abs=1e-4)  # the company of a picture does not matter
     large = images.repeat(2, axis=2).repeat(2, axis=3)
-    assert judge(np.full_like(large, 255))[0] == pytest.approx(judge(np.full_like(images, 255))[0], abs=1e-3)
-    assert judge is Judge.load("mnist")
-    assert judge(images[:0])[0].shape == (0, 128)
+    assert extractor(np.full_like(large, 255))[0] == pytest.approx(
+        extractor(np.full_like(images, 255))[0], abs=1e-3
+    )
+    assert extractor is FeatureExtractor.load("mnist")
+    assert extractor(images[:0])[0].shape == (0, 128)
 
 
 def test_28_pixels_are_judged_at_the_size_that_they_have_among_real_ones(tmp_path: Path) -> None:
@@ -89,11 +101,15 @@ def test_28_pixels_are_judged_at_the_size_that_they_have_among_real_ones(tmp_pat
     small = np.ascontiguousarray(digits[:, :, 2:30, 2:30])
     same = np.zeros_like(digits)
     same[:, :, 2:30, 2:30] = small
-    for judge in (Judge.load("mnist"), Judge.untrained(1)):
-        assert (judge(small)[0] == judge(same)[0]).all() and (judge(small)[1] == judge(same)[1]).all()
+    for extractor in (FeatureExtractor.load("mnist"), FeatureExtractor.untrained(1)):
+        assert (extractor(small)[0] == extractor(same)[0]).all() and (
+            extractor(small)[1] == extractor(same)[1]
+        ).all()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reference, "cache_folder", lambda: tmp_path)
-        seen = [reference.observe(judge, images, np.zeros(FEW)).features for images in (small, same)]
+        seen = [
+            reference.extract_features(extractor, images, np.zeros(FEW)).features for images in (small, same)
+        ]
     assert (seen[0] == seen[1]).all() and len(list(tmp_path.iterdir())) == 1, "what is kept is kept once"
     assert metrics.frechet_distance(*seen) == pytest.approx(0, abs=1e-6)
 
@@ -108,34 +124,34 @@ def test_28_pixels_are_judged_at_the_size_that_they_have_among_real_ones(tmp_pat
 )
 def test_pictures_of_another_kind(images: np.ndarray) -> None:
     with pytest.raises(WeightsError, match="uint8 pictures of shape"):
-        Judge.load("mnist")(images)
+        FeatureExtractor.load("mnist")(images)
 
 
 def test_no_judge_for_this_name() -> None:
-    assert set(PROMISED) <= set(judges())
+    assert set(PROMISED) <= set(classifiers())
     with pytest.raises(WeightsError, match="did you mean 'fashion-mnist'"):
-        Judge.load("fashion_mnist")
+        FeatureExtractor.load("fashion_mnist")
     with pytest.raises(WeightsError, match="no judge"):
-        Judge.load("../judge-mnist")
+        FeatureExtractor.load("../judge-mnist")
 
 
 def test_what_is_saved_is_read(tmp_path: Path) -> None:
     torch.manual_seed(1)
-    shape = JudgeShape(channels=3, classes=4, width=4, features=6)
-    network = JudgeNetwork(shape).eval()
+    shape = ClassifierShape(channels=3, classes=4, width=4, features=6)
+    network = ClassifierNetwork(shape).eval()
     info = {"dataset": "things", "classes": ["a", "b", "ç", "d"], "epochs": 2}
-    save_judge(network, shape, info, tmp_path / "judge-things.safetensors")
-    assert judges(tmp_path) == ["things"]
-    judge = Judge.load("things", tmp_path)
-    assert judge.shape == shape and judge.info.items() >= info.items()
+    save_classifier(network, shape, info, tmp_path / "judge-things.safetensors")
+    assert classifiers(tmp_path) == ["things"]
+    extractor = FeatureExtractor.load("things", tmp_path)
+    assert extractor.shape == shape and extractor.info.items() >= info.items()
     images = np.random.default_rng(0).integers(0, 256, (5, 3, 32, 32), dtype=np.uint8)
     features, logits = network(torch.from_numpy(images) / 255)
-    assert judge(images)[0] == pytest.approx(features.detach().numpy(), abs=1e-5)
-    assert judge(images)[1] == pytest.approx(logits.softmax(dim=1).detach().numpy(), abs=1e-5)
+    assert extractor(images)[0] == pytest.approx(features.detach().numpy(), abs=1e-5)
+    assert extractor(images)[1] == pytest.approx(logits.softmax(dim=1).detach().numpy(), abs=1e-5)
 
 
 def test_damaged_files_are_refused_in_a_sentence(tmp_path: Path) -> None:
-    whole = WEIGHTS / "judge-mnist.safetensors"
+    whole = WEIGHTS / "classifier-mnist.safetensors"
     header, tensors = read_header(whole), read_tensors(whole)
     cases = {"gone": "no weights file", "cut": "not a whole", "pickled": "not a whole"}
     for length in (0, 5, 300, whole.stat().st_size - 1):
@@ -156,7 +172,7 @@ def test_damaged_files_are_refused_in_a_sentence(tmp_path: Path) -> None:
         cases[name] = sentence
     for name, sentence in cases.items():
         with pytest.raises(WeightsError, match=sentence):
-            read_judge(tmp_path / name)
+            read_classifier(tmp_path / name)
 
 
 def test_scores_of_real_pictures_and_of_spoilt_ones(few_glyphs: data.Pictures) -> None:
@@ -188,10 +204,10 @@ def test_score_does_not_depend_on_order_and_needs_no_labels(few_glyphs: data.Pic
 
 
 def test_real_pictures_are_judged_once(few_glyphs: data.Pictures, monkeypatch: pytest.MonkeyPatch) -> None:
-    test, train = reference.observe_real("mnist")
-    reference.observe_real.cache_clear()
-    monkeypatch.setattr(Judge, "__call__", None)
-    again = reference.observe_real("mnist")  # from disk: the judge can no longer be asked
+    test, train = reference.extract_real_features("mnist")
+    reference.extract_real_features.cache_clear()
+    monkeypatch.setattr(FeatureExtractor, "__call__", None)
+    again = reference.extract_real_features("mnist")  # from disk: the judge can no longer be asked
     assert (again[0].features == test.features).all() and (again[1].labels == train.labels).all()
     assert len(test) == FEW and (test.labels == data.load("glyphs", split="test").labels[:FEW]).all()
 
@@ -214,7 +230,7 @@ def test_it_is_not_called_fid() -> None:
 
 
 def test_the_script_that_trains_judges_learns(monkeypatch: pytest.MonkeyPatch) -> None:
-    path = WEIGHTS.parent / "tools" / "train_judges.py"
+    path = WEIGHTS.parent / "tools" / "train_classifiers.py"
     spec = importlib.util.spec_from_file_location("train_judges", path)
     assert spec and spec.loader
     script = importlib.util.module_from_spec(spec)
@@ -223,8 +239,8 @@ def test_the_script_that_trains_judges_learns(monkeypatch: pytest.MonkeyPatch) -
     every = data.load("glyphs")
     few = dataclasses.replace(every, images=every.images[:FEW], labels=every.labels[:FEW])
     network, shape = script.train(few, epochs=4, seed=0)
-    judge = Judge(shape, {}, network.state_dict())
-    assert (judge(few.images)[1].argmax(axis=1) == few.labels).mean() > 0.6
+    extractor = FeatureExtractor(shape, {}, network.state_dict())
+    assert (extractor(few.images)[1].argmax(axis=1) == few.labels).mean() > 0.6
     still = torch.rand(4, 1, 32, 32)
     monkeypatch.setattr(script, "SHIFT", 0)
     moved = script.augment(still, mirror=False)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 
-def thin(
+def downsample(
     xs: Sequence[float], ys: Sequence[float | None], limit: int = 500
 ) -> tuple[list[float], list[float | None]]:
     """At most `limit` (>= 2) points of the curve: first, last, and each bucket's lowest and highest.
