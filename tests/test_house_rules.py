@@ -25,7 +25,7 @@ SCRIPTS = sorted(path for end in ("js", "ts", "css") for path in (ROOT / "studio
 
 LAYERS = (
     "errors files",
-    "knobs",
+    "knobs seeds",
     "config images latent",
     "networks data losses penalties augment variety optimisers codes runs",
     "checkpoints metrics presets child rules",
@@ -35,7 +35,7 @@ LAYERS = (
     "__main__",
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names.split()}
-NO_TORCH = ("errors", "knobs", "config", "presets", "runs.reader", "runs.lineage")
+NO_TORCH = ("errors", "knobs", "seeds", "config", "presets", "runs.reader", "runs.lineage")
 DOWNWARD_WITHIN_A_LEVEL = {("checkpoints", "metrics")}  # judges are weights too
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)

@@ -14,6 +14,7 @@ from gan_core.checkpoints import read_header, read_tensors, save_tensors
 from gan_core.config import ModelConfig
 from gan_core.errors import WeightsError
 from gan_core.networks import build_pair
+from gan_core.seeds import VERSION, stream_seed
 from gan_core.training.compute import ComputeConfig
 from gan_core.training.state import State
 
@@ -34,7 +35,7 @@ def save_state(state: State, folder: Path, controllers: Mapping[str, Sequence[fl
             tensors |= {f"{name}.{index}.{key}": value for key, value in moments.items() if value is not None}
     compute = state.compute
     counters = {
-        "step": state.step, "images": state.images_seen, "seconds": state.seconds,
+        "streams": VERSION, "step": state.step, "images": state.images_seen, "seconds": state.seconds,
         "machine": [compute.device, compute.precision, compute.memory_format, compute.threads],
         "optimisers": {name: _kind(optimizer) for name, optimizer in _optimizers(state).items()},
         "moving": {name: list(numbers) for name, numbers in controllers.items()},
@@ -43,7 +44,8 @@ def save_state(state: State, folder: Path, controllers: Mapping[str, Sequence[fl
 
 
 def read_counters(folder: Path) -> dict[str, Any]:
-    """Step, images, seconds, machine, kinds of optimiser and moving numbers of a saved state.
+    """Step, images, seconds, machine, kinds of optimiser, moving numbers and version of the seeds of a saved
+    state.
 
     Raises:
         WeightsError: the file is damaged or not a saved state.
@@ -51,7 +53,7 @@ def read_counters(folder: Path) -> dict[str, Any]:
     header = read_header(folder / FILE)
     if header.get("format") != FORMAT:
         raise WeightsError(f"{folder.name} holds no training state.")
-    counters: dict[str, Any] = {"optimisers": {}, "moving": {}} | json.loads(header["counters"])
+    counters: dict[str, Any] = {"optimisers": {}, "moving": {}, "streams": 1} | json.loads(header["counters"])
     counters["machine"] = ComputeConfig(*counters["machine"])
     return counters
 
@@ -94,10 +96,10 @@ def _draw_afresh(state: State, step: int) -> None:
 
     Those that the processor draws for all devices go on as they were.
     """
-    start = state.noise.initial_seed() * 1_000_003 + step
-    state.noise.manual_seed(start % 2**63)
+    seed = state.noise.initial_seed()  # as the run's own seed gave it
+    state.noise.manual_seed(stream_seed(seed, "latents", step))
     if state.compute.device == "cuda":
-        torch.cuda.manual_seed(start * 1009 % 2**63)  # other numbers than the noise
+        torch.cuda.manual_seed(stream_seed(seed, "training", step))
 
 
 def _kind(optimizer: torch.optim.Optimizer) -> str:
