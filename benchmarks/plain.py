@@ -23,6 +23,7 @@ from gan_core.config import ModelConfig, TrainConfig
 from gan_core.data import Pictures
 from gan_core.losses import LOSSES
 from gan_core.networks import build_pair
+from gan_core.seeds import stream_seed
 
 
 class Folder(Dataset[tuple[Tensor, int]]):
@@ -54,14 +55,14 @@ class PlainLoop:
             raise ValueError("the plain loop knows Adam, no penalty and one step each")
         self.config, self.device, self.latent = config, device, model.latent
         self.loss, self.images = LOSSES[config.loss], 0
-        torch.manual_seed(config.seed)  # spectral norm's first vectors, as in a run of ours
-        G, D = build_pair(model, config.seed, config.initialisation)
+        torch.manual_seed(stream_seed(config.seed, "training"))  # of spectral norm, as in a run of ours
+        G, D = build_pair(model, stream_seed(config.seed, "weights"), config.initialisation)
         self.G, self.D = G.to(device), D.to(device)
         self.ema = copy.deepcopy(self.G).eval()
         betas = (config.beta1, config.beta2)
         self.g_adam = torch.optim.Adam(self.G.parameters(), lr=config.lr_g, betas=betas)
         self.d_adam = torch.optim.Adam(self.D.parameters(), lr=config.lr_d, betas=betas)
-        self.noise = torch.Generator(device).manual_seed(config.seed)
+        self.noise = torch.Generator(device).manual_seed(stream_seed(config.seed, "latents"))
         chosen: dict[str, Any] = {"shuffle": True} if order is None else {"sampler": order}
         self.loader = DataLoader(Folder(pictures), config.batch, drop_last=True, **chosen)
         self.batches = self._endless()

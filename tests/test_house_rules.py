@@ -25,17 +25,17 @@ SCRIPTS = sorted(path for end in ("js", "ts", "css") for path in (ROOT / "studio
 
 LAYERS = (
     "errors files",
-    "knobs",
+    "knobs seeds old_names",
     "config images latent",
-    "networks data losses penalties augment variety optimisers codes runs",
+    "networks data losses penalties augment mode_seeking optimisers codes runs",
     "checkpoints metrics presets child rules",
     "training sampling catalog",
-    "directions inversion doctor scoring jobs drive",
+    "directions inversion doctor scoring jobs terminal",
     "worker cli",
     "__main__",
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names.split()}
-NO_TORCH = ("errors", "knobs", "config", "presets", "runs.reader", "runs.lineage")
+NO_TORCH = ("errors", "knobs", "seeds", "old_names", "config", "presets", "runs.reader", "runs.lineage")
 DOWNWARD_WITHIN_A_LEVEL = {("checkpoints", "metrics")}  # classifiers are weights too
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)

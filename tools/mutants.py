@@ -36,6 +36,7 @@ class Mutant:
 
 LOSS, PEN, STAB, MOV = "test_losses.py", "test_penalties.py", "test_stabilisers.py", "test_controllers.py"
 WORLD = "test_distributed.py"
+SEEDS = "test_seeds.py"
 LABELS, TOGETHER, CODES = "test_labels.py", "test_together.py", "test_codes.py"
 MUTANTS = (
     Mutant("non-saturating D: a sign", "losses.py", "F.softplus(-real).mean() + F.softplus(fake)", "F.softplus(real).mean() + F.softplus(fake)", LOSS),
@@ -77,6 +78,13 @@ MUTANTS = (
     Mutant("lazy penalty: counted by rounds", "training/iteration.py", "if turn % config.penalty_every == 0", "if state.step % config.penalty_every == 0", MOV),
     Mutant("divergence in the last steps is a good end", "training/loop.py", "    if metrics is None:", "    if False:", "test_training.py"),
     Mutant("lazy penalty of weight 0 slows D down", "penalties.py", 'name != "none" and weight != 0', 'name != "none"', STAB),
+    Mutant("seeds: noise from that of the weights", "training/state.py", 'stream_seed(config.seed, "latents")', 'stream_seed(config.seed, "weights")', SEEDS),
+    Mutant("seeds: chance of the steps from that of the noise", "training/session.py", 'stream_seed(config.seed, "training")', 'stream_seed(config.seed, "latents")', SEEDS),
+    Mutant("seeds: the order of pictures from that of the noise", "training/batch_sampler.py", 'stream_seed(self.seed, "data_order", epoch)', 'stream_seed(self.seed, "latents")', SEEDS),
+    Mutant("seeds: the sample grid is scored", "training/record.py", 'stream_seed(seed, "sample_grid")', 'stream_seed(0, "evaluation")', SEEDS),
+    Mutant("seeds: another process begins as the first", "training/distributed.py", 'stream_seed(seed, "training", step, self.rank)', 'stream_seed(seed, "training")', SEEDS),
+    Mutant("seeds: of the streams, not of the run", "seeds.py", "SeedSequence(seed, ", "SeedSequence(0, ", SEEDS),
+    Mutant("seeds: a run of an earlier version goes on without a word", "training/snapshot.py", '"streams": 1}', '"streams": VERSION}', SEEDS),
     Mutant("processes: packs torn", "training/session.py", "batch=config.batch // world.world_size)\n    for rule", "batch=config.batch)\n    for rule", WORLD),
     Mutant("mode seeking: without its tangent", "mode_seeking.py", "return 1.0 / kept + (kept - ratio) / LEAST**2", "return 1.0 / kept", MOV),
     Mutant("ADA: the wrong interpolation", "training/controllers.py", "sure - self.target)", "self.target - sure)", MOV),
@@ -172,7 +180,7 @@ MUTANTS = (
     Mutant("resume: a new budget drops the parent", "runs/branch.py", "read_config(run) | {", "{\"schema\": 1, \"preset\": \"\"} | {", "test_branch.py"),
     Mutant("branch: compute flags ignored", "training/compute.py", "compute = saved.fixed(config)", "compute = saved", "test_branch.py"),
     Mutant("resume elsewhere: the other device's random numbers", "training/snapshot.py", 'if counters["compute"].device == state.compute.device:', "if True:", "test_elsewhere.py"),
-    Mutant("resume elsewhere: the noise of the beginning", "training/snapshot.py", "initial_seed() * 1_000_003 + step", "initial_seed()", "test_elsewhere.py"),
+    Mutant("resume elsewhere: the noise of the beginning", "training/snapshot.py", 'stream_seed(seed, "latents", step)', 'stream_seed(seed, "latents")', "test_elsewhere.py"),
     Mutant("resume elsewhere: nothing in its place", "training/compute.py", 'if config.device == "auto" and not', "if not config.device and not", "test_elsewhere.py"),
     Mutant("thinning: the newest of the others goes first", "runs/retention.py", "kept.pop(min(free, key=gap))", "kept.pop(free[-1])", "test_runs_retention.py"),
     Mutant("thinning: what is guarded goes too", "runs/retention.py", "if kept[i] not in guarded]", "]", "test_runs_retention.py"),

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from gan_core.augment import unchanged
 from gan_core.images import to_unit
+from gan_core.seeds import stream_seed
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,6 @@ class BatchSampler:
 
     def _permutation(self, epoch: int) -> Tensor:
         if epoch != self._epoch:
-            shuffle = torch.Generator().manual_seed((self.seed * 1_000_003 + epoch) % 2**63)
+            shuffle = torch.Generator().manual_seed(stream_seed(self.seed, "data_order", epoch))
             self._epoch, self._order = epoch, torch.randperm(len(self.images), generator=shuffle)
         return self._order

@@ -21,6 +21,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from gan_core.errors import ConfigError, ProcessLost
+from gan_core.seeds import stream_seed
 
 PATIENCE = 300.0  # seconds that one process waits for the others: a machine may fall silent without a word
 ORDERS = ("run", "pause", "stop", "diverged")
@@ -70,7 +71,7 @@ class DistributedContext:
         A checkpoint then need not hold it. The first process keeps the chance of a run by itself.
         """
         if self.rank:
-            torch.manual_seed(((seed * 1_000_003 + step) * 1009 + self.rank) % 2**63)
+            torch.manual_seed(stream_seed(seed, "training", step, self.rank))
 
     def broadcast_object(self, decide: Callable[[], T]) -> T:
         """What `decide` gives in the first process; the others end silently where it fails there."""

@@ -21,10 +21,11 @@ from gan_core.latent import sample_latents
 from gan_core.metrics.fast_metrics import PointReferenceStats, ReferenceStats, reference_stats
 from gan_core.runs import RunWriter
 from gan_core.runs.reader import read_lines
+from gan_core.seeds import stream_seed
 from gan_core.training.state import State
 
 SHARE = 0.03  # of the training time, which includes them, that the scores so far may have taken
-SEED = 1  # of the z that all scores of all runs are measured with
+SEED = stream_seed(0, "evaluation")  # of the z that all scores of all runs are measured with
 CHUNK = 500
 DISTANCE = "quality/frechet"  # of pictures
 MISSED = "quality/missed"  # of points: what they leave out and how many go astray, see `PointReferenceStats`

@@ -14,12 +14,12 @@ from gan_core.config import ModelConfig
 from gan_core.images import to_bytes, to_grid, webp
 from gan_core.latent import sample_latents
 from gan_core.losses import GanLoss
+from gan_core.seeds import stream_seed
 from gan_core.training.state import State
 from gan_core.training.step import StepOutput, gradient_norm
 
 ROWS = 8
 POINTS = 2000  # in a scatter plot
-GRID_SEED_SHIFT = 7  # the grid's z must not be the first z of the training noise
 
 
 def measure(state: State, loss: GanLoss, d: StepOutput, g: StepOutput) -> dict[str, float]:
@@ -62,7 +62,8 @@ class SampleGrid:
         self.columns = min(model.classes or model.code_classes, 16) or 10
         codes = (model.code_classes, model.code_numbers)
         count = POINTS if self.points else ROWS * self.columns
-        self.z = sample_latents(count, model.latent, seed + GRID_SEED_SHIFT, model.noise, codes)
+        begin = stream_seed(seed, "sample_grid")
+        self.z = sample_latents(count, model.latent, begin, model.noise, codes)
         columns = torch.arange(count) % self.columns
         self.labels = columns if model.classes else None
         if model.code_classes and not model.classes:

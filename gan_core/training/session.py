@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from gan_core.errors import ConfigError, RunError
 from gan_core.rules import refusals
 from gan_core.runs import RunPaths, RunWriter
 from gan_core.runs.reader import checkpoint_steps
+from gan_core.seeds import VERSION, stream_seed
 from gan_core.training.batch_sampler import BatchSampler
 from gan_core.training.compute import ComputeConfig, choose_compute, keep_memory, restore_compute
 from gan_core.training.controllers import Controllers, batch_at
@@ -148,11 +150,11 @@ def open_session(
             writer.sample(0, sample_grid.render(_begun(config, model, ComputeConfig())[0]))
         compute = world.broadcast_object(lambda: _fastest(config, writer, world))
     else:
-        saved: ComputeConfig = read_counters(folder)["compute"]
-        compute = restore_compute(saved, config)
-        writer.log(f"Resumed from {folder.name}.{_elsewhere(saved, compute)}")
+        saved = read_counters(folder)
+        compute = restore_compute(saved["compute"], config)
+        writer.log(f"Resumed from {folder.name}.{_elsewhere(saved['compute'], compute)}{_reseeded(saved)}")
     compute.use_threads()
-    torch.manual_seed(config.seed)  # of spectral norm, dropout, augmentation and penalties
+    torch.manual_seed(stream_seed(config.seed, "training"))  # of whatever asks torch's own generator
     objective, controllers = objective_of(config)
     if folder is None:
         state, source = _begun(config, model, compute)
@@ -186,6 +188,16 @@ def _elsewhere(saved: ComputeConfig, compute: ComputeConfig) -> str:
     return (
         f" It was computed on {saved.device} and goes on on {compute.device}: random numbers of the device "
         "begin afresh, so it does not go on bit for bit as it would have."
+    )
+
+
+def _reseeded(saved: Mapping[str, Any]) -> str:
+    """What it means for a run that it was begun when its seeds were chosen otherwise."""
+    if saved["streams"] == VERSION:
+        return ""
+    return (
+        " It was begun by an earlier version, which chose its seeds otherwise: from here on real pictures "
+        "come in another order, and the sample grid is of other noise."
     )
 
 

@@ -15,6 +15,7 @@ from gan_core.config import ModelConfig
 from gan_core.errors import WeightsError
 from gan_core.networks import build_pair
 from gan_core.old_names import CONTROLLERS, COUNTERS, renamed
+from gan_core.seeds import VERSION, stream_seed
 from gan_core.training.compute import ComputeConfig
 from gan_core.training.state import State
 
@@ -35,7 +36,7 @@ def save_state(state: State, folder: Path, controllers: Mapping[str, Sequence[fl
             tensors |= {f"{name}.{index}.{key}": value for key, value in moments.items() if value is not None}
     compute = state.compute
     counters = {
-        "step": state.step, "images": state.images_seen, "seconds": state.seconds,
+        "streams": VERSION, "step": state.step, "images": state.images_seen, "seconds": state.seconds,
         "compute": [compute.device, compute.precision, compute.memory_format, compute.threads],
         "optimisers": {name: _kind(optimizer) for name, optimizer in _optimizers(state).items()},
         "controllers": {name: list(numbers) for name, numbers in controllers.items()},
@@ -44,7 +45,8 @@ def save_state(state: State, folder: Path, controllers: Mapping[str, Sequence[fl
 
 
 def read_counters(folder: Path) -> dict[str, Any]:
-    """Step, images, seconds, `ComputeConfig`, kinds of optimiser and controllers' numbers of a saved state.
+    """Step, images, seconds, `ComputeConfig`, kinds of optimiser, controllers' numbers and version of the
+    seeds of a saved state.
 
     Raises:
         WeightsError: the file is damaged or not a saved state.
@@ -53,7 +55,7 @@ def read_counters(folder: Path) -> dict[str, Any]:
     if header.get("format") != FORMAT:
         raise WeightsError(f"{folder.name} holds no training state.")
     saved = renamed(json.loads(header["counters"]), COUNTERS)
-    counters: dict[str, Any] = {"optimisers": {}, "controllers": {}} | saved
+    counters: dict[str, Any] = {"optimisers": {}, "controllers": {}, "streams": 1} | saved
     counters["controllers"] = renamed(counters["controllers"], CONTROLLERS)
     counters["compute"] = ComputeConfig(*counters["compute"])
     return counters
@@ -97,10 +99,10 @@ def _draw_afresh(state: State, step: int) -> None:
 
     Those that the processor draws for all devices go on as they were.
     """
-    start = state.noise.initial_seed() * 1_000_003 + step
-    state.noise.manual_seed(start % 2**63)
+    seed = state.noise.initial_seed()  # as the run's own seed gave it
+    state.noise.manual_seed(stream_seed(seed, "latents", step))
     if state.compute.device == "cuda":
-        torch.cuda.manual_seed(start * 1009 % 2**63)  # other numbers than the noise
+        torch.cuda.manual_seed(stream_seed(seed, "training", step))
 
 
 def _kind(optimizer: torch.optim.Optimizer) -> str:

@@ -15,6 +15,7 @@ from gan_core.latent import shape_of
 from gan_core.networks import build_pair
 from gan_core.optimisers import OPTIMISERS
 from gan_core.penalties import in_force
+from gan_core.seeds import stream_seed
 from gan_core.training.compute import ComputeConfig
 from gan_core.training.distributed import SINGLE_PROCESS, DistributedContext
 
@@ -70,14 +71,14 @@ def _finite(tensors: list[Tensor]) -> bool:
 
 def build_state(config: TrainConfig, model: ModelConfig, compute: ComputeConfig) -> State:
     """A fresh state, the same for the same seed and machine choice."""
-    G, D = build_pair(model, config.seed, config.initialisation)
+    G, D = build_pair(model, stream_seed(config.seed, "weights"), config.initialisation)
     ema = copy.deepcopy(G).eval().requires_grad_(False)
     G, D, ema = (compute.place(net) for net in (G, D, ema))
     return State(
         G=G, D=D, ema=ema,
         g_optimizer=_optimiser(G, config, config.lr_g),
         d_optimizer=_optimiser(D, config, config.lr_d, lazy_share(config)),
-        noise=torch.Generator(compute.device).manual_seed(config.seed),
+        noise=torch.Generator(compute.device).manual_seed(stream_seed(config.seed, "latents")),
         latent=model.latent,
         noise_transform=shape_of(model.noise, model.code_classes, model.code_numbers), compute=compute,
     )  # fmt: skip
@@ -87,9 +88,7 @@ LR_SCHEDULES: dict[str, Callable[[float, float], float]] = {  # (progress 0 to 1
     "linear": lambda progress, last: 1.0 - (1.0 - last) * progress,
     "cosine": lambda progress, last: last + (1.0 - last) * (1.0 + math.cos(math.pi * progress)) / 2,
     "constant": lambda progress, last: 1.0,
-    "dynamic": lambda progress, last: (
-        1.0 - (1.0 - last) * progress
-    ),  # times `DiscriminatorLrController`'s
+    "dynamic": lambda progress, last: 1.0 - (1.0 - last) * progress,  # times `DiscriminatorLrController`'s
 }
 
 
