@@ -37,6 +37,7 @@ class Mutant:
 LOSS, PEN, STAB, MOV = "test_losses.py", "test_penalties.py", "test_stabilisers.py", "test_controllers.py"
 WORLD = "test_distributed.py"
 SEEDS = "test_seeds.py"
+WIRING, GOLDEN = "test_settings_wiring.py", "test_golden.py"
 LABELS, TOGETHER, CODES = "test_labels.py", "test_together.py", "test_codes.py"
 MUTANTS = (
     Mutant("non-saturating D: a sign", "losses.py", "F.softplus(-real).mean() + F.softplus(fake)", "F.softplus(real).mean() + F.softplus(fake)", LOSS),
@@ -233,6 +234,36 @@ MUTANTS = (
     Mutant("R3: groups that do not divide the width", "networks/residual.py", "groups=_groups(wide)", "groups=max(1, wide // 16)", "test_networks.py"),
     Mutant("class KL the other interpolation round", "metrics/coverage.py", "p, q = p / p.sum(), q / q.sum()", "q, p = p / p.sum(), q / q.sum()", "test_metrics_formulas.py"),
     Mutant("extractor: 28 pixels enlarged, not bordered", "metrics/extractor.py", "torch.from_numpy(bordered(images, SIDE)", "torch.from_numpy((images)", "test_metrics_classifier.py"),
+    # the way of settings, and whole runs by hand
+    Mutant("wiring: as many pictures as there are, whatever is asked for", "training/session.py", "few = config.dataset_limit", "few = None", WIRING),
+    Mutant("wiring: changes to real pictures not given on", "training/session.py", "change=REAL_AUGMENTS[config.real_augment]", 'change=REAL_AUGMENTS["none"]', WIRING),
+    Mutant("wiring: dropout lost on its interpolation to D", "training/session.py", "d_dropout=config.d_dropout, ", "", WIRING),
+    Mutant("wiring: first weights as DCGAN's, whatever is asked for", "training/state.py", ", config.initialisation)", ")", WIRING),
+    Mutant("wiring: D's share of its step size not passed", "training/loop.py", "session.controllers.d_share", "1.0", WIRING),
+    Mutant("wiring: G by D's step size", "training/state.py", "(state.g_optimizer, config.lr_g)", "(state.g_optimizer, config.lr_d)", WIRING),
+    Mutant("wiring: EMA without ramp-up", "training/iteration.py", "min(config.ema_rampup * state.images_seen, config.ema_half_life)", "config.ema_half_life", WIRING),
+    Mutant("wiring: gradient penalty: another default weight", "penalties.py", "gradient_penalty, 10.0,", "gradient_penalty, 1.0,", WIRING),
+    Mutant("wiring: a penalty in each step: without labels", "training/step.py", "objective.penalty(state.D, real, fake, batch.labels)", "objective.penalty(state.D, real, fake, None)", WIRING),
+    Mutant("wiring: label_flip_prob not passed on", "training/objective.py", "config.real_label, config.label_flip_prob)", "config.real_label)", WIRING),
+    Mutant("wiring: weight of codes always 1", "training/objective.py", "code_weight=config.code_weight", "code_weight=1.0", WIRING),
+    Mutant("wiring: points of the curves every ten steps", "training/schedule_of.py", "step % self.config.log_every == 0", "step % 10 == 0", WIRING),
+    Mutant("wiring: safe copies every twenty seconds", "training/schedule_of.py", "lambda _: config.checkpoint_seconds", "lambda _: 20.0", WIRING),
+    Mutant("wiring: safe copies fill what they like", "training/session.py", "save_state(state, folder, numbers), self.config.disk_mb", "save_state(state, folder, numbers)", WIRING),
+    Mutant("wiring: score_seconds 0 is no end of scores", "training/evaluator.py", "self._off = config.score_seconds == 0", "self._off = False", WIRING),
+    Mutant("wiring: never back after divergence", "training/loop.py", "if config.retries == 0:", "if True:", WIRING),
+    Mutant("wiring: processor threads as the compute likes", "training/compute.py", "config.threads or min(cores, 8)", "min(cores, 8)", WIRING),
+    Mutant("golden: the EMA counts one of D's steps", "training/iteration.py", "state.images_seen - before", "count", GOLDEN),
+    Mutant("golden: D's steps share one batch of real pictures", "training/iteration.py", "batch_sampler.batch(state.images_seen, count", "batch_sampler.batch(before, count", GOLDEN),
+    Mutant("golden: ADA counts the first batch, however far it grew", "training/iteration.py", "controllers.update(d, count,", "controllers.update(d, config.batch,", GOLDEN),
+    Mutant("golden: ADA hears of D's first step only", "training/iteration.py", "        controllers.update(", "        if state.images_seen == before: controllers.update(", GOLDEN),
+    Mutant("golden: G's first step on other noise than D's", "training/iteration.py", "if turn > 0:", "if True:", GOLDEN),
+    Mutant("golden: no clamp after a lazy penalty", "training/step.py", "penalty, objective)\n    if objective.clip_weights:", "penalty, objective)\n    if False:", GOLDEN),
+    Mutant("golden: instance noise stays", "training/loop.py", "session.controllers.begin(session.progress)", "session.controllers.begin(0.0)", GOLDEN),
+    Mutant("golden: label_flip_prob drop smoothing", "losses.py", "return flipped(game, label_flip_prob)", "return flipped(GAMES[name], label_flip_prob)", GOLDEN),
+    Mutant("golden: class-logits: D names fakes as well", "training/objective.py", 'names_fakes=config.conditioning == "auxiliary"', "names_fakes=True", GOLDEN),
+    Mutant("golden: real pictures in the same order for each seed", "training/session.py", "pictures.images, labels, seed=config.seed,", "pictures.images, labels, seed=0,", GOLDEN),
+    Mutant("golden: betas exchanged", "training/state.py", "else (config.beta1, config.beta2)", "else (config.beta2, config.beta1)", GOLDEN),
+    Mutant("golden: curves: D's step size is G's", "training/loop.py", '"rate/D": state.d_optimizer', '"rate/D": state.g_optimizer', GOLDEN),
 )  # fmt: skip
 
 
