@@ -1,4 +1,4 @@
-"""The only way from a trained generator to pictures."""
+"""The only way from a generator to pictures, for a trained one and for one in training."""
 
 from __future__ import annotations
 
@@ -21,14 +21,21 @@ from gan_core.latent import ASTRAY, INTERPOLATIONS, sample_latents, suitable_int
 CHUNK = 500  # pictures drawn at a time, so that memory stays small however many are asked for
 
 
+def latents(model: ModelConfig, count: int, seed: int) -> Tensor:
+    """(count, latent) of the noise and codes of `model`; row i depends on (seed, i) only."""
+    codes = (model.code_classes, model.code_numbers)
+    return sample_latents(count, model.latent, seed, model.noise, codes)
+
+
 class Sampler:
     """A generator in eval mode: each picture depends on its own z and label alone. Safe among threads.
 
-    model: shape of the network. info: what the weights file says of its training.
+    It draws on the device where the generator is; z and pictures are on the CPU. model: shape of the network.
+    info: what the weights file says of its training.
     """
 
-    def __init__(self, G: nn.Module, model: ModelConfig, info: dict[str, Any]) -> None:
-        self.model, self.info, self.generator = model, info, G.eval()
+    def __init__(self, G: nn.Module, model: ModelConfig, info: dict[str, Any] | None = None) -> None:
+        self.model, self.info, self.generator = model, info or {}, G.eval()
         self._lock = threading.Lock()
 
     @classmethod
@@ -53,9 +60,7 @@ class Sampler:
 
     def latents(self, count: int, seed: int) -> Tensor:
         """(count, latent) of the noise it was trained on; row i depends on (seed, i) only."""
-        model = self.model
-        codes = (model.code_classes, model.code_numbers)
-        return sample_latents(count, model.latent, seed, model.noise, codes)
+        return latents(self.model, count, seed)
 
     @property
     def interpolation(self) -> str:
@@ -81,14 +86,15 @@ class Sampler:
 
     def numbers(self, z: Tensor, labels: np.ndarray | Tensor | None = None) -> np.ndarray:
         """The same as float32 in [-1, 1]: for points, for which bytes are too coarse."""
-        return np.concatenate([part.float().numpy() for part in self._parts(z, labels)])
+        return np.concatenate([part.float().cpu().numpy() for part in self._parts(z, labels)])
 
     def _parts(self, z: Tensor, labels: np.ndarray | Tensor | None) -> Iterator[Tensor]:
+        device = next(self.generator.parameters()).device
         asked = self._labels(len(z), labels)
         for start in range(0, len(z), CHUNK):
             chunk = slice(start, start + CHUNK)
             with self._lock, torch.inference_mode():
-                part = self.generator(z[chunk], None if asked is None else asked[chunk])
+                part = self.generator(z[chunk].to(device), None if asked is None else asked[chunk].to(device))
             yield part
 
     def sample(self, count: int, seed: int, label: int | None = None) -> tuple[np.ndarray, np.ndarray | None]:

@@ -9,24 +9,20 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from gan_core.config import TrainConfig
 from gan_core.data import DATASETS
 from gan_core.errors import GanError
-from gan_core.images import to_bytes
-from gan_core.latent import sample_latents
 from gan_core.metrics.fast_metrics import PointReferenceStats, ReferenceStats, reference_stats
 from gan_core.runs import RunWriter
 from gan_core.runs.reader import read_lines
+from gan_core.sampling import Sampler
 from gan_core.seeds import stream_seed
 from gan_core.training.state import State
 
 SHARE = 0.03  # of the training time, which includes them, that the scores so far may have taken
 SEED = stream_seed(0, "evaluation")  # of the z that all scores of all runs are measured with
-CHUNK = 500
 DISTANCE = "quality/frechet"  # of pictures
 MISSED = "quality/missed"  # of points: what they leave out and how many go astray, see `PointReferenceStats`
 
@@ -50,16 +46,17 @@ class PeriodicEvaluator:
         late = seconds - self._last >= self._config.score_seconds
         return late and self._spent <= SHARE * seconds and not self._off
 
-    def measure(self, state: State) -> dict[str, Any] | None:
+    def measure(self, state: State, sampler: Sampler) -> dict[str, Any] | None:
         """A row for scores.jsonl; None where nothing can be measured, and then never again in this run.
 
         "best" says whether the distance is the smallest so far, "took" the seconds it cost.
         """
-        begin, config = time.perf_counter(), self._config
+        begin = time.perf_counter()
         try:
             with torch.random.fork_rng(devices=[]):
                 real = self._reference()
-                distance = real.distance(_drawn(state, config, real.labels))
+                draw = sampler.numbers if self._plane else sampler.pictures
+                distance = real.distance(draw(sampler.latents(len(real.labels), SEED), real.labels))
         except GanError as error:
             self._off = True
             self._writer.log(f"No scores: {error}")
@@ -79,23 +76,3 @@ class PeriodicEvaluator:
         if self._plane:
             return PointReferenceStats.over(self._plane)
         return reference_stats(config.dataset, config.size, config.data_root)
-
-
-def _drawn(state: State, config: TrainConfig, labels: np.ndarray) -> np.ndarray:
-    """As many pictures as `labels`, uint8 (N, C, H, W), or points as float32, always of the same z."""
-    device = state.compute.device
-    codes = (config.code_classes, config.code_numbers)
-    z = sample_latents(len(labels), state.latent, SEED, config.noise, codes).to(device)
-    read = _as_numbers if DATASETS[config.dataset].mixture else to_bytes
-    asked = torch.from_numpy(labels).to(device) if config.conditional else None
-    with torch.inference_mode():
-        return np.concatenate([
-            read(state.ema(z[part], None if asked is None else asked[part]).float())
-            for part in (slice(start, start + CHUNK) for start in range(0, len(z), CHUNK))
-        ])  # fmt: skip
-
-
-def _as_numbers(points: Tensor) -> np.ndarray:
-    """Bytes are too coarse for points."""
-    numbers: np.ndarray = points.cpu().numpy()
-    return numbers

@@ -110,6 +110,7 @@ def _steps(session: Session) -> Iterator[StepRecord]:
         _show(session)
         if session.times.checkpoint_due(state.step, state.seconds):
             session.save()
+            session.times.checkpoints.mark(state.seconds)
         if session.progress < 1 and session.evaluator.due(state.seconds):
             session.score()
         yield StepRecord(state.step, state.images_seen, state.seconds, metrics)
@@ -210,7 +211,10 @@ def _show(session: Session) -> None:
     state, times = session.state, session.times
     if times.sample_due(state.step, state.seconds):
         session.render_samples()
+        times.samples.mark(state.seconds)
     if times.exports.due(state.seconds):
         session.export()
+        times.exports.mark(state.seconds)
     if times.heartbeats.due(state.seconds):
         session.report()
+        times.heartbeats.mark(state.seconds)

@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gan_core.config import ModelConfig
-from gan_core.images import to_bytes, to_grid, webp
-from gan_core.latent import sample_latents
+from gan_core.images import to_grid, webp
 from gan_core.losses import GanLoss
+from gan_core.sampling import Sampler, latents
 from gan_core.seeds import stream_seed
 from gan_core.training.state import State
 from gan_core.training.step import StepOutput, gradient_norm
@@ -60,22 +60,17 @@ class SampleGrid:
     def __init__(self, model: ModelConfig, seed: int) -> None:
         self.points = model.channels == 2
         self.columns = min(model.classes or model.code_classes, 16) or 10
-        codes = (model.code_classes, model.code_numbers)
         count = POINTS if self.points else ROWS * self.columns
-        begin = stream_seed(seed, "sample_grid")
-        self.z = sample_latents(count, model.latent, begin, model.noise, codes)
+        self.z = latents(model, count, stream_seed(seed, "sample_grid"))
         columns = torch.arange(count) % self.columns
         self.labels = columns if model.classes else None
         if model.code_classes and not model.classes:
-            first = model.latent - sum(codes)
+            first = model.latent - model.code_classes - model.code_numbers
             self.z[:, first : first + model.code_classes] = F.one_hot(columns, model.code_classes).float()
 
-    def render(self, state: State) -> bytes:
-        """The grid drawn by the smoothed generator, as WebP."""
-        device = state.compute.device
-        labels = None if self.labels is None else self.labels.to(device)
-        with torch.inference_mode():
-            return self._grid(to_bytes(state.ema(self.z.to(device), labels).float()))
+    def render(self, sampler: Sampler) -> bytes:
+        """The grid as WebP."""
+        return self._grid(sampler.pictures(self.z, self.labels))
 
     def real(self, images: np.ndarray, labels: np.ndarray | None) -> bytes:
         """Real pictures (N, C, H, W), in the same places, as WebP."""

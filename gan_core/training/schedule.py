@@ -31,17 +31,18 @@ class Stopwatch:
 
 @dataclass(slots=True)
 class Every:
-    """Due when `gap(seconds)` seconds have gone since it last was."""
+    """Due when `gap(seconds)` seconds have gone since it was last done."""
 
     gap: Callable[[float], float]
     last: float = float("-inf")
 
     def due(self, seconds: float) -> bool:
-        """Whether it is time; if so the count begins anew."""
-        if seconds - self.last < self.gap(seconds):
-            return False
+        """Whether it is time."""
+        return seconds - self.last >= self.gap(seconds)
+
+    def mark(self, seconds: float) -> None:
+        """It was done: the count begins anew."""
         self.last = seconds
-        return True
 
 
 def sample_gap(seconds: float) -> float:
@@ -68,10 +69,7 @@ class Schedule:
 
     def sample_due(self, step: int, seconds: float) -> bool:
         """A sample grid: at the first steps by their number, then by time."""
-        if step in FIRST_STEPS:
-            self.samples.last = seconds
-            return True
-        return self.samples.due(seconds)
+        return step in FIRST_STEPS or self.samples.due(seconds)
 
     def checkpoint_due(self, step: int, seconds: float) -> bool:
         """A safe copy of the state: every `checkpoint_steps` where they are given, else by time."""

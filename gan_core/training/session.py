@@ -18,6 +18,7 @@ from gan_core.errors import ConfigError, RunError
 from gan_core.rules import refusals
 from gan_core.runs import RunPaths, RunWriter
 from gan_core.runs.reader import checkpoint_steps
+from gan_core.sampling import Sampler
 from gan_core.seeds import VERSION, stream_seed
 from gan_core.training.batch_sampler import BatchSampler
 from gan_core.training.compute import ComputeConfig, choose_compute, keep_memory, restore_compute
@@ -45,6 +46,7 @@ class Session:
     state: State
     objective: Objective
     controllers: Controllers
+    sampler: Sampler  # of the smoothed generator
     sample_grid: SampleGrid
     times: Schedule
     watch: Stopwatch
@@ -81,7 +83,7 @@ class Session:
     def render_samples(self) -> None:
         """Write the sample grid of this step."""
         if self.state.distributed.is_main:
-            self.writer.sample(self.state.step, self.sample_grid.render(self.state))
+            self.writer.sample(self.state.step, self.sample_grid.render(self.sampler))
 
     def export(self, best: bool = False) -> None:
         """Write the smoothed generator, for whoever explores it, unless it diverged; or as the `best`."""
@@ -97,7 +99,7 @@ class Session:
 
     def score(self) -> None:
         """Measure how good the generator is; the best so far is kept, and the whole state it came from."""
-        row = self.evaluator.measure(self.state) if self._worth_keeping() else None
+        row = self.evaluator.measure(self.state, self.sampler) if self._worth_keeping() else None
         if row is None:
             return
         if row["best"]:  # the row comes last: what it calls the best is there
@@ -146,22 +148,21 @@ def open_session(
     if world.is_main and not writer.run.real.exists():
         writer.real(sample_grid.real(pictures.images, pictures.labels))
     if folder is None:
+        state = build_state(config, model, ComputeConfig())
+        if config.start_from:
+            writer.log(warm_start(state, config.start_from))
         if world.is_main:  # the first grid is on the page while the machine is still being measured
-            writer.sample(0, sample_grid.render(_begun(config, model, ComputeConfig())[0]))
-        compute = world.broadcast_object(lambda: _fastest(config, writer, world))
+            writer.sample(0, sample_grid.render(Sampler(state.ema, model)))
+        state.to(world.broadcast_object(lambda: _fastest(config, writer, world)))
     else:
         saved = read_counters(folder)
         compute = restore_compute(saved["compute"], config)
         writer.log(f"Resumed from {folder.name}.{_elsewhere(saved['compute'], compute)}{_reseeded(saved)}")
-    compute.use_threads()
-    torch.manual_seed(stream_seed(config.seed, "training"))  # of whatever asks torch's own generator
-    objective, controllers = objective_of(config)
-    if folder is None:
-        state, source = _begun(config, model, compute)
-        if source:
-            writer.log(source)
-    else:
         state = build_state(config, model, compute)
+    state.compute.use_threads()
+    torch.manual_seed(stream_seed(config.seed, "training"))  # of dropout, augmentation and penalties
+    objective, controllers = objective_of(config)
+    if folder is not None:
         controllers.load_state_dict(load_state(state, folder))
     writer.back_to(state.step)  # not before: a run that cannot go on loses nothing
     state.distributed = world
@@ -169,12 +170,13 @@ def open_session(
     if world.world_size > 1:
         objective = replace(objective, average_gradients=world.average_gradients)
     times = schedule_of(config)
-    times.sample_due(0, state.seconds)
-    times.checkpoints.last = state.seconds
+    times.samples.mark(state.seconds)
+    times.checkpoints.mark(state.seconds)
     session = Session(
-        config, model, writer, _batch_sampler(config, pictures, compute), state, objective, controllers,
-        sample_grid, times, Stopwatch(state.seconds), PeriodicEvaluator(config, writer, state.seconds),
-        (state.images_seen, state.seconds), None if folder is None else state.step,
+        config, model, writer, _batch_sampler(config, pictures, state.compute), state, objective, controllers,
+        Sampler(state.ema, model), sample_grid, times, Stopwatch(state.seconds),
+        PeriodicEvaluator(config, writer, state.seconds), (state.images_seen, state.seconds),
+        None if folder is None else state.step,
     )  # fmt: skip
     if world.world_size > 1 and folder is None:
         session.save()  # the more processes, the likelier that one is lost: there is a way back at once
@@ -221,12 +223,6 @@ def _fastest(config: TrainConfig, writer: RunWriter, world: DistributedContext) 
     )
     writer.log(reason)
     return compute
-
-
-def _begun(config: TrainConfig, model: ModelConfig, compute: ComputeConfig) -> tuple[State, str]:
-    """A fresh state, and a sentence on the weights that it begins with where they come from elsewhere."""
-    state = build_state(config, model, compute)
-    return state, warm_start(state, config.start_from) if config.start_from else ""
 
 
 def chosen(config: TrainConfig) -> Pictures:

@@ -43,6 +43,13 @@ class State:
         normal = torch.randn(count, self.latent, generator=self.noise, device=self.compute.device)
         return self.noise_transform(normal[self.distributed.share])
 
+    def to(self, compute: ComputeConfig) -> None:
+        """Move a state that has made no step yet to `machine`; its noise begins anew there."""
+        for net in (self.G, self.D, self.ema):
+            compute.place(net)
+        self.noise = torch.Generator(compute.device).manual_seed(self.noise.initial_seed())
+        self.compute = compute
+
     def is_finite(self) -> bool:
         """Whether all weights and moments are finite numbers: others are worth no place on disk."""
         return self.first_nonfinite() is None
@@ -70,8 +77,13 @@ def _finite(tensors: list[Tensor]) -> bool:
 
 
 def build_state(config: TrainConfig, model: ModelConfig, compute: ComputeConfig) -> State:
-    """A fresh state, the same for the same seed and machine choice."""
-    G, D = build_pair(model, stream_seed(config.seed, "weights"), config.initialisation)
+    """A fresh state, the same for the same seed and machine choice, whatever torch's random numbers are.
+
+    These stay as they are.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(stream_seed(config.seed, "weights", 1))  # spectral norm begins with global numbers
+        G, D = build_pair(model, stream_seed(config.seed, "weights"), config.initialisation)
     ema = copy.deepcopy(G).eval().requires_grad_(False)
     G, D, ema = (compute.place(net) for net in (G, D, ema))
     return State(

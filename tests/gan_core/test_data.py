@@ -21,7 +21,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import safetensors.numpy
 
 from gan_core.data import DATASETS, available, glyphs, load, mnist
 from gan_core.data.prepare import cache_folder, fit
@@ -134,12 +133,11 @@ def test_the_second_load_reads_the_prepared_file_only(root: Path, monkeypatch: p
     assert (again.labels == first.labels).all()
 
 
-def test_any_program_can_read_the_prepared_file(root: Path, cache: Path) -> None:
+def test_any_program_can_read_the_prepared_files(root: Path, cache: Path) -> None:
     pictures = load("mnist", root=str(root))
-    (path,) = cache.iterdir()
-    tensors = safetensors.numpy.load_file(path)
-    assert (tensors["images"] == pictures.images).all()
-    assert (tensors["labels"] == pictures.labels).all()
+    images, labels = (np.load(path) for path in sorted(cache.iterdir()))
+    assert (images == pictures.images).all() and images.dtype == np.uint8
+    assert (labels == pictures.labels).all() and labels.dtype == np.int64
 
 
 def damage_tail(data: bytes) -> bytes:
@@ -151,18 +149,42 @@ def damage_head(data: bytes) -> bytes:
 
 
 def damage_header(data: bytes) -> bytes:
-    return data[:8] + b"[]" + data[10:]
+    return data.replace(b"}", b" ", 1)  # what NumPy's reader makes of it is no ValueError
 
 
-@pytest.mark.parametrize("damage", [damage_tail, damage_head, damage_header, lambda data: b""])
-def test_a_damaged_prepared_file_is_made_again(root: Path, cache: Path, damage: object) -> None:
+def damage_length(data: bytes) -> bytes:
+    return data + data[-1:]
+
+
+@pytest.mark.parametrize("part", ["images", "labels"])
+@pytest.mark.parametrize("damage", [damage_tail, damage_head, damage_header, damage_length, lambda data: b""])
+def test_a_damaged_prepared_file_is_made_again(root: Path, cache: Path, damage: object, part: str) -> None:
     load("mnist", root=str(root))
-    (path,) = cache.iterdir()
+    (path,) = cache.glob(f"*-{part}.npy")
     whole = path.read_bytes()
     path.write_bytes(damage(whole))  # type: ignore[operator]
     pictures = load("mnist", root=str(root))
     assert (pictures.images[:, 0, 2:30, 2:30] == TINY["train"][0]).all()
     assert path.read_bytes() == whole
+
+
+def test_a_missing_half_is_made_again(root: Path, cache: Path) -> None:
+    load("mnist", root=str(root))
+    next(cache.glob("*-labels.npy")).unlink()
+    assert (load("mnist", root=str(root)).labels == TINY["train"][1]).all()
+
+
+def test_a_full_disk_is_one_sentence(root: Path, cache: Path) -> None:
+    """A file that may not grow fails as one on a full disk does."""
+    resource = pytest.importorskip("resource", reason="Windows has no such limits")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
+    try:
+        with pytest.raises(DataError, match="Set GAN_CACHE to a folder with space"):
+            load("mnist", root=str(root))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not list(cache.iterdir()), "nothing half made is left"
 
 
 def test_changed_source_files_are_prepared_anew(root: Path) -> None:
@@ -188,7 +210,7 @@ def test_two_processes_at_once(root: Path, cache: Path) -> None:
     for child in children:
         child.join()
     assert sums == [TINY["train"][0].sum(dtype=np.int64)] * 2
-    assert len(list(cache.iterdir())) == 1  # no scratch left behind
+    assert len(list(cache.iterdir())) == 2  # no scratch left behind
 
 
 def test_a_cache_that_cannot_be_written_is_one_sentence(

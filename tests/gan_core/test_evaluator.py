@@ -20,6 +20,7 @@ from gan_core.runs.reader import best_steps, checkpoint_steps
 from gan_core.sampling import Sampler
 from gan_core.training import evaluator, train
 from gan_core.training.evaluator import DISTANCE, MISSED, SHARE, PeriodicEvaluator
+from gan_core.training.record import SampleGrid
 from gan_core.training.session import open_session
 
 SMALL = {"dataset": "glyphs", "size": 16, "g_width": 4, "d_width": 4, "latent": 8, "batch": 16,
@@ -168,7 +169,7 @@ def opened(settings, run, monkeypatch):
     for ruler in (fast_metrics.ReferenceStats, fast_metrics.PointReferenceStats):
         monkeypatch.setattr(ruler, "distance", lambda self, drawn: seen.append(drawn) or 1.0)
     session = open_session(settings, RunWriter(run), resume=False)
-    row = session.evaluator.measure(session.state)
+    row = session.evaluator.measure(session.state, session.sampler)
     return session, seen[0], row
 
 
@@ -178,6 +179,15 @@ def test_an_infogan_is_scored_on_the_z_it_learns_from(tmp_path, monkeypatch, few
     session, seen, _ = opened(settings, run, monkeypatch)
     session.export()
     assert (seen == Sampler.load(run.generator).sample(few, evaluator.SEED)[0]).all()
+
+
+@pytest.mark.parametrize("changes", [{}, {"conditional": False, "code_classes": 3}, PRESETS["ring"].settings])
+def test_the_grid_is_what_the_exported_generator_draws(tmp_path, changes):
+    settings = from_mapping({**SMALL, "score_seconds": 0.0, **changes, "steps": 3})
+    run = create_run(tmp_path, settings)
+    list(train(settings, run))
+    sampler = Sampler.load(run.path)
+    assert SampleGrid(sampler.model, settings.seed).render(sampler) == run.sample(3).read_bytes()
 
 
 PLANE = {**PRESETS["ring"].settings, "steps": 3, "g_width": 8, "d_width": 8, "batch": 16}

@@ -32,8 +32,8 @@ TINY = {"dataset": "mnist", "network": "dcgan", "size": 16, "latent": 4, "g_widt
 PLAIN = TINY | {"conditional": False}
 CONDITIONAL = TINY | {
     "d_norm": "none", "d_dropout": 0.2, "penalty": "r1", "penalty_every": 2, "augment": "translation",
-    "ada_target": 0.05, "ada_images": 150, "d_steps": 3, "g_steps": 2, "real_label": 0.9, "label_flip_prob": 0.1,
-    "schedule": "cosine", "ema_half_life": 40, "batch": 4, "batch_end": 8,
+    "ada_target": 0.05, "ada_images": 150, "d_steps": 3, "g_steps": 2, "real_label": 0.9,
+    "label_flip_prob": 0.1, "schedule": "cosine", "ema_half_life": 40, "batch": 4, "batch_end": 8,
 }  # fmt: skip
 WASSERSTEIN = TINY | {
     "conditional": False, "loss": "wasserstein", "d_norm": "none", "clip_weights": 0.05, "d_steps": 5,

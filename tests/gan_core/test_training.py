@@ -11,6 +11,7 @@ from PIL import Image
 
 from gan_core.config import TrainConfig, from_mapping
 from gan_core.errors import ConfigError, RunError, TrainingDiverged
+from gan_core.networks import build_pair
 from gan_core.runs import RunWriter, create_run, read_lines, read_status
 from gan_core.runs.control import send
 from gan_core.runs.reader import checkpoint_steps, sample_steps
@@ -256,7 +257,12 @@ def test_budget_is_whichever_is_met_first(tmp_path):
 
 def test_sample_grids_come_often_at_first_and_rarely_later():
     times = schedule_of(config(seconds=1000.0))
-    shown = [t / 100 for t in range(1, 60_000) if times.sample_due(1000 + t, t / 100)]
+    shown = []
+    for seconds in (t / 100 for t in range(1, 60_000)):
+        if times.sample_due(1000, seconds):
+            assert times.sample_due(1000, seconds), "asking changes nothing"
+            times.samples.mark(seconds)
+            shown.append(seconds)
 
     def between(a, b):
         return sum(a <= t < b for t in shown)
@@ -349,6 +355,38 @@ def test_the_choice_is_in_the_log_and_kept_by_the_checkpoint(tmp_path):
     assert "Chosen:" in run.log.read_text()
     compute = read_counters(run.checkpoint(3))["compute"]
     assert compute.threads == 1 and compute.precision in ("fp32", "bf16")
+
+
+def test_the_networks_are_built_once_and_shown_before_the_machine_is_measured(tmp_path, monkeypatch):
+    """Built for any machine and then moved, a state makes the steps of one that was built there."""
+    settings = config(steps=3, d_norm="spectral", d_dropout=0.2)
+    run, built = create_run(tmp_path, settings), []
+    there = ComputeConfig(memory_format="channels_last")
+
+    def build(*about):
+        built.append(about)
+        torch.rand(1)  # whatever building them draws
+        return build_pair(*about)
+
+    def measure(*about):
+        assert run.sample(0).exists() and len(built) == 1
+        torch.rand(1)
+        return there, "Measured."
+
+    monkeypatch.setattr("gan_core.training.state.build_pair", build)
+    monkeypatch.setattr("gan_core.training.session.choose_machine", measure)
+    session = open_session(settings, RunWriter(run), resume=False)
+    state, other = session.state, build_state(settings, session.model, there)
+    assert len(built) == 2 and state.compute == other.compute == there
+    for net, its in ((state.G, other.G), (state.D, other.D), (state.ema, other.ema)):
+        assert all(torch.equal(a, b) and a.stride() == b.stride()
+                   for a, b in zip(net.state_dict().values(), its.state_dict().values()))  # fmt: skip
+    now = torch.get_rng_state()
+    assert torch.equal(now, torch.manual_seed(settings.seed).get_state()), "whatever was drawn before"
+    assert torch.equal(state.draw_z(4), other.draw_z(4))
+    next(_steps(session))
+    moved = zip(state.d_optimizer.state, state.D.parameters(), strict=True)
+    assert all(a is b for a, b in moved), "its optimisers know the weights still"
 
 
 def test_warm_up_and_trial_need_no_data(monkeypatch):
