@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-COPIED = ("gan_core", "tests", "tools", "weights", "pyproject.toml")
+COPIED = ("gan_core", "studio", "tests", "tools", "weights", "app.py", "pyproject.toml")
 LIST = ROOT / "tests" / "mutants.md"
 HEAD = ("# Mutants", "", "Each line is a mistake put into the code on purpose, and the test that noticed it.",
         "Made by `python -m tools.mutants`.", "", "| what was broken | where | the test that fell |",
@@ -25,13 +25,21 @@ HEAD = ("# Mutants", "", "Each line is a mistake put into the code on purpose, a
 
 @dataclass(frozen=True)
 class Mutant:
-    """One change: what it breaks, the file below gan_core, the words that stand there, what replaces them."""
+    """One change: what it breaks, the file, the words that stand there, what replaces them, and the tests.
+
+    Files lie below gan_core and tests below tests/gan_core, unless they begin with studio/.
+    """
 
     what: str
     file: str
     old: str
     new: str
     tests: str
+
+    @property
+    def path(self) -> str:
+        """The file from the root of the project."""
+        return self.file if self.file.startswith("studio/") else f"gan_core/{self.file}"
 
 
 LOSS, PEN, STAB, MOV = "test_losses.py", "test_penalties.py", "test_stabilisers.py", "test_controllers.py"
@@ -225,6 +233,23 @@ MUTANTS = (
     Mutant("R3: groups that do not divide the width", "networks/residual.py", "groups=_groups(wide)", "groups=max(1, wide // 16)", "test_networks.py"),
     Mutant("class KL the other interpolation round", "metrics/coverage.py", "p, q = p / p.sum(), q / q.sum()", "q, p = p / p.sum(), q / q.sum()", "test_metrics_formulas.py"),
     Mutant("extractor: 28 pixels enlarged, not bordered", "metrics/extractor.py", "torch.from_numpy(bordered(images, SIDE)", "torch.from_numpy((images)", "test_metrics_classifier.py"),
+    # survivors of a hidden round: each had left the whole suite green
+    Mutant("cut-out: never over the right or left edge", "augment.py", "left = torch.randint(-(side // 2), width - side // 2 + 1,", "left = torch.randint(0, width - side + 1,", STAB),
+    Mutant("colours: saturation by half at most", "augment.py", "(pictures - grey) * chance(0.0, 2.0)", "(pictures - grey) * chance(0.5, 1.5)", STAB),
+    Mutant("score: beside always of 10,000 pictures", "metrics/__init__.py", "_of_real_pictures(name, len(images),", "_of_real_pictures(name, 10_000,", "test_metrics_classifier.py"),
+    Mutant("score: beside the first of sorted pictures", "metrics/reference.py", "np.random.default_rng(0).permutation(len(train.labels))[:SAMPLE]", "np.arange(len(train.labels))[:SAMPLE]", "test_metrics_classifier.py"),
+    Mutant("reference_stats: the first 2,000 of sorted pictures", "metrics/fast_metrics.py", "np.random.default_rng(0).permutation(total)[:COUNT]", "np.arange(total)[:COUNT]", "test_evaluator.py"),
+    Mutant("the real grid column by column", "training/record.py", "for row in range(ROWS) for k in range(self.columns)\n", "for k in range(self.columns) for row in range(ROWS)\n", "test_training.py"),
+    Mutant("resume: past the queue's limit", "jobs.py", "                self._make_room()\n                control.send(run, \"run\")", "                control.send(run, \"run\")", "test_jobs.py"),
+    Mutant("28 pixels: a border on the interpolation to 32 only", "data/prepare.py", "pictures.shape[2] == 28 != size else 0", "pictures.shape[2] == 28 and size == 32 else 0", "test_data.py"),
+    Mutant("KMNIST: two names swapped", "data/mnist.py", '"ha", "ma", "ya", "re"', '"ha", "ya", "ma", "re"', "test_data.py"),
+    Mutant("R3: the slope that torch takes by itself", "networks/residual.py", "self.one(h), 0.2)), 0.2)", "self.one(h), 0.2)))", "test_networks.py"),
+    Mutant("stages: by steps, whatever the batch", "studio/live.py", "status.images / 64 >= start", "status.step >= start", "studio/test_live.py"),
+    Mutant("promised stages: by steps, whatever the batch", "studio/estimate.py", "steps * pictures / 64 >= least", "steps >= least", "studio/test_train.py"),
+    Mutant("promise: the later of two budgets", "studio/estimate.py", "steps = min(limit for", "steps = max(limit for", "studio/test_train.py"),
+    Mutant("budgets: the last one met ends the run", "training/schedule_of.py", "return max(done / limit", "return min(done / limit", "test_training.py"),
+    Mutant("command line: six digits", "studio/forms.py", "str(value).removesuffix(\".0\") if", "f\"{value:g}\" if", "studio/test_forms.py"),
+    Mutant("a cancelled trial is remembered", "studio/estimate.py", "if not self._hushed:", "if True:", "studio/test_train.py"),
 )  # fmt: skip
 
 
@@ -235,7 +260,7 @@ def fell(mutant: Mutant, place: Path) -> str:
         ValueError: the words are not there, so there is nothing to break.
         SyntaxError: what is left is no Python.
     """
-    path = place / "gan_core" / mutant.file
+    path = place / mutant.path
     sound = path.read_text("utf-8")
     if mutant.old not in sound:
         raise ValueError(f"{mutant.what}: {mutant.file} has no {mutant.old!r}")
@@ -248,12 +273,17 @@ def fell(mutant: Mutant, place: Path) -> str:
         path.write_text(sound, "utf-8")
 
 
+def path_of_test(name: str) -> str:
+    """A file of tests from the root of the project."""
+    return f"tests/{name}" if name.startswith("studio/") else f"tests/gan_core/{name}"
+
+
 def first_failure(files: Sequence[str], place: Path) -> str:
     """The first test of these files that fails there; "" when all pass."""
-    tests = [f"tests/gan_core/{name}" for name in files]
+    tests = [path_of_test(name) for name in files]
     command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "-p", "no:cacheprovider", *tests]
     said = subprocess.run(command, cwd=place, stdout=subprocess.PIPE, text=True, check=False).stdout
-    found = re.search(r"^(?:FAILED|ERROR) (?:tests/gan_core/)?(\S+)", said, re.MULTILINE)
+    found = re.search(r"^(?:FAILED|ERROR) tests/(?:gan_core/)?(\S+)", said, re.MULTILINE)
     return found[1] if found else ""
 
 
