@@ -43,9 +43,9 @@ print(measure_speed(from_mapping(json.load(sys.stdin))))
 Key = tuple[Any, ...]
 
 
-def outcome(steps: float, batch: int) -> str:
-    """The name of what a person sees after `steps` steps of `batch` pictures, `train.expect.<name>`."""
-    seen = [name for least, name in STAGES[1:] if steps * batch / 64 >= least]
+def outcome(steps: float, pictures: int) -> str:
+    """The name of what a person sees after `steps` steps of `pictures` each, `train.expect.<name>`."""
+    seen = [name for least, name in STAGES[1:] if steps * pictures / 64 >= least]
     return seen[-1] if seen else STAGES[1][1]
 
 
@@ -59,7 +59,7 @@ def estimate_of(config: TrainConfig, speed: float | None, tongue: str, preset: s
         limits.append(config.seconds * speed)
     steps = min(limit for limit in limits if limit is not None)
     rounded = round(steps, 1 - len(str(int(steps)))) if steps >= 100 else steps
-    key = f"train.expect.{special(config.dataset, preset) or outcome(steps, config.batch)}"
+    key = f"train.expect.{special(config.dataset, preset) or outcome(steps, seen)}"
     return pick(key, tongue, steps=f"{rounded:,.0f}")
 
 

@@ -141,7 +141,7 @@ def command_line(preset: str, config: TrainConfig) -> str:
         if isinstance(value, bool):
             words.append(f"--{flag}" if value else f"--no-{flag}")
         else:
-            words += [f"--{flag}", f"{value:.10g}" if isinstance(value, float) else str(value)]
+            words += [f"--{flag}", str(value).removesuffix(".0") if isinstance(value, float) else str(value)]
     return shlex.join(words)
 
 

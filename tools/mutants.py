@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-COPIED = ("gan_core", "tests", "tools", "weights", "pyproject.toml")
+COPIED = ("gan_core", "studio", "tests", "tools", "weights", "app.py", "pyproject.toml")
 LIST = ROOT / "tests" / "mutants.md"
 HEAD = ("# Mutants", "", "Each line is a mistake put into the code on purpose, and the test that noticed it.",
         "Made by `python -m tools.mutants`.", "", "| what was broken | where | the test that fell |",
@@ -25,13 +25,21 @@ HEAD = ("# Mutants", "", "Each line is a mistake put into the code on purpose, a
 
 @dataclass(frozen=True)
 class Mutant:
-    """One change: what it breaks, the file below gan_core, the words that stand there, what replaces them."""
+    """One change: what it breaks, the file, the words that stand there, what replaces them, and the tests.
+
+    Files lie below gan_core and tests below tests/gan_core, unless they begin with studio/.
+    """
 
     what: str
     file: str
     old: str
     new: str
     tests: str
+
+    @property
+    def path(self) -> str:
+        """The file from the root of the project."""
+        return self.file if self.file.startswith("studio/") else f"gan_core/{self.file}"
 
 
 LOSS, PEN, STAB, MOV = "test_losses.py", "test_penalties.py", "test_stabilisers.py", "test_controllers.py"
@@ -46,7 +54,7 @@ MUTANTS = (
     Mutant("least squares D: without the half", "losses.py", "(0.5 * (real - 1).square() + 0.5", "((real - 1).square() + 0.5", LOSS),
     Mutant("least squares G: aims at 0", "losses.py", "0.5 * (fake - 1).square().mean()", "0.5 * fake.square().mean()", LOSS),
     Mutant("hinge D: no margin for fakes", "losses.py", "F.relu(1 + fake)", "F.relu(fake)", LOSS),
-    Mutant("Wasserstein D: the other interpolation round", "losses.py", "return (fake - real).mean()", "return (real - fake).mean()", LOSS),
+    Mutant("Wasserstein D: the other way round", "losses.py", "return (fake - real).mean()", "return (real - fake).mean()", LOSS),
     Mutant("critic G: a sign", "losses.py", "return -fake.mean()", "return fake.mean()", LOSS),
     Mutant("relativistic D: pairs not kept", "losses.py", "F.softplus(fake - real).mean()", "F.softplus(fake.mean() - real).mean()", LOSS),
     Mutant("relativistic G overwritten by the plain one", "losses.py", "return F.softplus(real - fake).mean()", "return F.softplus(-fake).mean()", LOSS),
@@ -211,7 +219,7 @@ MUTANTS = (
     Mutant("points as bytes", "images.py", "return pictures if points else", "return (pictures * 127).round() / 127 if points else", "test_points.py"),
     Mutant("modes: points far away count", "metrics/modes.py", "self.nearest[self.distance <= GOOD]", "self.nearest", "test_points.py"),
     Mutant("modes: distances not in standard deviations", "metrics/modes.py", "/ mixture.sigma  # (N, K)", "/ 0.02  # (N, K)", "test_points.py"),
-    Mutant("modes: KL the other interpolation round", "metrics/modes.py", "divergence(good, np.ones(landed.places))", "divergence(np.ones(landed.places), good)", "test_points.py"),
+    Mutant("modes: KL the other way round", "metrics/modes.py", "divergence(good, np.ones(landed.places))", "divergence(np.ones(landed.places), good)", "test_points.py"),
     Mutant("score: pixels counted as points", "scoring.py", "        if drawn != held:", "        if False:", "test_points.py"),
     Mutant("score: two channels taken for points", "scoring.py", "sampler.model.size == 1", "sampler.model.channels == 2", "test_points.py"),
     Mutant("points: D without waves", "networks/points.py", "place.unsqueeze(2) * self.waves", "0 * place.unsqueeze(2) * self.waves", "test_points.py"),
@@ -232,12 +240,12 @@ MUTANTS = (
     Mutant("directions: the norm of convnet-28 left out", "networks/articles.py", "weight * scale.repeat(49)[:, None]", "weight", "test_networks.py"),
     Mutant("directions: a scale a place, not a feature map", "networks/dcgan.py", "weight * scale.repeat(16)[:, None]", "weight * scale.repeat_interleave(16)[:, None]", "test_networks.py"),
     Mutant("R3: groups that do not divide the width", "networks/residual.py", "groups=_groups(wide)", "groups=max(1, wide // 16)", "test_networks.py"),
-    Mutant("class KL the other interpolation round", "metrics/coverage.py", "p, q = p / p.sum(), q / q.sum()", "q, p = p / p.sum(), q / q.sum()", "test_metrics_formulas.py"),
-    Mutant("extractor: 28 pixels enlarged, not bordered", "metrics/extractor.py", "torch.from_numpy(bordered(images, SIDE)", "torch.from_numpy((images)", "test_metrics_classifier.py"),
+    Mutant("class KL the other way round", "metrics/coverage.py", "p, q = p / p.sum(), q / q.sum()", "q, p = p / p.sum(), q / q.sum()", "test_metrics_formulas.py"),
+    Mutant("extractor: 28 pixels enlarged, not bordered", "metrics/classifier.py", "torch.from_numpy(bordered(images, SIDE)", "torch.from_numpy((images)", "test_metrics_classifier.py"),
     # the way of settings, and whole runs by hand
     Mutant("wiring: as many pictures as there are, whatever is asked for", "training/session.py", "few = config.dataset_limit", "few = None", WIRING),
     Mutant("wiring: changes to real pictures not given on", "training/session.py", "change=REAL_AUGMENTS[config.real_augment]", 'change=REAL_AUGMENTS["none"]', WIRING),
-    Mutant("wiring: dropout lost on its interpolation to D", "training/session.py", "d_dropout=config.d_dropout, ", "", WIRING),
+    Mutant("wiring: dropout lost on its way to D", "training/session.py", "d_dropout=config.d_dropout, ", "", WIRING),
     Mutant("wiring: first weights as DCGAN's, whatever is asked for", "training/state.py", ", config.initialisation)", ")", WIRING),
     Mutant("wiring: D's share of its step size not passed", "training/loop.py", "session.controllers.d_share", "1.0", WIRING),
     Mutant("wiring: G by D's step size", "training/state.py", "(state.g_optimizer, config.lr_g)", "(state.g_optimizer, config.lr_d)", WIRING),
@@ -246,8 +254,8 @@ MUTANTS = (
     Mutant("wiring: a penalty in each step: without labels", "training/step.py", "objective.penalty(state.D, real, fake, batch.labels)", "objective.penalty(state.D, real, fake, None)", WIRING),
     Mutant("wiring: label_flip_prob not passed on", "training/objective.py", "config.real_label, config.label_flip_prob)", "config.real_label)", WIRING),
     Mutant("wiring: weight of codes always 1", "training/objective.py", "code_weight=config.code_weight", "code_weight=1.0", WIRING),
-    Mutant("wiring: points of the curves every ten steps", "training/schedule_of.py", "step % self.config.log_every == 0", "step % 10 == 0", WIRING),
-    Mutant("wiring: safe copies every twenty seconds", "training/schedule_of.py", "lambda _: config.checkpoint_seconds", "lambda _: 20.0", WIRING),
+    Mutant("wiring: points of the curves every ten steps", "training/schedule.py", "step % self.config.log_every == 0", "step % 10 == 0", WIRING),
+    Mutant("wiring: safe copies every twenty seconds", "training/schedule.py", "lambda _: config.checkpoint_seconds", "lambda _: 20.0", WIRING),
     Mutant("wiring: safe copies fill what they like", "training/session.py", "save_state(state, folder, numbers), self.config.disk_mb", "save_state(state, folder, numbers)", WIRING),
     Mutant("wiring: score_seconds 0 is no end of scores", "training/evaluator.py", "self._off = config.score_seconds == 0", "self._off = False", WIRING),
     Mutant("wiring: never back after divergence", "training/loop.py", "if config.retries == 0:", "if True:", WIRING),
@@ -263,7 +271,24 @@ MUTANTS = (
     Mutant("golden: class-logits: D names fakes as well", "training/objective.py", 'names_fakes=config.conditioning == "auxiliary"', "names_fakes=True", GOLDEN),
     Mutant("golden: real pictures in the same order for each seed", "training/session.py", "pictures.images, labels, seed=config.seed,", "pictures.images, labels, seed=0,", GOLDEN),
     Mutant("golden: betas exchanged", "training/state.py", "else (config.beta1, config.beta2)", "else (config.beta2, config.beta1)", GOLDEN),
-    Mutant("golden: curves: D's step size is G's", "training/loop.py", '"rate/D": state.d_optimizer', '"rate/D": state.g_optimizer', GOLDEN),
+    Mutant("golden: curves: D's step size is G's", "training/loop.py", '"learning_rate/D": state.d_optimizer', '"learning_rate/D": state.g_optimizer', GOLDEN),
+    # survivors of a hidden round: each had left the whole suite green
+    Mutant("cut-out: never over the right or left edge", "augment.py", "left = torch.randint(-(side // 2), width - side // 2 + 1,", "left = torch.randint(0, width - side + 1,", STAB),
+    Mutant("colours: saturation by half at most", "augment.py", "(pictures - grey) * chance(0.0, 2.0)", "(pictures - grey) * chance(0.5, 1.5)", STAB),
+    Mutant("score: beside always of 10,000 pictures", "metrics/__init__.py", "_of_real_pictures(name, len(images),", "_of_real_pictures(name, 10_000,", "test_metrics_classifier.py"),
+    Mutant("score: beside the first of sorted pictures", "metrics/reference.py", "np.random.default_rng(0).permutation(len(train.labels))[:SAMPLE]", "np.arange(len(train.labels))[:SAMPLE]", "test_metrics_classifier.py"),
+    Mutant("reference_stats: the first 2,000 of sorted pictures", "metrics/fast_metrics.py", "np.random.default_rng(0).permutation(total)[:COUNT]", "np.arange(total)[:COUNT]", "test_evaluator.py"),
+    Mutant("the real grid column by column", "training/record.py", "for row in range(ROWS) for k in range(self.columns)\n", "for k in range(self.columns) for row in range(ROWS)\n", "test_training.py"),
+    Mutant("resume: past the queue's limit", "jobs.py", "                self._make_room()\n                control.send(run, \"run\")", "                control.send(run, \"run\")", "test_jobs.py"),
+    Mutant("28 pixels: a border on the way to 32 only", "data/prepare.py", "pictures.shape[2] == 28 != size else 0", "pictures.shape[2] == 28 and size == 32 else 0", "test_data.py"),
+    Mutant("KMNIST: two names swapped", "data/mnist.py", '"ha", "ma", "ya", "re"', '"ha", "ya", "ma", "re"', "test_data.py"),
+    Mutant("R3: the slope that torch takes by itself", "networks/residual.py", "self.one(h), 0.2)), 0.2)", "self.one(h), 0.2)))", "test_networks.py"),
+    Mutant("stages: by steps, whatever the batch", "studio/live.py", "status.images / 64 >= start", "status.step >= start", "studio/test_live.py"),
+    Mutant("promised stages: by steps, whatever the batch", "studio/estimate.py", "steps * pictures / 64 >= least", "steps >= least", "studio/test_train.py"),
+    Mutant("promise: the later of two budgets", "studio/estimate.py", "steps = min(limit for", "steps = max(limit for", "studio/test_train.py"),
+    Mutant("budgets: the last one met ends the run", "training/schedule.py", "return max(done / limit", "return min(done / limit", "test_training.py"),
+    Mutant("command line: six digits", "studio/forms.py", "str(value).removesuffix(\".0\") if", "f\"{value:g}\" if", "studio/test_forms.py"),
+    Mutant("a cancelled trial is remembered", "studio/estimate.py", "if not self._hushed:", "if True:", "studio/test_train.py"),
 )  # fmt: skip
 
 
@@ -274,7 +299,7 @@ def fell(mutant: Mutant, place: Path) -> str:
         ValueError: the words are not there, so there is nothing to break.
         SyntaxError: what is left is no Python.
     """
-    path = place / "gan_core" / mutant.file
+    path = place / mutant.path
     sound = path.read_text("utf-8")
     if mutant.old not in sound:
         raise ValueError(f"{mutant.what}: {mutant.file} has no {mutant.old!r}")
@@ -287,12 +312,17 @@ def fell(mutant: Mutant, place: Path) -> str:
         path.write_text(sound, "utf-8")
 
 
+def path_of_test(name: str) -> str:
+    """A file of tests from the root of the project."""
+    return f"tests/{name}" if name.startswith("studio/") else f"tests/gan_core/{name}"
+
+
 def first_failure(files: Sequence[str], place: Path) -> str:
     """The first test of these files that fails there; "" when all pass."""
-    tests = [f"tests/gan_core/{name}" for name in files]
+    tests = [path_of_test(name) for name in files]
     command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "-p", "no:cacheprovider", *tests]
     said = subprocess.run(command, cwd=place, stdout=subprocess.PIPE, text=True, check=False).stdout
-    found = re.search(r"^(?:FAILED|ERROR) (?:tests/gan_core/)?(\S+)", said, re.MULTILINE)
+    found = re.search(r"^(?:FAILED|ERROR) tests/(?:gan_core/)?(\S+)", said, re.MULTILINE)
     return found[1] if found else ""
 
 

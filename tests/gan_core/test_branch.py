@@ -142,6 +142,11 @@ def test_a_branch_with_another_optimiser_begins_its_moments_afresh(tmp_path, opt
     old = config(steps=20, optimiser="sgd" if optimiser == "adam" else "adam")
     parent = stopped_at(3, old, tmp_path)
     new = config(steps=6, optimiser=optimiser, beta1=0.5)
+    for asked, kept in ((new, False), (dataclasses.replace(old, lr_g=0.001), True)):
+        child = branch(parent, 3, old, asked, "")
+        state = open_session(asked, RunWriter(child), resume=True).state
+        for optimizer in (state.g_optimizer, state.d_optimizer):
+            assert any(optimizer.state.values()) == (kept and old.optimiser != "sgd")
     child = branch(parent, 3, old, new, "")
     assert list(train(new, child, resume=True))[-1].step == 6
 

@@ -58,6 +58,7 @@ def test_z_is_noise_then_a_one_hot_code_then_even_numbers():
 
 def test_the_loss_by_hand():
     """Cross-entropy of the code, and a tenth of the normal's surprise, summed over both numbers."""
+    assert NUMBERS_SHARE == 0.1
     z = torch.tensor([[9.0, 0.0, 1.0, 0.5, -0.5], [9.0, 1.0, 0.0, 0.0, 1.0]])
     answer = torch.tensor([[0.0, 2.0, 0.5, 0.0, 0.0, math.log(0.5)], [0.0, 2.0, 1.0, 1.0, math.log(3), 0.0]])
     entropy = (math.log(1 + math.exp(-2)) + math.log(1 + math.exp(2))) / 2

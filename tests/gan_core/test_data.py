@@ -75,6 +75,15 @@ def test_every_row_is_complete(name: str) -> None:
     assert source.downloads == bool(source.files) == (source.fetch is not None)
 
 
+def test_classes_have_the_names_that_were_published_in_their_order() -> None:
+    from torchvision import datasets
+
+    assert list(DATASETS["kmnist"].classes) == datasets.KMNIST.classes
+    clothes = ["T-shirt" if name == "T-shirt/top" else name for name in datasets.FashionMNIST.classes]
+    assert list(DATASETS["fashion-mnist"].classes) == clothes
+    assert list(DATASETS["mnist"].classes) == [name[0] for name in datasets.MNIST.classes]  # "0 - zero"
+
+
 HERE = ("mnist", "fashion-mnist", "glyphs")
 
 
@@ -117,6 +126,20 @@ def test_other_sizes_keep_the_picture(size: int, channels: int) -> None:
     assert resized.shape == (2, channels, size, size)
     expected = np.interp((np.arange(size) + 0.5) / size * 32 - 0.5, np.arange(32), np.linspace(20, 220, 32))
     assert np.abs(resized - expected).max() <= 4
+
+
+@pytest.mark.parametrize("size", [16, 28, 32, 64, 128])
+def test_28_pixels_get_their_border_on_the_way_to_every_other_size(size: int) -> None:
+    """Else a digit would be an eighth larger at 64 than at 32."""
+    images = np.full((1, 28, 28, 1), 200, np.uint8)
+    fitted = fit(images, size)
+    if size == 28:
+        assert (fitted == 200).all() and fitted.shape == (1, 1, 28, 28)
+        return
+    framed = np.pad(images, ((0, 0), (2, 2), (2, 2), (0, 0)))
+    assert (fitted == fit(framed, size)).all() and fitted.shape == (1, 1, size, size)
+    bright = (fitted[0, 0, size // 2] > 100).sum()
+    assert bright == size * 28 // 32, "as large a share of the side as at 32"
 
 
 def test_shrinking_does_not_alias() -> None:
@@ -222,10 +245,24 @@ def test_a_cache_that_cannot_be_written_is_one_sentence(
         load("mnist", root=str(root))
 
 
-def test_cache_folder_is_the_users_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("GAN_CACHE")
-    assert cache_folder().name == "gan_core"
-    assert cache_folder().is_absolute()
+@pytest.mark.parametrize(
+    ("system", "below", "named"),
+    [("linux", ".cache", "XDG_CACHE_HOME"), ("darwin", "Library/Caches", None),
+     ("win32", "AppData/Local", "LOCALAPPDATA")],
+)  # fmt: skip
+def test_cache_folder_is_the_users_own(
+    system: str, below: str, named: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("GAN_CACHE", "XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(sys, "platform", system)
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    assert cache_folder() == tmp_path / below / "gan_core"
+    if named:
+        monkeypatch.setenv(named, str(tmp_path / "elsewhere"))
+        assert cache_folder() == tmp_path / "elsewhere" / "gan_core"
+    monkeypatch.setenv("GAN_CACHE", str(tmp_path / "given"))
+    assert cache_folder() == tmp_path / "given"
 
 
 def test_a_missing_root_says_where_it_looked_and_what_to_type(

@@ -1,5 +1,6 @@
 """Scores while a run trains: when they are due, that the best is kept, and that nothing is disturbed."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -255,6 +256,18 @@ def test_a_judge_that_has_learned_nothing_still_tells_better_from_worse(few):
     by_classes = [ruler.distance(corrupted(images, 0, k, labels)) for k in (10, 6, 2)]
     assert by_classes == sorted(by_classes), "missing classes"
     assert ruler.distance(images[np.arange(few) % 20]) > 3 * by_noise[0], "twenty pictures again and again"
+
+
+def test_the_yardstick_is_of_all_classes_where_pictures_come_sorted(few, monkeypatch):
+    def by_class(name, **about):
+        every = load(name, **about)
+        order = np.argsort(every.labels, kind="stable")
+        return dataclasses.replace(every, images=every.images[order], labels=every.labels[order])
+
+    monkeypatch.setattr(fast_metrics, "load", by_class)
+    ruler = reference_stats("glyphs", 32)
+    assert np.bincount(ruler.labels, minlength=10).min() > few / 20
+    assert ruler.distance(np.asarray(load("glyphs").images[-few:])) < 2 * ruler.floor
 
 
 def test_the_untrained_judge_is_always_the_same_and_draws_no_random_numbers():

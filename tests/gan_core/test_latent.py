@@ -6,7 +6,7 @@ import torch
 
 from gan_core.config import ModelConfig
 from gan_core.directions import principal_directions
-from gan_core.latent import ASTRAY, INTERPOLATIONS, NOISES, lerp, path, sample_latents, slerp
+from gan_core.latent import INTERPOLATIONS, NOISES, lerp, path, sample_latents, slerp
 from gan_core.networks import build_pair
 from gan_core.sampling import Sampler
 
@@ -101,10 +101,6 @@ def test_numbers_on_the_spherical_way_are_of_the_same_distribution_where_the_tab
     a, b = sample_latents(20_000, 64, 1, noise).split(10_000)
     moved = abs(kurtosis(slerp(a, b, 0.5)) - kurtosis(a))
     assert moved < 0.1 if NOISES[noise].turns else moved > 0.4
-
-
-def test_the_words_on_ways_speak_of_no_sphere():
-    assert "sphere" not in ASTRAY and "range" in ASTRAY
 
 
 def test_the_spherical_way_through_other_noise_is_warned_about():

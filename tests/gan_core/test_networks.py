@@ -120,6 +120,24 @@ def test_r3_takes_any_width_in_groups_of_about_16(width):
     assert all(block.two.in_channels == 16 * block.two.groups for block in even.blocks)
 
 
+@pytest.mark.parametrize("name", NETWORKS)
+def test_what_is_below_zero_keeps_the_share_that_was_published(name, monkeypatch):
+    """A fifth, a tenth in sndcgan; torch takes a hundredth where nothing is said."""
+    shares, leaky_relu = [], nn.functional.leaky_relu
+
+    def spy(h, negative_slope=0.01, inplace=False):
+        shares.append(negative_slope)
+        return leaky_relu(h, negative_slope, inplace)
+
+    monkeypatch.setattr(nn.functional, "leaky_relu", spy)
+    G, D = build_pair(model(network=name, channels=2 if NETWORKS[name].sizes == (1,) else 1), seed=0)
+    pictures = G(torch.randn(4, 8))
+    assert set(shares) <= ({0.0} if name == "mlp-2d" else {0.2})
+    shares.clear()
+    D(pictures)
+    assert set(shares) == {"sndcgan": {0.1}, "resnet": set()}.get(name, {0.2})
+
+
 def test_batch_norm_epsilon_is_small():
     """A popular repository passes 0.8 where epsilon stands."""
     for name in NETWORKS:

@@ -315,21 +315,45 @@ def test_what_translation_moves_out_does_not_come_in_on_the_other_side():
     assert (moved[:, :, -1, 3:] == -1).all() and (moved[:, :, 3:, -1] == -1).all()
 
 
-def test_cutout_covers_a_square_of_half_the_side():
+def test_cutout_covers_a_square_of_half_the_side_up_to_half_outside_at_each_edge():
     torch.manual_seed(0)
-    covered = (cutout(torch.ones(2000, 3, 16, 16)) == 0).float().sum((2, 3))
-    assert (covered[:, 0] == covered[:, 1]).all() and covered.max() == 64 and covered.min() >= 16
+    pictures = cutout(torch.ones(4000, 3, 16, 16))
+    covered = pictures[:, 0] == 0  # (N, 16, 16)
+    assert torch.equal(pictures, (~covered)[:, None].float().expand_as(pictures)), "grey, or as it was"
+    spans = [(max(first, 0), min(first + 8, 16)) for first in range(-4, 13)]
+    found = []
+    for along in (covered.any(2), covered.any(1)):  # (N, 16): the rows, the columns
+        first, count = along.int().argmax(1), along.sum(1)
+        found.append(list(zip(first.tolist(), (first + count).tolist())))
+        shares = [found[-1].count(span) / len(covered) for span in spans]
+        assert sum(shares) == 1 and shares == pytest.approx([1 / 17] * 17, abs=0.015)
+    assert all(picture[a:b, c:d].all() and picture.sum() == (b - a) * (d - c)
+               for picture, (a, b), (c, d) in zip(covered, *found))  # fmt: skip
+    assert len(set(zip(*found))) > 250, "of 289: across and down by themselves"
 
 
-def test_color_keeps_shapes_and_changes_each_picture_in_its_own_way():
+def test_color_takes_brightness_saturation_and_contrast_from_the_whole_of_their_ranges():
+    def parts(some):
+        mean, grey = some.mean((1, 2, 3), keepdim=True), some.mean(1, keepdim=True)
+        return mean, grey - mean, some - grey
+
+    def times(after, before):
+        return (after * before).sum((1, 2, 3)) / before.square().sum((1, 2, 3))
+
     torch.manual_seed(0)
-    pictures = torch.rand(200, 3, 8, 8) - 0.5
+    pictures = torch.rand(4000, 3, 4, 4) - 0.5
     changed = color(pictures)
-    shift = changed.mean((1, 2, 3)) - pictures.mean((1, 2, 3))
-    assert shift.min() < -0.4 and shift.max() > 0.4 and shift.abs().max() <= 0.5 + 1e-5
-    grey = changed.mean(1) - changed.mean((1, 2, 3))[:, None, None]
-    ratio = grey.flatten(1).std(1) / (pictures.mean(1)).flatten(1).std(1)
-    assert 0.5 <= ratio.min() < 0.6 and 1.4 < ratio.max() <= 1.5 + 1e-4
+    (mean, light, hue), (new_mean, new_light, new_hue) = parts(pictures), parts(changed)
+    contrast = times(new_light, light)
+    saturation, brightness = times(new_hue, hue) / contrast, (new_mean - mean).flatten()
+    again = contrast[:, None, None, None] * (light + saturation[:, None, None, None] * hue)
+    assert torch.allclose(changed, new_mean + again, atol=1e-5), "nothing else is changed"
+    ranges = ((brightness, -0.5, 0.5), (saturation, 0.0, 2.0), (contrast, 0.5, 1.5))
+    for drawn, low, high in ranges:
+        assert low - 1e-4 <= drawn.min() and drawn.max() <= high + 1e-4
+        assert (torch.histc(drawn, 10, low, high) / 4000 - 0.1).abs().max() < 0.02, "evenly"
+    one, two, three = (drawn for drawn, _, _ in ranges)
+    assert torch.corrcoef(torch.stack([one, two, three])).sub(torch.eye(3)).abs().max() < 0.05
 
 
 @pytest.mark.parametrize("name", AUGMENTS)

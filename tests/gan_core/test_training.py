@@ -1,16 +1,19 @@
 """Whole runs on a few drawn glyphs: what is written, resuming, stopping, and ending badly."""
 
+import dataclasses
 import json
 from collections import Counter
+from io import BytesIO
 from itertools import islice
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from gan_core.config import TrainConfig, from_mapping
-from gan_core.errors import ConfigError, RunError, TrainingDiverged
+from gan_core.errors import ConfigError, DataError, RunError, TrainingDiverged
 from gan_core.networks import build_pair
 from gan_core.runs import RunWriter, create_run, read_lines, read_status
 from gan_core.runs.control import send
@@ -20,6 +23,7 @@ from gan_core.sampling import Sampler
 from gan_core.training import iteration, speed, train, trial, warm_up
 from gan_core.training.compute import ComputeConfig, choose_compute
 from gan_core.training.loop import _steps
+from gan_core.training.record import SampleGrid
 from gan_core.training.schedule import Stopwatch, progress, sample_gap, schedule_of
 from gan_core.training.session import model_config, open_session
 from gan_core.training.snapshot import read_counters
@@ -240,11 +244,36 @@ def test_a_process_that_does_not_write_hears_of_an_unsound_state_and_ends_too(tm
 
 
 def test_missing_data_fails_the_run_with_the_reason(tmp_path):
-    settings = config(dataset="mnist", steps=5, data_root=str(tmp_path / "nowhere"))
+    nowhere = tmp_path.resolve() / "nowhere"
+    settings = config(dataset="mnist", steps=5, data_root=str(nowhere))
     run = create_run(tmp_path / "runs", settings)
-    with pytest.raises(Exception, match="nowhere"):
+    with pytest.raises(DataError) as caught:
         run_to_end(run, settings)
-    assert read_status(run).state == "failed" and "nowhere" in read_status(run).message
+    sentence = (
+        f"MNIST is not here: there is no train-images-idx3-ubyte in {nowhere / 'MNIST' / 'raw'}. "
+        f"Type `python -m gan_core datasets --download mnist --data-root {nowhere}` to fetch it, "
+        "or give the folder that holds MNIST/raw with `--data-root DIR`."
+    )
+    assert str(caught.value) == sentence
+    assert (read_status(run).state, read_status(run).message) == ("failed", sentence)
+
+
+def test_real_pictures_stand_in_the_columns_of_their_classes():
+    """The first eight of each class, one a row; a class without pictures shows the first of all."""
+    settings = config(steps=1)
+    sample_grid = SampleGrid(model_config(settings), seed=0)
+    labels = np.arange(95)[::-1] % 9  # none of class 9, ten or eleven of each other
+    images = np.arange(95, dtype=np.uint8)[:, None, None, None] * np.ones((1, 1, 16, 16), np.uint8)
+    with Image.open(BytesIO(sample_grid.real(images, labels))) as grid:
+        shown = np.asarray(grid.convert("L")).reshape(8, 16, 10, 16)
+    assert (shown == shown[:, :1, :, :1]).all(), "80 whole pictures"
+    for column in range(9):
+        assert shown[:, 0, column, 0].tolist() == np.flatnonzero(labels == column)[:8].tolist()
+    assert shown[:, 0, 9, 0].tolist() == [0] * 8
+    plain = SampleGrid(dataclasses.replace(model_config(settings), classes=0), seed=0)
+    with Image.open(BytesIO(plain.real(images, labels))) as grid:
+        shown = np.asarray(grid.convert("L"))[::16, ::16]
+    assert shown.tolist() == np.arange(80).reshape(8, 10).tolist(), "without labels as they come"
 
 
 def test_budget_is_whichever_is_met_first(tmp_path):

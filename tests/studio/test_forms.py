@@ -96,7 +96,8 @@ def test_an_unknown_preset_is_refused() -> None:
 @pytest.mark.parametrize("preset", presets.PRESETS)
 def test_the_command_line_repeats_the_run(preset: str, monkeypatch) -> None:
     own = preset if preset in ("ring", "grid") else "glyphs"  # points go with no other data
-    values = {"dataset": own, "seconds": 12.5, "lr_g": 0.003, "threads": 2}
+    values = {"dataset": own, "seconds": 12.5, "threads": 2}
+    values |= {"lr_g": 0.0012345678901234567, "ema_rampup": 1 / 3}  # with all their digits
     values["conditional"] = preset == "textbook"  # its other value in every preset
     config = configure(preset, values)
     line = command_line(preset, config)
@@ -107,6 +108,14 @@ def test_the_command_line_repeats_the_run(preset: str, monkeypatch) -> None:
     monkeypatch.setattr("gan_core.runs.create_run", lambda *_, **__: type("Run", (), {"path": None}))
     assert cli.main(shlex.split(line)[3:]) == 0
     assert asked == [config]
+
+
+def test_the_command_line_is_as_short_as_it_is_exact() -> None:
+    config = configure("digits", {"dataset": "glyphs", "seconds": 60, "lr_g": 0.1 + 0.2 - 0.25, "lr_d": 1e-5})
+    assert command_line("digits", config) == (
+        "python -m gan_core train --preset digits --dataset glyphs "
+        "--lr-g 0.050000000000000044 --lr-d 1e-05 --seconds 60"
+    )
 
 
 def test_a_data_set_proposes_its_recipe_and_keeps_one_that_fits() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import json
 import time
@@ -14,10 +15,10 @@ from starlette.testclient import TestClient
 from synthetic import make_run, metrics
 
 from gan_core.runs.layout import RunPaths, create_run
-from gan_core.runs.reader import read_settings
+from gan_core.runs.reader import STATES, Status, read_settings
 from gan_core.runs.writer import RunWriter, amend_status
 from studio import live
-from studio.live import FRESH, Live, Reader, pace, say
+from studio.live import FRESH, STAGES, Live, Reader, pace, say
 from studio.words import TABLE
 
 
@@ -188,14 +189,35 @@ def test_a_waiting_run_says_how_many_are_before_it(tmp_path: Path) -> None:
     assert (data["ahead"], data["say"], data["state"]) == (2, "queued", "queued")
 
 
-def test_every_stage_has_words(tmp_path: Path) -> None:
-    run = make_run(tmp_path, state="running")
-    status = live.read_status(run)
-    for state in ("queued", "running", "paused", "finished", "stopped", "failed"):
-        for step in (0, 1, 50, 200, 500, 1000, 5000):
-            seen = status.__class__(id="x", state=state, step=step, images=64 * step)
-            for ahead in (0, 2):
-                assert f"live.say.{say(seen, ahead)}" in TABLE
+def test_every_stage_has_words() -> None:
+    """Each state and stage says its own, and no words are left over."""
+    said = {}
+    for state in STATES:
+        about = Status(id="x", state=state, step=9, images=9)
+        said |= {(state, ahead): say(about, ahead) for ahead in (0, 2)}
+    said["timing"] = say(Status(id="x", state="running"), 0)
+    about = Status(id="x", state="running", step=9, images=64 * 5000)
+    said["points"] = say(dataclasses.replace(about, dataset="ring"), 0)
+    said["failing"] = say(dataclasses.replace(about, preset="fail-collapse"), 0)
+    assert said == {
+        ("queued", 0): "starting", ("queued", 2): "queued", ("paused", 0): "paused", ("paused", 2): "waiting",
+        **{(state, ahead): word for state, word in (("running", "noise"), ("finished", "finished"),
+           ("stopped", "stopped"), ("failed", "failed")) for ahead in (0, 2)},
+        "timing": "timing", "points": "points", "failing": "failing",
+    }  # fmt: skip
+    words = {*said.values(), *(name for _, name in STAGES)}
+    assert {f"live.say.{word}" for word in words} == {key for key in TABLE if key.startswith("live.say.")}
+
+
+@pytest.mark.parametrize("batch", [8, 64, 1024])
+def test_a_stage_begins_after_so_many_pictures_whatever_the_batch(batch: int) -> None:
+    def stage(images: int) -> str:
+        return say(Status(id="x", state="running", step=-(-images // batch), images=images), 0)
+
+    assert STAGES[0] == (0, "noise") and stage(1) == "noise"
+    for (_, before), (start, name) in zip(STAGES, STAGES[1:]):
+        assert (stage(64 * start - 1), stage(64 * start)) == (before, name)
+    assert stage(64 * 10**6) == STAGES[-1][1]
 
 
 def test_pages_ask_often_during_the_show_and_seldom_after_the_end(run: RunPaths, monkeypatch) -> None:

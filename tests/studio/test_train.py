@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +22,11 @@ from gan_core.data import DATASETS
 from gan_core.errors import ConfigError, DataError
 from gan_core.presets import PRESETS, settings
 from gan_core.runs import control
+from gan_core.runs.reader import Status
 from studio import dataset_preview, estimate, run_controls
 from studio.dataset_preview import DatasetPreviews, first_choice
 from studio.estimate import SpeedTrials, estimate_of
-from studio.live import STAGES
+from studio.live import STAGES, say
 from studio.tabs import train
 from studio.words import TABLE
 
@@ -144,6 +147,30 @@ def test_a_sentence_says_how_far_the_budget_goes() -> None:
     assert all(f"train.expect.{name}" in TABLE for _, name in STAGES[1:])
 
 
+def test_of_several_budgets_the_one_met_first_is_promised() -> None:
+    both = settings("digits", {"seconds": 10, "steps": 50})
+    assert "About 50 steps" in estimate_of(both, 68.0, "en")
+    assert "About 20 steps" in estimate_of(both, 2.0, "en")
+    three = settings("digits", {"seconds": 10, "steps": 50, "images": 64 * 30})
+    assert "About 30 steps" in estimate_of(three, 68.0, "en")
+
+
+@pytest.mark.parametrize("changes", [{}, {"batch": 256}, {"batch": 16}, {"batch": 32, "d_steps": 5}])
+def test_what_is_promised_is_what_will_be_said_there(changes: dict[str, Any]) -> None:
+    """By pictures seen: a hundred steps of 256 are as good as four hundred of 64."""
+    stages = set()
+    for steps in (10, 30, 70, 100, 200, 400, 2000):
+        config = settings("digits", {"seconds": None, "steps": steps, **changes})
+        images = steps * config.batch * config.d_steps
+        stage = say(Status(id="x", state="running", step=steps, images=images), 0)
+        stages.add(stage)
+        name = "blobs" if stage == "noise" else stage  # nobody is promised noise
+        assert estimate_of(config, None, "en") == TABLE[f"train.expect.{name}"][0].format(steps=f"{steps:,}")
+    assert len(stages) >= 4
+    large = settings("digits", {"seconds": None, "steps": 100, "batch": 256})
+    assert estimate_of(large, None, "en") == "About 100 steps here: very good pictures."
+
+
 def test_the_speed_is_known_from_an_earlier_run_with_the_same_work(tmp_path: Path) -> None:
     make_run(tmp_path, steps=700)
     speeds = SpeedTrials(tmp_path)
@@ -166,7 +193,21 @@ def test_a_trial_is_made_once_and_its_failure_is_not_repeated(tmp_path: Path, mo
     assert tried == [64, 128]
 
 
-def test_a_trial_that_says_no_number_or_is_ended_gives_none(tmp_path: Path, monkeypatch) -> None:
+def test_a_trial_that_made_room_for_a_run_says_nothing_of_its_settings(tmp_path: Path, monkeypatch) -> None:
+    speeds, config = SpeedTrials(tmp_path), settings("glyphs", {})
+    monkeypatch.setattr(estimate, "TRIAL", "import time; time.sleep(60)")
+    with ThreadPoolExecutor(1) as other:
+        measured = other.submit(speeds.measure, config)
+        while (trial := speeds._trial) is None:
+            time.sleep(0.01)
+        speeds.cancel_trial()
+        assert measured.result(10) is None and trial.poll() not in (None, 0), "ended, and not by itself"
+    assert speeds.known(config) is None
+    monkeypatch.setattr(estimate, "TRIAL", "print(42)")
+    assert speeds.measure(config) == speeds.known(config) == 42.0, "tried again"
+
+
+def test_a_trial_that_says_no_number_gives_none(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(estimate, "TRIAL", "print('no speed')")
     assert SpeedTrials(tmp_path).measure(settings("glyphs", {})) is None
     monkeypatch.setattr(estimate, "TRIAL", "import sys; print(sys.stdin.read().count('glyphs') + 41.5)")
