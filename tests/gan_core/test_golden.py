@@ -250,7 +250,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(folder)
 
 
-@pytest.mark.parametrize("settings, moving", [
+@pytest.mark.parametrize("settings, controllers", [
     (PLAIN, "loss/D"), (CONDITIONAL, "augment/chance"), (WASSERSTEIN, "balance/D's share"),
 ], ids=["plain", "conditional", "wasserstein"])  # fmt: skip
 def test_a_run_equals_the_same_run_by_hand(settings, controllers, root, tmp_path):
