@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from tools.mutants import MUTANTS, ROOT, path_of_test
+from tools.mutant_table import MUTANTS
+from tools.mutants import ROOT, path_of_test
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.what)

@@ -18,6 +18,7 @@ from gan_core.training import train
 from gan_core.training.batch_sampler import Batch, BatchSampler
 from gan_core.training.compute import ComputeConfig
 from gan_core.training.controllers import AdaptiveAugment, Controllers, DiscriminatorLrController, batch_at
+from gan_core.training.iteration import train_iteration
 from gan_core.training.objective import objective_of
 from gan_core.training.state import build_state, set_learning_rates
 from gan_core.training.step import Objective, StepOutput, draw_fake, g_step
@@ -64,6 +65,26 @@ def test_it_finds_the_chance_at_which_d_is_as_sure_as_asked():
     for _ in range(2000):
         ada.update(1 - ada.chance, 8)
     assert ada.chance == pytest.approx(0.4, abs=0.02)
+
+
+def test_each_of_ds_steps_moves_the_chance_by_the_pictures_it_saw():
+    """Four steps in one round, of 16 pictures each, though the run began with 8."""
+    settings = config(augment="translation", ada_target=0.123, ada_images=640, d_steps=4)
+    state, (objective, controllers) = build_state(settings, MODEL, ComputeConfig()), objective_of(settings)
+    images = np.random.default_rng(0).integers(0, 256, (64, 1, 16, 16), dtype=np.uint8)
+    controllers.adaptive_augment.chance = 0.5
+    train_iteration(
+        state,
+        BatchSampler(images, np.arange(64) % 3, seed=0, device="cpu"),
+        settings,
+        objective,
+        controllers,
+        16,
+    )
+    assert (
+        abs(controllers.adaptive_augment.chance - 0.5) == pytest.approx(4 * 16 / 640)
+        and controllers.adaptive_augment.signs == []
+    )
 
 
 def test_a_chance_changes_that_share_of_the_pictures_and_leaves_the_others():

@@ -45,10 +45,14 @@ def test_slerp_keeps_the_length_and_lerp_does_not():
 
 
 def test_slerp_of_parallel_and_opposite_ends_is_finite():
+    """It is the straight way: from 1 to -2 a third of the way is 0."""
     a = torch.tensor([1.0, 0.0, 0.0])
-    for b in (a, 2 * a, -a, a + 1e-7, torch.zeros(3)):
-        assert torch.isfinite(slerp(a, b, 0.3)).all()
-    assert torch.allclose(slerp(a, 3 * a, 0.5), 2 * a)
+    for b in (a, 3 * a, a + 1e-7, -a, -2 * a):
+        for t in (0.0, 0.3, 1 / 3, 0.5, 1.0):
+            assert torch.allclose(slerp(a, b, t), a + t * (b - a), atol=1e-6)
+    assert torch.isfinite(slerp(a, torch.zeros(3), 0.3)).all(), "0 has no direction"
+    z = sample_latents(100, 64, 0)
+    assert torch.allclose(slerp(z, 3 * z, 0.5), 2 * z, rtol=1e-3)
 
 
 def drawer_of(noise, **codes):
@@ -135,6 +139,14 @@ def test_directions_are_orthonormal_and_strongest_first(sampler):
     directions, strengths = principal_directions(sampler, 6)
     assert torch.allclose(directions @ directions.T, torch.eye(6), atol=1e-5)
     assert (strengths[:-1] >= strengths[1:]).all()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_direction_is_turned_so_that_its_largest_number_is_positive(seed, sampler):
+    """A matrix has each of its directions both ways round: which one comes out must not be left to chance."""
+    G, _ = build_pair(sampler.model, seed=seed)
+    directions, _ = principal_directions(Sampler(G, sampler.model, {}), 6)
+    assert (directions.gather(1, directions.abs().argmax(1, keepdim=True)) > 0).all()
 
 
 def test_the_first_direction_moves_the_first_layer_most(sampler):

@@ -88,6 +88,10 @@ def facts_of_manifold(module: Any) -> None:
     assert module.recall(evidence(half, real)) == 0.5
     assert module.precision(evidence(real, half)) == 0.5  # the two change places
     assert module.recall(evidence(real, half)) == 1
+    # 12 points, 5 away from a line of 400: outside its small balls, within the large ones of any 12 of it
+    many, few = placed([[x, 0] for x in range(400)]), placed([[x, 5] for x in range(100, 400, 25)])
+    assert module.share_inside(few.features, many.features) == 0
+    assert module.precision(evidence(few, many)) == module.recall(evidence(many, few)) == 1
 
 
 FACTS: list[tuple[types.ModuleType, Callable[[Any], None]]] = [
@@ -112,6 +116,8 @@ MUTANTS = [
     (manifold, facts_of_manifold, "alpha=-2", "alpha=-1"),
     (manifold, facts_of_manifold, "share_inside(made, real)", "share_inside(real, made)"),
     (manifold, facts_of_manifold, "share_inside(real, made)", "share_inside(made, real)"),
+    (manifold, facts_of_manifold, "len(evidence.made), ", ""),
+    (manifold, facts_of_manifold, ", len(evidence.real))", ")"),
 ]
 
 

@@ -64,6 +64,21 @@ def test_flips_hand_over_as_many_pairs_the_wrong_way_round_as_asked_for():
     assert flipped(game, 0.0).d(real, fake) == game.d(real, fake)
 
 
+def test_a_run_plays_with_smoothing_and_flips_together():
+    """Three pairs of four the right way round, one the wrong way, and .9 what D aims at for the real side."""
+    torch.manual_seed(0)
+    real, fake = torch.full((20_000,), 4.0), torch.full((20_000,), -4.0)
+
+    def one_way(real, fake):
+        entropy = nn.functional.binary_cross_entropy_with_logits
+        return (entropy(real, torch.full_like(real, 0.9)) + entropy(fake, torch.zeros_like(fake))).item()
+
+    expected = 0.75 * one_way(real, fake) + 0.25 * one_way(fake, real)
+    loss = objective_of(config(real_label=0.9, label_flip_prob=0.25))[0].loss
+    assert loss.d(real, fake).item() == pytest.approx(expected, abs=0.1)
+    assert abs(expected - one_way(real, fake)) > 1, "flips show"
+
+
 def steepness(**changes):
     """The curves' gradients of D and of G after one step of both, and their lengths as the optimisers saw
     them; with step sizes of 0, so that limits of D's steps do not reach G's."""
@@ -90,6 +105,14 @@ def test_clipped_weights_lie_within_the_bound_after_the_step_and_g_is_left_alone
     state, *_ = one_d_step(config(clip_weights=0.01))
     assert max(p.abs().max().item() for p in state.D.parameters()) == pytest.approx(0.01)
     assert max(p.abs().max().item() for p in state.G.parameters()) > 0.05
+
+
+def test_clipped_weights_lie_within_the_bound_after_a_lazy_penalty_too():
+    settings = config(clip_weights=0.01, penalty="r1", penalty_every=4, d_norm="none")
+    model = dataclasses.replace(MODEL, d_norm="none")
+    state, (objective, _) = build_state(settings, model, ComputeConfig()), objective_of(settings)
+    lazy_step(state, batch(), draw_fake(state, None, 8), objective)
+    assert max(p.abs().max().item() for p in state.D.parameters()) == pytest.approx(0.01)
 
 
 def test_gradients_are_limited_by_length_by_entry_and_pulled_by_l1():
@@ -304,7 +327,7 @@ def test_translation_moves_whole_pictures_and_leaves_black():
     assert (moved.amax((1, 2, 3)) == 1).all() and (moved.sum((1, 2, 3)) == pictures.sum((1, 2, 3))).all()
     places = moved.flatten(1).argmax(1)
     reach = {(int(p) // 16 - 8, int(p) % 16 - 8) for p in places}
-    assert {y for y, _ in reach} == {x for _, x in reach} == {-2, -1, 0, 1, 2}
+    assert reach == {(y, x) for y in range(-2, 3) for x in range(-2, 3)}, "both by their own chance"
 
 
 def test_what_translation_moves_out_does_not_come_in_on_the_other_side():

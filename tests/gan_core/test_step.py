@@ -9,8 +9,10 @@ import torch.nn.functional as F
 
 from gan_core.config import ModelConfig, TrainConfig
 from gan_core.losses import LOSSES, GanLoss
+from gan_core.training import iteration
 from gan_core.training.batch_sampler import Batch, BatchSampler
 from gan_core.training.compute import ComputeConfig
+from gan_core.training.controllers import Controllers
 from gan_core.training.record import discriminator_stats, first_nonfinite_metric, measure
 from gan_core.training.state import build_state, set_learning_rates, update_ema
 from gan_core.training.step import Fake, Objective, StepOutput, d_step, draw_fake, g_step, gradient_norm
@@ -82,20 +84,17 @@ def test_d_learns_to_tell_a_fixed_pair_apart(state, batch):
 
 
 def test_d_learns_the_label_of_real_pictures_only(state, batch):
-    """The class loss on D's side looks at real pictures; fakes with wrong labels must not teach it."""
-    seen = []
-    naming = Objective(LOSSES["non-saturating"], 0.5)
-    forward = state.D.forward
-
-    def spy(pictures, labels):
-        seen.append(pictures)
-        return forward(pictures, labels)
-
-    state.D.forward = spy
-    outcome = d_step(state, batch, Fake(torch.zeros(8, 1, 16, 16), torch.zeros(8, 4)), naming)
-    assert len(seen) == 2, "real and fake go through D apart: batch norm must not mix them"
-    assert torch.equal(seen[0], batch.images) and seen[1].abs().max() == 0
-    assert outcome.real.shape == outcome.fake.shape == (8,)
+    """D's gradient is that of the game and of the names it gives to real pictures. Fakes, which may not show
+    their labels, teach it none; they pass D apart, so that batch norm mixes no fake with a real picture."""
+    fake, D = Fake(torch.rand(8, 1, 16, 16), torch.zeros(8, 4)), copy.deepcopy(state.D)
+    on_real, on_fake = D(batch.images, batch.labels), D(fake.pictures, batch.labels)
+    game = F.softplus(-on_real.logits).mean() + F.softplus(on_fake.logits).mean()
+    loss = game + 0.5 * F.cross_entropy(on_real.classes, batch.labels)
+    expected = torch.autograd.grad(loss, list(D.parameters()))
+    outcome = d_step(state, batch, fake, OBJECTIVE)
+    for parameter, gradient in zip(state.D.parameters(), expected):
+        assert torch.allclose(parameter.grad, gradient, rtol=1e-4, atol=1e-7)
+    assert torch.allclose(outcome.real, on_real.logits) and torch.allclose(outcome.fake, on_fake.logits)
 
 
 def test_class_weight_zero_is_no_class_loss(state, batch):
@@ -161,6 +160,42 @@ def test_ema_half_life():
     assert old.num_batches_tracked == 9
     update_ema(old, new, half_life=0.0, batch=10)
     assert torch.equal(old.weight, new.weight), "a half-life of 0 copies"
+
+
+def feed_of(count):
+    images = np.random.default_rng(0).integers(0, 256, (count, 1, 16, 16), dtype=np.uint8)
+    return BatchSampler(images, np.arange(count) % 3, seed=1, device="cpu")
+
+
+def test_a_round_smooths_by_all_pictures_that_d_saw_and_reaches_back_no_further_than_it_may(state):
+    """The half-life is half of the pictures seen: 12 after the first round. After the second it would be 24,
+    and 16 is the most."""
+    config = TrainConfig(seconds=1.0, batch=8, d_steps=3, ema=0.5, ema_half_life=16)
+    for half_life in (12.0, 16.0):
+        before = weights(state.ema)
+        iteration.train_iteration(state, feed_of(48), config, OBJECTIVE, Controllers(), 8)
+        state.step += 1
+        left = 0.5 ** (24 / half_life)
+        for (name, old), new in zip(before.items(), state.G.parameters()):
+            expected = left * old + (1 - left) * new
+            assert torch.allclose(state.ema.get_parameter(name), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_each_of_ds_steps_sees_real_pictures_of_its_own(state, monkeypatch):
+    seen = []
+
+    def spy(state, batch, *others):
+        seen.append(batch)
+        return d_step(state, batch, *others)
+
+    monkeypatch.setattr(iteration, "d_step", spy)
+    config = TrainConfig(seconds=1.0, batch=8, d_steps=3)
+    for _ in range(2):
+        iteration.train_iteration(state, feed_of(48), config, OBJECTIVE, Controllers(), 8)
+        state.step += 1
+    every = feed_of(48).batch(0, 48)
+    assert torch.equal(torch.cat([batch.images for batch in seen]), every.images)
+    assert torch.equal(torch.cat([batch.labels for batch in seen]), every.labels)
 
 
 def test_rates_fall_on_a_straight_line(state):

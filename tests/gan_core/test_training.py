@@ -11,8 +11,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
+from gan_core.augment import REAL_AUGMENTS
 from gan_core.config import TrainConfig, from_mapping
+from gan_core.data import load
 from gan_core.errors import ConfigError, DataError, RunError, TrainingDiverged
 from gan_core.networks import build_pair
 from gan_core.runs import RunWriter, create_run, read_lines, read_status
@@ -43,6 +46,10 @@ def run_to_end(run, settings, **options):
 
 def weights(run):
     return Sampler.load(run.path).generator.state_dict()
+
+
+def opened(folder, settings):
+    return open_session(settings, RunWriter(create_run(folder, settings)), resume=False)
 
 
 def test_what_a_run_writes(tmp_path):
@@ -97,6 +104,66 @@ def test_a_resumed_run_equals_one_never_stopped_bit_for_bit(tmp_path, changes):
     assert all(torch.equal(one[name], two[name]) for name in one)
     for line_one, line_two in zip(read_lines(whole.metrics)[0][-2:], read_lines(halves.metrics)[0][-2:]):
         assert line_one["loss/D"] == line_two["loss/D"]
+
+
+def test_a_run_learns_from_as_many_of_the_first_pictures_as_asked_for(tmp_path):
+    batch_sampler, every = (
+        opened(tmp_path, config(steps=1, pictures=24)).batch_sampler,
+        load("glyphs", size=16),
+    )
+    assert torch.equal(batch_sampler.images, torch.from_numpy(every.images[:24].copy()))
+    assert batch_sampler.labels.tolist() == every.labels[:24].tolist()
+
+
+def test_a_run_changes_the_real_pictures_it_learns_from_as_asked_for(tmp_path):
+    drawn = {}
+    for name in ("none", "shift"):
+        batch_sampler = opened(tmp_path, config(steps=1, real_augment=name)).batch_sampler
+        torch.manual_seed(5)
+        drawn[name] = batch_sampler.batch(0, 16).images
+    torch.manual_seed(5)
+    assert torch.equal(drawn["shift"], REAL_AUGMENTS["shift"](drawn["none"]))
+    assert not torch.equal(drawn["shift"], drawn["none"])
+
+
+def test_a_run_has_the_dropout_and_the_first_weights_asked_for(tmp_path):
+    state = opened(tmp_path, config(steps=1, d_dropout=0.3, initialisation="orthogonal")).state
+    assert [layer.p for layer in state.D.modules() if isinstance(layer, nn.Dropout)] == [0.3]
+    weights = [p.flatten(1) for net in (state.G, state.D) for p in net.parameters() if p.ndim > 1]
+    assert len(weights) >= 5
+    for weight in weights:
+        small = weight @ weight.T if len(weight) <= weight.shape[1] else weight.T @ weight
+        assert torch.allclose(small, torch.eye(len(small)), atol=1e-4), "rows or columns at right angles"
+
+
+def test_instance_noise_fades_as_a_run_goes_on(tmp_path, monkeypatch):
+    sizes = []
+
+    def spy(state, batch_sampler, config, objective, *others):
+        sizes.append(objective.augment(torch.zeros(10_000)).std().item())
+        return iteration.train_iteration(state, batch_sampler, config, objective, *others)
+
+    monkeypatch.setattr("gan_core.training.loop.train_iteration", spy)
+    settings = config(steps=4, instance_noise=0.4)
+    run_to_end(create_run(tmp_path, settings), settings)
+    assert sizes == pytest.approx([0.4, 0.3, 0.2, 0.1], rel=0.05)
+
+
+def test_what_the_balance_leaves_of_d_s_step_is_taken(tmp_path):
+    session = opened(tmp_path, config(steps=9, schedule="dynamic", lr_d=0.008, lr_g=0.002, lr_end=1.0))
+    session.controllers.d_lr_controller.share = 0.25
+    record = next(_steps(session))
+    assert (record.metrics["rate/D"], record.metrics["rate/G"]) == pytest.approx((0.002, 0.002))
+
+
+def test_a_resumed_run_goes_on_by_the_seconds_it_has_had(tmp_path):
+    settings = config(steps=3, seconds=1000.0)
+    session = opened(tmp_path, settings)
+    session.state.seconds = 400.0
+    session.save()
+    first, *others = train(settings, session.writer.run, resume=True)
+    assert 400 < first.seconds < 460 and 400 < read_status(session.writer.run).seconds < 460
+    assert first.step == 1 and len(others) == 2
 
 
 def test_dropping_the_iterator_saves_and_stops(tmp_path):
