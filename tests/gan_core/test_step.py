@@ -170,7 +170,7 @@ def feed_of(count):
 def test_a_round_smooths_by_all_pictures_that_d_saw_and_reaches_back_no_further_than_it_may(state):
     """The half-life is half of the pictures seen: 12 after the first round. After the second it would be 24,
     and 16 is the most."""
-    config = TrainConfig(seconds=1.0, batch=8, d_steps=3, ema=0.5, ema_half_life=16)
+    config = TrainConfig(seconds=1.0, batch=8, d_steps=3, ema_rampup=0.5, ema_half_life=16)
     for half_life in (12.0, 16.0):
         before = weights(state.ema)
         iteration.train_iteration(state, feed_of(48), config, OBJECTIVE, Controllers(), 8)

@@ -23,6 +23,7 @@ from gan_core.runs.control import send
 from gan_core.runs.reader import checkpoint_steps, sample_steps
 from gan_core.runs.writer import NullRunWriter
 from gan_core.sampling import Sampler
+from gan_core.seeds import stream_seed
 from gan_core.training import iteration, speed, train, trial, warm_up
 from gan_core.training.compute import ComputeConfig, choose_compute
 from gan_core.training.loop import _steps
@@ -108,7 +109,7 @@ def test_a_resumed_run_equals_one_never_stopped_bit_for_bit(tmp_path, changes):
 
 def test_a_run_learns_from_as_many_of_the_first_pictures_as_asked_for(tmp_path):
     batch_sampler, every = (
-        opened(tmp_path, config(steps=1, pictures=24)).batch_sampler,
+        opened(tmp_path, config(steps=1, dataset_limit=24)).batch_sampler,
         load("glyphs", size=16),
     )
     assert torch.equal(batch_sampler.images, torch.from_numpy(every.images[:24].copy()))
@@ -153,7 +154,9 @@ def test_what_the_balance_leaves_of_d_s_step_is_taken(tmp_path):
     session = opened(tmp_path, config(steps=9, schedule="dynamic", lr_d=0.008, lr_g=0.002, lr_end=1.0))
     session.controllers.d_lr_controller.share = 0.25
     record = next(_steps(session))
-    assert (record.metrics["rate/D"], record.metrics["rate/G"]) == pytest.approx((0.002, 0.002))
+    assert (record.metrics["learning_rate/D"], record.metrics["learning_rate/G"]) == pytest.approx(
+        (0.002, 0.002)
+    )
 
 
 def test_a_resumed_run_goes_on_by_the_seconds_it_has_had(tmp_path):
@@ -470,15 +473,15 @@ def test_the_networks_are_built_once_and_shown_before_the_machine_is_measured(tm
         return there, "Measured."
 
     monkeypatch.setattr("gan_core.training.state.build_pair", build)
-    monkeypatch.setattr("gan_core.training.session.choose_machine", measure)
+    monkeypatch.setattr("gan_core.training.session.choose_compute", measure)
     session = open_session(settings, RunWriter(run), resume=False)
     state, other = session.state, build_state(settings, session.model, there)
     assert len(built) == 2 and state.compute == other.compute == there
     for net, its in ((state.G, other.G), (state.D, other.D), (state.ema, other.ema)):
         assert all(torch.equal(a, b) and a.stride() == b.stride()
                    for a, b in zip(net.state_dict().values(), its.state_dict().values()))  # fmt: skip
-    now = torch.get_rng_state()
-    assert torch.equal(now, torch.manual_seed(settings.seed).get_state()), "whatever was drawn before"
+    now, begin = torch.get_rng_state(), stream_seed(settings.seed, "training")
+    assert torch.equal(now, torch.manual_seed(begin).get_state()), "whatever was drawn before"
     assert torch.equal(state.draw_z(4), other.draw_z(4))
     next(_steps(session))
     moved = zip(state.d_optimizer.state, state.D.parameters(), strict=True)
