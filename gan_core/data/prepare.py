@@ -59,18 +59,17 @@ def prepared(source: DataSource, folder: Path, size: int, split: str) -> Arrays:
         return ready
     images, labels = source.read(folder, split)
     if len(images) == 0:
-        raise DataError(f"{source.title} in {folder} has no pictures.")
+        raise DataError("data-empty", title=source.title, folder=folder)
     try:
         _write(path, images, labels, size)
     except OSError as error:
         if (ready := _open(path)) is not None:  # Windows keeps a file that another process has mapped
             return ready
         reason = error.strerror or error
-        raise DataError(f"Prepared pictures cannot be kept in {path.parent}: {reason}. "
-                        "Set GAN_CACHE to a folder with space.") from error  # fmt: skip
+        raise DataError("data-cache", folder=path.parent, reason=reason) from error
     ready = _open(path)
     if ready is None:
-        raise DataError(f"{path} was damaged while it was written; try again.")
+        raise DataError("data-torn", path=path)
     return ready
 
 

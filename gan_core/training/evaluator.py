@@ -18,6 +18,7 @@ from gan_core.data import DATASETS
 from gan_core.errors import GanError
 from gan_core.images import to_bytes
 from gan_core.latent import sample_latents
+from gan_core.messages import Message
 from gan_core.metrics.fast_metrics import PointReferenceStats, ReferenceStats, reference_stats
 from gan_core.runs import RunWriter
 from gan_core.runs.reader import read_lines
@@ -61,7 +62,7 @@ class PeriodicEvaluator:
                 distance = real.distance(_drawn(state, config, real.labels))
         except GanError as error:
             self._off = True
-            self._writer.log(f"No scores: {error}")
+            self._writer.log(Message("log-no-scores"), *error.messages)
             return None
         best, took = distance < self._best, time.perf_counter() - begin
         self._best, self._spent = min(distance, self._best), self._spent + took

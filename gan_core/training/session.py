@@ -14,6 +14,7 @@ from gan_core.checkpoints import export_generator
 from gan_core.config import BUDGET, ModelConfig, TrainConfig
 from gan_core.data import DATASETS, Pictures, load
 from gan_core.errors import ConfigError, RunError
+from gan_core.messages import Message
 from gan_core.rules import refusals
 from gan_core.runs import RunPaths, RunWriter
 from gan_core.runs.reader import checkpoint_steps
@@ -135,7 +136,7 @@ def open_session(
     """Read the pictures, build or restore the state, show the first grid, measure the machine."""
     _check_shares(config, world)
     budget = {name: getattr(config, name) for name in sorted(BUDGET)}
-    writer.update(state="running", message="", budget=budget)
+    writer.update(state="running", budget=budget)
     keep_memory()
     model = model_config(config)
     pictures = chosen(config)
@@ -150,7 +151,7 @@ def open_session(
     else:
         saved: ComputeConfig = read_counters(folder)["machine"]
         compute = restore_compute(saved, config)
-        writer.log(f"Resumed from {folder.name}.{_elsewhere(saved, compute)}")
+        writer.log(Message("log-resumed", file=folder.name), *_elsewhere(saved, compute))
     compute.use_threads()
     torch.manual_seed(config.seed)  # of spectral norm, dropout, augmentation and penalties
     objective, controllers = objective_of(config)
@@ -177,14 +178,11 @@ def open_session(
     return session
 
 
-def _elsewhere(saved: ComputeConfig, compute: ComputeConfig) -> str:
+def _elsewhere(saved: ComputeConfig, compute: ComputeConfig) -> list[Message]:
     """What it means for a run that it goes on on another kind of device; nothing where it does not."""
     if saved.device == compute.device:
-        return ""
-    return (
-        f" It was computed on {saved.device} and goes on on {compute.device}: random numbers of the device "
-        "begin afresh, so it does not go on bit for bit as it would have."
-    )
+        return []
+    return [Message("log-other-device", before=saved.device, now=compute.device)]
 
 
 def _check_shares(config: TrainConfig, world: DistributedContext) -> None:
@@ -194,9 +192,8 @@ def _check_shares(config: TrainConfig, world: DistributedContext) -> None:
         ConfigError: it cannot.
     """
     world.check(config.batch)
-    shared = replace(config, batch=config.batch // world.world_size)
-    for rule in refusals(shared):
-        raise ConfigError.single(rule.setting, getattr(config, rule.setting), rule.words(shared))
+    if refused := refusals(replace(config, batch=config.batch // world.world_size)):
+        raise ConfigError.of(refused)
 
 
 def _fastest(config: TrainConfig, writer: RunWriter, world: DistributedContext) -> ComputeConfig:
@@ -209,10 +206,10 @@ def _fastest(config: TrainConfig, writer: RunWriter, world: DistributedContext) 
     return compute
 
 
-def _begun(config: TrainConfig, model: ModelConfig, compute: ComputeConfig) -> tuple[State, str]:
-    """A fresh state, and a sentence on the weights that it begins with where they come from elsewhere."""
+def _begun(config: TrainConfig, model: ModelConfig, compute: ComputeConfig) -> tuple[State, Message | None]:
+    """A fresh state, and what to say of the weights that it begins with where they come from elsewhere."""
     state = build_state(config, model, compute)
-    return state, warm_start(state, config.start_from) if config.start_from else ""
+    return state, warm_start(state, config.start_from) if config.start_from else None
 
 
 def chosen(config: TrainConfig) -> Pictures:
@@ -274,5 +271,5 @@ def _batch_sampler(config: TrainConfig, pictures: Pictures, compute: ComputeConf
 def _newest_checkpoint(run: RunPaths) -> Path:
     steps = checkpoint_steps(run)
     if not steps:
-        raise RunError(f"Run {run.id} has no checkpoint to go on from.")
+        raise RunError("run-no-checkpoint", run=run.id)
     return run.checkpoint(steps[-1])
