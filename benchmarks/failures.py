@@ -22,7 +22,7 @@ from gan_core.metrics.frechet import frechet_distance
 from gan_core.presets import PRESETS
 from gan_core.runs import read_lines, read_settings, read_status
 from gan_core.runs.layout import RunPaths
-from gan_core.runs.reader import sample_steps
+from gan_core.runs.reader import read_verdicts, sample_steps
 from gan_core.sampling import Sampler
 
 COUNT = 1000  # pictures looked at
@@ -143,10 +143,11 @@ def ended(run: RunPaths) -> Finished:
         RunError: it neither went to its end nor diverged: what stopped it is no lesson.
     """
     lines, status = read_lines(run.metrics)[0], read_status(run)
-    if any(verdict["kind"] == "diverged" for verdict in read_lines(run.verdicts)[0]):
+    if any(verdict.kind == "diverged" for verdict in read_verdicts(run)):
         return Finished(run, lines, np.empty((0, SIDE * SIDE)), diverged=True)
     if status.state != "finished" or not run.generator.exists():
-        raise RunError(f"Run {run.id} ({status.preset}) is {status.state}: {status.message}")
+        told = f"Run {run.id} ({status.preset}) is {status.state}: {status.message}"
+        raise RunError("prose", text=told)
     made = Sampler.load(run.path).sample(COUNT, 1)[0].reshape(COUNT, -1) / 255.0
     return Finished(run, lines, made)
 
@@ -159,7 +160,8 @@ def value_of(name: str, one: Finished) -> float:
     """
     measure = SIGNS[name].measure
     if one.diverged and measure is not loudness:
-        raise RunError(f"Run {one.run.id} diverged, so {name} has no {measure.__name__} to show by.")
+        told = f"Run {one.run.id} diverged, so {name} has no {measure.__name__} to show by."
+        raise RunError("prose", text=told)
     return measure(one)
 
 
@@ -170,7 +172,7 @@ def measured(preset: str, seed: int, names: Sequence[str]) -> dict[str, float]:
         done = subprocess.run([*command, "--runs", folder, "--quiet"], capture_output=True, text=True)
         made = list(Path(folder).iterdir())
         if not made:
-            raise RunError(f"{preset} did not begin: {done.stderr.strip()}")
+            raise RunError("prose", text=f"{preset} did not begin: {done.stderr.strip()}")
         one = ended(RunPaths(made[0]))
         return {name: value_of(name, one) for name in names}
 

@@ -51,15 +51,12 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 def _open(path: Path, read: Callable[[Any], Any]) -> Any:
     if not path.is_file():
-        raise WeightsError(f"There is no weights file at {path}.")
+        raise WeightsError("weights-missing", path=path)
     try:
         with safe_open(path, framework="pt") as file:
             return read(file)
     except (SafetensorError, OSError, ValueError) as error:
-        raise WeightsError(
-            f"{path.name} is not a whole safetensors file ({_reason(error)}); "
-            "it may be cut short, or be a pickle, which is never opened."
-        ) from error
+        raise WeightsError("weights-torn", file=path.name, reason=_reason(error)) from error
 
 
 def _reason(error: Exception) -> str:
@@ -88,14 +85,14 @@ def read_generator_header(path: Path) -> tuple[ModelConfig, dict[str, Any]]:
     """
     header = read_header(path)
     if header.get("format") != FORMAT:
-        raise WeightsError(f"{path.name} holds no generator of DCGAN Studio.")
+        raise WeightsError("weights-foreign", file=path.name)
     try:
         if int(header["schema"]) > SCHEMA:
-            raise WeightsError(f"{path.name} was written by a newer version; update DCGAN Studio to open it.")
+            raise WeightsError("weights-newer", file=path.name)
         model = ModelConfig(**json.loads(header["model"]))
         info = dict(json.loads(header.get("info", "{}")))
     except (KeyError, TypeError, ValueError) as error:
-        raise WeightsError(f"The header of {path.name} is damaged ({_reason(error)}).") from error
+        raise WeightsError("weights-header", file=path.name, reason=_reason(error)) from error
     _check_model(path, model)
     return model, info
 
@@ -112,7 +109,7 @@ def load_generator(path: Path) -> tuple[nn.Module, ModelConfig, dict[str, Any]]:
     expected = {name: tuple(tensor.shape) for name, tensor in G.state_dict().items()}
     tensors = read_tensors(path)
     if {name: tuple(tensor.shape) for name, tensor in tensors.items()} != expected:
-        raise WeightsError(f"The weights in {path.name} do not fit the network its header names.")
+        raise WeightsError("weights-fit", file=path.name)
     G.load_state_dict(tensors, assign=True)
     return G.eval().requires_grad_(False), model, info
 
@@ -121,8 +118,8 @@ def _check_model(path: Path, model: ModelConfig) -> None:
     row = NETWORKS.get(str(model.network))
     whole = all(isinstance(getattr(model, name), int) for name in LIMITS)
     if row is None or model.size not in row.sizes or not whole:
-        raise WeightsError(f"{path.name} asks for a network that is not known here ({model.network!r}).")
+        raise WeightsError("weights-network", file=path.name, network=model.network)
     least = {name: int(name not in MAY_BE_ZERO) for name in LIMITS}
     within = all(least[name] <= getattr(model, name) <= LIMITS[name] for name in LIMITS)
     if not within or model.code_classes + model.code_numbers >= model.latent:
-        raise WeightsError(f"{path.name} asks for a network that is too large or too small.")
+        raise WeightsError("weights-size", file=path.name)

@@ -132,8 +132,8 @@ def _warn(config: TrainConfig) -> None:
     """Say what does not go together, though it can run."""
     from gan_core import rules
 
-    for sentence in rules.warnings(config):
-        print(f"Note: {sentence}", file=sys.stderr)
+    for warning in rules.warnings(config):
+        print(f"Note: {warning}", file=sys.stderr)
 
 
 def _given(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -156,7 +156,7 @@ def resume(arguments: argparse.Namespace) -> None:
         run = run_at(arguments.run)
         status = status_as_written(run)
         if status.state in ACTIVE and not is_lost(status, patience=0.0):  # a killed one may go on at once
-            raise RunError(f"Run {run.id} is {status.state}; stop it before it is resumed here.")
+            raise RunError("run-busy", run=run.id, state=status.state)
         given, (_, old) = _given(arguments), read_settings(run)
         config = catalog.check(settings_between(given, old) if given else old)
         world.check(config.batch)
@@ -202,8 +202,7 @@ def _check_budget(run: RunPaths, steps: Iterable[int], config: TrainConfig) -> N
     for step in steps:
         done = read_counters(run.checkpoint(step))
         if progress(config, step, done["images"], done["seconds"]) >= 1:
-            more = "give more --steps, --seconds or --images"
-            raise RunError(f"Run {run.id} has used up its budget at step {step}: {more}.")
+            raise RunError("run-spent", run=run.id, step=step)
 
 
 def _run_in_terminal(begin: Begin, *, resume: bool, quiet: bool) -> None:
@@ -223,7 +222,7 @@ def sample(arguments: argparse.Namespace) -> None:
 
     out: Path = arguments.out
     if out.suffix not in (".png", ".npz"):
-        raise ConfigError.single("out", str(out), f"{out} must end in .png (a grid) or .npz (arrays).")
+        raise ConfigError("out-ending", field="out", path=out)
     sampler = Sampler.load(arguments.source, arguments.best)
     sampler.check_label(arguments.label)
     images, labels = sampler.sample(arguments.n, arguments.seed, arguments.label)
@@ -236,7 +235,7 @@ def sample(arguments: argparse.Namespace) -> None:
                 arrays: dict[str, Any] = {} if labels is None else {"labels": labels}
                 np.savez_compressed(stream, images=images.transpose(0, 2, 3, 1), **arrays)
     except OSError as error:
-        raise GanError(f"{out} cannot be written: {error.strerror or error}.") from error
+        raise GanError("file-write", path=out, reason=error.strerror or error) from error
     print(f"{len(images)} pictures in {out}")
 
 

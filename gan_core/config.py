@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from gan_core.errors import ConfigError, Problem
+from gan_core.errors import ConfigError
 from gan_core.knobs import Knob, convert, knob, range_problem, unknown_names
+from gan_core.messages import Message
 
 BUDGET = frozenset({"seconds", "steps", "images"})  # one of them at least ends a run
 
@@ -228,14 +229,15 @@ def from_mapping(values: Mapping[str, object], base: TrainConfig | None = None) 
     for name, value in values.items():
         if name in knobs():
             try:
-                changes[name] = convert(name, value, *kind(name))
-            except ValueError as error:
-                problems.append(Problem(name, value, str(error)))
+                changes[name] = convert(value, *kind(name))
+            except ValueError:
+                about = {"value": repr(value), "kind": kind(name)[0].__name__}
+                problems.append(Message("wrong-type", field=name, **about))
     config = dataclasses.replace(base or TrainConfig(), **changes)
     misread = BUDGET & {problem.field for problem in problems}  # a budget was given, though not a good one
     problems += [problem for problem in _unusable(config) if not (misread and problem.field in BUDGET)]
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError.of(problems)
     return config
 
 
@@ -250,12 +252,9 @@ def difference(old: TrainConfig, new: TrainConfig) -> dict[str, tuple[Any, Any]]
             if getattr(old, name) != getattr(new, name)}  # fmt: skip
 
 
-def _unusable(config: TrainConfig) -> list[Problem]:
-    problems = [
-        Problem(name, getattr(config, name), message)
-        for name, about in knobs().items()
-        if (message := range_problem(name, getattr(config, name), about))
-    ]
+def _unusable(config: TrainConfig) -> list[Message]:
+    found = (range_problem(name, getattr(config, name), about) for name, about in knobs().items())
+    problems = [problem for problem in found if problem]
     if all(getattr(config, name) is None for name in BUDGET):
-        problems.append(Problem("seconds", None, "Give a budget: --seconds, --steps or --images."))
+        problems.append(Message("budget-missing", field="seconds"))
     return problems

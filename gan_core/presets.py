@@ -219,9 +219,8 @@ def settings(preset: str, changes: Mapping[str, Any]) -> TrainConfig:
     Raises:
         ConfigError: an unknown preset or setting, or a value out of range.
     """
-    problems = unknown_names([preset], PRESETS, "preset")
-    if problems:
-        raise ConfigError(problems)
+    if problems := unknown_names([preset], PRESETS, "presets"):
+        raise ConfigError.of(problems)
     base = dict(PRESETS[preset].settings)
     if any(changes.get(name) is not None for name in BUDGET):
         for name in BUDGET:

@@ -47,7 +47,7 @@ class Sampler:
         """
         path = Path(path)
         if best and not (path / "best.safetensors").is_file():
-            raise WeightsError(f"{path.name} keeps no best generator: no score was taken (score_seconds).")
+            raise WeightsError("run-no-best", file=path.name)
         if path.is_dir():
             path = path / ("best.safetensors" if best else "generator.safetensors")
         return cls(*load_generator(path))
@@ -109,10 +109,10 @@ class Sampler:
         if label is None:
             return
         if not self.model.classes:
-            raise ConfigError.single("label", label, "This generator was trained without labels.")
+            raise ConfigError("no-labels", field="label", value=label)
         if not 0 <= label < self.model.classes:
-            sentence = f"label is {label}, allowed are 0 to {self.model.classes - 1}."
-            raise ConfigError.single("label", label, sentence)
+            highest = self.model.classes - 1
+            raise ConfigError("out-of-range", field="label", value=label, low=0, high=highest)
 
     def _labels(self, count: int, labels: np.ndarray | Tensor | None) -> Tensor | None:
         if not self.model.classes:

@@ -28,9 +28,8 @@ def number(name: str, value: Any, low: float, high: float, whole: bool = True) -
     """
     fits = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not fits or not low <= value <= high or (whole and value != int(value)):
-        kind = "a whole number" if whole else "a number"
-        sentence = f"{name} is {str(value)[:20]}, it must be {kind} from {low:g} to {high:.10g}."
-        raise ConfigError.single(name, value, sentence)
+        about = {"value": str(value)[:20], "kind": "int" if whole else "float"}
+        raise ConfigError("number-range", field=name, low=low, high=high, **about)
     return float(value)
 
 

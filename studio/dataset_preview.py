@@ -18,7 +18,7 @@ from gan_core.catalog import check_name
 from gan_core.data import DATASETS, available, load
 from gan_core.errors import GanError
 from gan_core.images import to_grid, webp
-from studio.words import language, pick_or, sentence
+from studio.words import language, pick_or, sentences
 
 SHOWN = 64
 POINTS = 2000  # in a scatter plot
@@ -80,11 +80,11 @@ class DatasetPreviews:
         try:
             return JSONResponse(self.facts(request.query_params.get("name", ""), language(request)))
         except GanError as error:
-            return JSONResponse({"error": sentence(str(error), language(request))}, 404)
+            return JSONResponse({"error": sentences(error.messages, language(request))}, 404)
 
     def _look(self, request: Request) -> Response:
         try:
             data = self.picture(request.query_params.get("name", ""))
         except GanError as error:
-            return JSONResponse({"error": sentence(str(error), language(request))}, 404)
+            return JSONResponse({"error": sentences(error.messages, language(request))}, 404)
         return Response(data, 200, {"Cache-Control": "public, max-age=86400"}, "image/webp")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from gan_core.data import DATASETS
 from gan_core.errors import RunError, WeightsError
-from gan_core.knobs import did_you_mean
+from gan_core.knobs import unknown_names
 from gan_core.runs.layout import RunPaths, find_run
 from gan_core.runs.reader import ACTIVE, Status, glance, list_runs, read_status
 
@@ -77,12 +77,12 @@ class ModelRegistry:
             try:
                 found = self._run(glance(find_run(self._runs, name[len(RUN) :])))
             except RunError as error:
-                raise WeightsError(str(error)) from error
+                raise WeightsError.of(error.messages) from error
         elif Path(name).name == name:
             found = _shipped(self._weights / f"{name}.safetensors")
         if found is None:
             known = [model.name for model in self.models()]
-            raise WeightsError(f"There is no model named {name[:60]!r}{did_you_mean(name[:60], known)}")
+            raise WeightsError.of(unknown_names([name[:60]], known, "model"))
         return found
 
     def load(self, model: Model) -> tuple[Sampler, torch.Tensor]:

@@ -25,10 +25,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from gan_core.errors import ConfigError, GanError, Problem, WeightsError
+from gan_core.errors import ConfigError, GanError, WeightsError
 from gan_core.knobs import unknown_names
+from gan_core.messages import Message
 from studio.models import Model, ModelRegistry
-from studio.words import language, sentence
+from studio.words import language, sentences
 
 STRIP = 9
 COLUMNS, ROWS = 10, 4
@@ -62,7 +63,7 @@ def parse(query: Mapping[str, str], model: Model) -> View:
     Raises:
         ConfigError: with every value that cannot be used.
     """
-    problems: list[Problem] = []
+    problems: list[Message] = []
     last = columns(model) * ROWS - 1
 
     def number(name: str, low: float, high: float, default: float, text: str | None = None) -> float:
@@ -73,7 +74,7 @@ def parse(query: Mapping[str, str], model: Model) -> View:
             value = math.nan
         if low <= value <= high:
             return value
-        problems.append(Problem(name, text, f"{name} is {text[:20]!r}, allowed are {low:g} to {high:.10g}."))
+        problems.append(Message("query-range", field=name, value=text[:20], low=low, high=high))
         return default
 
     interpolation = query.get("interpolation") or ""
@@ -86,7 +87,7 @@ def parse(query: Mapping[str, str], model: Model) -> View:
         label=int(label) if label >= 0 and model.classes else None, steps=tuple(steps),
     )  # fmt: skip
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError.of(problems)
     return view
 
 
@@ -163,7 +164,7 @@ def _answer(registry: ModelRegistry, draw: Draw, wide: int) -> Callable[[Request
             pictures = draw(registry, model, parse(query, model))
         except GanError as error:
             status = 404 if isinstance(error, WeightsError) else 400
-            return JSONResponse({"error": sentence(str(error), tongue)}, status_code=status)
+            return JSONResponse({"error": sentences(error.messages, tongue)}, status_code=status)
         return _encoded(to_grid(pictures, wide or columns(model)), query, model)
 
     async def answer(request: Request) -> Response:

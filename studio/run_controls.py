@@ -63,7 +63,7 @@ def start(services: Services, preset: str, values: Mapping[str, Any]) -> str:
     config = plan(services, preset, values)
     if not available(config.dataset, services.data_root):
         title = DATASETS[config.dataset].title
-        raise DataError(f"{title} is not on this machine yet; download it on the Train tab first.")
+        raise DataError("data-not-downloaded", title=title)
     return services.jobs.submit(config, preset)
 
 
@@ -76,8 +76,7 @@ def within(longest: float, config: TrainConfig) -> TrainConfig:
     if not longest:
         return config
     if config.seconds is not None and config.seconds > longest:
-        sentence = f"Runs here may take {longest:g} seconds at most; ask for {longest:g} or fewer."
-        raise ConfigError.single("seconds", config.seconds, sentence)
+        raise ConfigError("seconds-limit", field="seconds", value=config.seconds, longest=longest)
     return replace(config, seconds=config.seconds or longest)
 
 

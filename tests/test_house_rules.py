@@ -25,7 +25,8 @@ PAGE = [path for path in SOURCES if path.is_relative_to(ROOT / "studio")]
 SCRIPTS = sorted(path for end in ("js", "ts", "css") for path in (ROOT / "studio").rglob(f"*.{end}"))
 
 LAYERS = (
-    "errors files",
+    "messages files",
+    "errors",
     "knobs seeds old_names",
     "config images latent",
     "networks data losses penalties augment mode_seeking optimisers codes runs",

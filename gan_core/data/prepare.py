@@ -59,7 +59,7 @@ def prepared(source: DataSource, folder: Path, size: int, split: str) -> Arrays:
         return ready
     images, labels = source.read(folder, split)
     if len(images) == 0:
-        raise DataError(f"{source.title} in {folder} has no pictures.")
+        raise DataError("data-empty", title=source.title, folder=folder)
     try:
         cache_folder().mkdir(parents=True, exist_ok=True)
         _write_images(paths[0], images, size)
@@ -69,11 +69,10 @@ def prepared(source: DataSource, folder: Path, size: int, split: str) -> Arrays:
         if (ready := _open(*paths)) is not None:  # Windows keeps a file that another process has mapped
             return ready
         reason = error.strerror or error
-        raise DataError(f"Prepared pictures cannot be kept in {cache_folder()}: {reason}. "
-                        "Set GAN_CACHE to a folder with space.") from error  # fmt: skip
+        raise DataError("data-cache", folder=cache_folder(), reason=reason) from error
     ready = _open(*paths)
     if ready is None:
-        raise DataError(f"{paths[0]} was damaged while it was written; try again.")
+        raise DataError("data-torn", path=paths[0])
     return ready
 
 

@@ -109,7 +109,7 @@ def score(images: np.ndarray, labels: np.ndarray | None, dataset: str, root: str
         DataError: fewer than ten pictures, or the real ones are not there.
     """
     if len(images) < FEWEST:
-        raise DataError(f"A score needs at least {FEWEST} pictures, there are {len(images)}.")
+        raise DataError("score-few-pictures", low=FEWEST, count=len(images))
     features, probabilities = FeatureExtractor.load(dataset)(images)
     asked = None if labels is None else np.asarray(labels, dtype=np.int64)
     real, other = extract_real_features(dataset, root)

@@ -25,7 +25,7 @@ from torch.nn import functional
 from gan_core.checkpoints import read_header, read_tensors, save_tensors
 from gan_core.data.prepare import bordered
 from gan_core.errors import WeightsError
-from gan_core.knobs import did_you_mean
+from gan_core.knobs import unknown_names
 
 FORMAT = "gan_core.classifier"
 SCHEMA = 1
@@ -96,7 +96,7 @@ class FeatureExtractor:
         try:
             self._network.load_state_dict(tensors, assign=True)
         except RuntimeError as error:
-            raise WeightsError(f"These weights do not fit a classifier of {shape}: {error}") from None
+            raise WeightsError("classifier-fit", shape=shape, reason=error) from None
         self._network.requires_grad_(False).to(memory_format=torch.channels_last)
         digest = hashlib.sha256()
         for name in sorted(tensors):
@@ -110,10 +110,8 @@ class FeatureExtractor:
         Raises:
             WeightsError: there is none for this data set, or its file is damaged.
         """
-        if dataset not in classifiers(folder):
-            raise WeightsError(
-                f"There is no classifier for {dataset!r}{did_you_mean(dataset, classifiers(folder))}"
-            )
+        if problems := unknown_names([dataset], classifiers(folder), "classifiers"):
+            raise WeightsError.of(problems)
         return _load(_path(dataset, folder))
 
     @staticmethod
@@ -139,10 +137,8 @@ class FeatureExtractor:
             WeightsError: the pictures have another number of channels than those the classifier has learned.
         """
         if images.ndim != 4 or images.shape[1] != self.shape.channels or images.dtype != np.uint8:
-            raise WeightsError(
-                f"This classifier looks at uint8 pictures of shape (N, {self.shape.channels}, H, W), "
-                f"these are {images.dtype} {images.shape}."
-            )
+            found = f"{images.dtype} {images.shape}"
+            raise WeightsError("classifier-pictures", channels=self.shape.channels, found=found)
         features = np.empty((len(images), self.shape.features))
         probabilities = np.empty((len(images), self.shape.classes))
         with torch.inference_mode():
@@ -176,14 +172,14 @@ def read_classifier(path: Path) -> FeatureExtractor:
     """
     words = read_header(path)
     if words.pop("format", "") != FORMAT:
-        raise WeightsError(f"{path.name} is a safetensors file, but not a classifier.")
+        raise WeightsError("classifier-foreign", file=path.name)
     try:
         info = {key: json.loads(value) for key, value in words.items()}
         newer, shape = info["schema"] > SCHEMA, ClassifierShape(**info["architecture"])
     except (KeyError, TypeError, ValueError) as error:
-        raise WeightsError(f"{path.name} has a header that makes no sense: {error!r}") from error
+        raise WeightsError("classifier-header", file=path.name, reason=repr(error)) from error
     if newer:
-        raise WeightsError(f"{path.name} was written by a newer version (schema {info['schema']}).")
+        raise WeightsError("classifier-newer", file=path.name, schema=info["schema"])
     return FeatureExtractor(shape, info, read_tensors(path))
 
 

@@ -16,6 +16,7 @@ from torch import nn
 
 from gan_core.config import TrainConfig
 from gan_core.errors import ConfigError
+from gan_core.messages import Message
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # names and numbers of glibc's malloc.h
 PATIENCE = 0.8  # seconds that the measurement may take in all
@@ -85,8 +86,8 @@ def choose_device(asked: str) -> str:
     if asked == "auto":
         return "cuda" if here["cuda"] else "cpu"
     if not here[asked]:
-        there = ", ".join(name for name in here if here[name])
-        raise ConfigError.single("device", asked, f"There is no {asked} here; choose of auto, {there}.")
+        there = [name for name in here if here[name]]
+        raise ConfigError("device-missing", field="device", device=asked, known=there)
     return asked
 
 
@@ -107,8 +108,8 @@ def restore_compute(saved: ComputeConfig, config: TrainConfig) -> ComputeConfig:
 
 def choose_compute(
     config: TrainConfig, trial: Callable[[ComputeConfig], Callable[[], object]], here: int = 1
-) -> tuple[ComputeConfig, str]:
-    """The fastest way to run a step here, and a sentence on how that was found.
+) -> tuple[ComputeConfig, Message]:
+    """The fastest way to run a step here, and how that was found.
 
     What `config` fixes is kept; what it leaves to `auto` is timed. `trial(machine)` gives a function that
     runs one training step on scratch networks. With nothing left to choose no time is spent. The processor's
@@ -120,13 +121,13 @@ def choose_compute(
     candidates = [replace(start, precision=p, memory_format=m) for p, m in _forms(config, device)]
     counts = [config.threads] if config.threads or device != "cpu" else sorted({cores, (cores + 1) // 2})
     if len(candidates) == 1 and len(counts) == 1:
-        return candidates[0], f"As asked: {_name(candidates[0])}."
+        return candidates[0], Message("log-machine-asked", compute=_name(candidates[0]))
     timings: dict[ComputeConfig, float] = {}
     best = _race(candidates, trial, timings)
     if len(counts) > 1:
         best = _race([replace(best, threads=count or start.threads) for count in counts], trial, timings)
-    listed = ", ".join(f"{_name(m)} {1000 * s:.1f} ms" for m, s in timings.items())
-    return best, f"A step takes: {listed}. Chosen: {_name(best)}."
+    listed = [f"{_name(m)} {1000 * s:.1f} ms" for m, s in timings.items()]
+    return best, Message("log-machine-timed", timings=listed, compute=_name(best))
 
 
 def _devices() -> dict[str, bool]:

@@ -25,7 +25,6 @@ from gan_core.seeds import stream_seed
 
 PATIENCE = 300.0  # seconds that one process waits for the others: a machine may fall silent without a word
 ORDERS = ("run", "pause", "stop", "diverged")
-LOST = "Another process of this run died or fell silent."
 
 T = TypeVar("T")
 
@@ -60,10 +59,7 @@ class DistributedContext:
         """
         if batch % self.world_size or batch < 2 * self.world_size:
             near = max(2, round(batch / self.world_size)) * self.world_size
-            sentence = (
-                f"batch is {batch}, which {self.world_size} processes cannot share evenly: {near} they can."
-            )
-            raise ConfigError.single("batch", batch, sentence)
+            raise ConfigError("batch-shared", field="batch", value=batch, count=self.world_size, near=near)
 
     def seed_rank(self, seed: int, step: int) -> None:
         """Chance of its own for each further process (dropout, augmentation), by seed, step and rank alone.
@@ -157,4 +153,4 @@ def _together() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        raise ProcessLost(LOST) from error
+        raise ProcessLost("process-lost") from error

@@ -14,6 +14,7 @@ import torch
 from gan_core.config import TrainConfig
 from gan_core.data import DATASETS
 from gan_core.errors import GanError
+from gan_core.messages import Message
 from gan_core.metrics.fast_metrics import PointReferenceStats, ReferenceStats, reference_stats
 from gan_core.runs import RunWriter
 from gan_core.runs.reader import read_lines
@@ -59,7 +60,7 @@ class PeriodicEvaluator:
                 distance = real.distance(draw(sampler.latents(len(real.labels), SEED), real.labels))
         except GanError as error:
             self._off = True
-            self._writer.log(f"No scores: {error}")
+            self._writer.log(Message("log-no-scores"), *error.messages)
             return None
         best, took = distance < self._best, time.perf_counter() - begin
         self._best, self._spent = min(distance, self._best), self._spent + took

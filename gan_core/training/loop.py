@@ -6,12 +6,14 @@ import shlex
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 from gan_core.config import TrainConfig
 from gan_core.errors import GanError, ProcessLost, TrainingDiverged
+from gan_core.messages import Message
 from gan_core.runs import NullRunWriter, RunPaths, RunWriter
 from gan_core.runs.branch import rewrite_settings
-from gan_core.runs.reader import checkpoint_steps, last_checkpoint, read_lines
+from gan_core.runs.reader import Verdict, checkpoint_steps, last_checkpoint, read_verdicts
 from gan_core.training.distributed import SINGLE_PROCESS, DistributedContext
 from gan_core.training.iteration import train_iteration
 from gan_core.training.record import first_nonfinite_metric, measure
@@ -46,7 +48,7 @@ def train(
         TrainingDiverged: a number is no longer finite. ProcessLost: another process of the run is gone.
     """
     writer = RunWriter(run) if world.is_main else NullRunWriter(run)
-    end = {"state": "stopped"}
+    end: dict[str, Any] = {"state": "stopped"}
     try:
         session = open_session(config, writer, resume, world)
         while True:
@@ -61,13 +63,14 @@ def train(
         end = {"state": "finished" if session.progress >= 1 else "stopped"}
         session.close()
     except ProcessLost as error:
-        end = {"state": "failed", "message": f"{error} {last_checkpoint(run)}"}
+        end = {"state": "failed", "messages": [*error.messages, last_checkpoint(run)]}
         raise
     except GanError as error:
-        end = {"state": "failed", "message": str(error)}
+        end = {"state": "failed", "messages": error.messages}
         raise
     except Exception as error:
-        end = {"state": "failed", "message": f"Unexpected {type(error).__name__}: {error}"}
+        reason = Message("unexpected-error", error=type(error).__name__, reason=error)
+        end = {"state": "failed", "messages": [reason]}
         raise
     finally:
         writer.update(**end)
@@ -85,7 +88,7 @@ def _again(diverged: Session, error: TrainingDiverged) -> Session:
     config = replace(config, lr_g=config.lr_g / 2, lr_d=config.lr_d / 2, retries=config.retries - 1)
     if diverged.state.distributed.is_main:
         rewrite_settings(writer.run, config)  # stopped and resumed, it goes on with what is left
-    writer.log(f"It diverged; once more with step sizes {config.lr_g:g} (G) and {config.lr_d:g} (D).")
+    writer.log(Message("log-retry", lr_g=config.lr_g, lr_d=config.lr_d))
     world = diverged.state.distributed
     return open_session(
         config, writer, world.broadcast_object(lambda: bool(checkpoint_steps(writer.run))), world
@@ -179,31 +182,27 @@ def _record(session: Session, d: StepOutput, g: StepOutput) -> dict[str, float]:
 
 
 def _diverged(session: Session, name: str) -> dict[str, float]:
-    state, writer = session.state, session.writer
     session.render_samples()
-    sentence = (
-        f"Training diverged at step {state.step}: {name} is no longer a finite number. "
-        f"The pictures are kept; try a smaller step size (lr_g, lr_d).{_way_back(session)}"
-    )
-    left = session.config.retries
-    writer.verdict({"step": state.step, "kind": "diverged", "text": sentence, "retries": left})
-    raise TrainingDiverged(sentence)
+    figures = {"value": name, "retries": session.config.retries}
+    verdict = Verdict("diverged", session.state.step, figures)
+    session.writer.verdict(verdict)
+    raise TrainingDiverged.of([verdict.message, *_way_back(session)])
 
 
-def _way_back(session: Session) -> str:
+def _way_back(session: Session) -> list[Message]:
     """What to type for a new run from the last good checkpoint with half the step sizes, if there is one.
 
-    Nothing where it goes back by itself; that it could have done so only where it never has.
+    That it could have gone back by itself is said only where it never has.
     """
     config, run = session.config, session.writer.run
     steps = checkpoint_steps(run)
-    if not steps or config.retries:
-        return ""
+    if not steps:
+        return []
     rates = f"--lr-g {config.lr_g / 2:g} --lr-d {config.lr_d / 2:g}"
     command = f"python -m gan_core branch {shlex.quote(str(run.path))} --at {steps[-1]} {rates}"
-    if any(verdict.get("retries") for verdict in read_lines(run.verdicts)[0]):
-        return f" To go back with half of it, type `{command}`."
-    return f" To go back with half of it, type `{command}`, or train with --retries 2 next time."
+    if any(verdict.figures.get("retries") for verdict in read_verdicts(run)):
+        return [Message("way-back", command=command)]
+    return [Message("way-back-or-retries", command=command)]
 
 
 def _show(session: Session) -> None:

@@ -15,6 +15,7 @@ from gan_core.checkpoints import export_generator
 from gan_core.config import BUDGET, ModelConfig, TrainConfig
 from gan_core.data import DATASETS, Pictures, load
 from gan_core.errors import ConfigError, RunError
+from gan_core.messages import Message
 from gan_core.rules import refusals
 from gan_core.runs import RunPaths, RunWriter
 from gan_core.runs.reader import checkpoint_steps
@@ -139,7 +140,7 @@ def open_session(
     """Read the pictures, build or restore the state, show the first grid, measure the machine."""
     _check_shares(config, world)
     budget = {name: getattr(config, name) for name in sorted(BUDGET)}
-    writer.update(state="running", message="", budget=budget)
+    writer.update(state="running", budget=budget)
     keep_memory()
     model = model_config(config)
     pictures = chosen(config)
@@ -157,7 +158,8 @@ def open_session(
     else:
         saved = read_counters(folder)
         compute = restore_compute(saved["compute"], config)
-        writer.log(f"Resumed from {folder.name}.{_elsewhere(saved['compute'], compute)}{_reseeded(saved)}")
+        told = [*_elsewhere(saved["compute"], compute), *_reseeded(saved)]
+        writer.log(Message("log-resumed", file=folder.name), *told)
         state = build_state(config, model, compute)
     state.compute.use_threads()
     torch.manual_seed(stream_seed(config.seed, "training"))  # of dropout, augmentation and penalties
@@ -183,24 +185,16 @@ def open_session(
     return session
 
 
-def _elsewhere(saved: ComputeConfig, compute: ComputeConfig) -> str:
+def _elsewhere(saved: ComputeConfig, compute: ComputeConfig) -> list[Message]:
     """What it means for a run that it goes on on another kind of device; nothing where it does not."""
     if saved.device == compute.device:
-        return ""
-    return (
-        f" It was computed on {saved.device} and goes on on {compute.device}: random numbers of the device "
-        "begin afresh, so it does not go on bit for bit as it would have."
-    )
+        return []
+    return [Message("log-other-device", before=saved.device, now=compute.device)]
 
 
-def _reseeded(saved: Mapping[str, Any]) -> str:
-    """What it means for a run that it was begun when its seeds were chosen otherwise."""
-    if saved["streams"] == VERSION:
-        return ""
-    return (
-        " It was begun by an earlier version, which chose its seeds otherwise: from here on real pictures "
-        "come in another order, and the sample grid is of other noise."
-    )
+def _reseeded(saved: Mapping[str, Any]) -> list[Message]:
+    """What it means for a run that it was begun when its seeds were chosen otherwise; nothing else."""
+    return [] if saved["streams"] == VERSION else [Message("log-reseeded")]
 
 
 def _check_shares(config: TrainConfig, world: DistributedContext) -> None:
@@ -210,9 +204,8 @@ def _check_shares(config: TrainConfig, world: DistributedContext) -> None:
         ConfigError: it cannot.
     """
     world.check(config.batch)
-    shared = replace(config, batch=config.batch // world.world_size)
-    for rule in refusals(shared):
-        raise ConfigError.single(rule.setting, getattr(config, rule.setting), rule.words(shared))
+    if refused := refusals(replace(config, batch=config.batch // world.world_size)):
+        raise ConfigError.of(refused)
 
 
 def _fastest(config: TrainConfig, writer: RunWriter, world: DistributedContext) -> ComputeConfig:
@@ -286,5 +279,5 @@ def _batch_sampler(config: TrainConfig, pictures: Pictures, compute: ComputeConf
 def _newest_checkpoint(run: RunPaths) -> Path:
     steps = checkpoint_steps(run)
     if not steps:
-        raise RunError(f"Run {run.id} has no checkpoint to go on from.")
+        raise RunError("run-no-checkpoint", run=run.id)
     return run.checkpoint(steps[-1])

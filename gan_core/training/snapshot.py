@@ -53,7 +53,7 @@ def read_counters(folder: Path) -> dict[str, Any]:
     """
     header = read_header(folder / FILE)
     if header.get("format") != FORMAT:
-        raise WeightsError(f"{folder.name} holds no training state.")
+        raise WeightsError("checkpoint-empty", file=folder.name)
     saved = renamed(json.loads(header["counters"]), COUNTERS)
     counters: dict[str, Any] = {"optimisers": {}, "controllers": {}, "streams": 1} | saved
     counters["controllers"] = renamed(counters["controllers"], CONTROLLERS)
@@ -88,7 +88,7 @@ def load_state(state: State, folder: Path) -> dict[str, list[float]]:
         else:
             _draw_afresh(state, counters["step"])
     except (KeyError, RuntimeError, ValueError) as error:
-        raise WeightsError(f"The checkpoint {folder.name} does not fit these settings.") from error
+        raise WeightsError("checkpoint-fit", file=folder.name) from error
     state.step, state.images_seen, state.seconds = (counters[key] for key in ("step", "images", "seconds"))
     controllers: dict[str, list[float]] = counters["controllers"]
     return controllers
@@ -129,7 +129,7 @@ def load_discriminator(model: ModelConfig, folder: Path) -> torch.nn.Module:
     try:
         D.load_state_dict(_below(read_tensors(folder / FILE), "D"))
     except RuntimeError as error:
-        raise WeightsError(f"The checkpoint {folder.name} does not fit these settings.") from error
+        raise WeightsError("checkpoint-fit", file=folder.name) from error
     return D.eval().requires_grad_(False)
 
 

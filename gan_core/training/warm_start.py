@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from gan_core.checkpoints import read_tensors
 from gan_core.errors import WeightsError
+from gan_core.messages import Message
 from gan_core.runs import RunPaths
 from gan_core.runs.reader import checkpoint_steps
 from gan_core.training.snapshot import FILE
@@ -18,8 +19,8 @@ from gan_core.training.state import State
 LISTED = 8  # names of weights that are written out
 
 
-def warm_start(state: State, source: str) -> str:
-    """Take over into G and D what `source` has of the same name and shape; a sentence on what it had not.
+def warm_start(state: State, source: str) -> Message:
+    """Take over into G and D what `source` has of the same name and shape; says what it had not.
 
     source: a run's directory (its newest checkpoint, else its generator), a checkpoint's, or a safetensors
     file: a training state has both networks, an exported generator G alone. The smoothed generator begins as
@@ -41,10 +42,11 @@ def warm_start(state: State, source: str) -> str:
         weighty += sum(own[key].ndim > 1 and f"{name}.{key}" not in missing for key in own)
         left += missing
     if weighty == 0:  # offsets and counters alone have a place in almost any network
-        raise WeightsError(f"Nothing in {path.name} fits these networks; choose those that it was made by.")
+        raise WeightsError("start-nothing", file=path.name)
     state.ema.load_state_dict(copy.deepcopy(state.G.state_dict()))
-    listed = ", ".join(left[:LISTED]) + (f" and {len(left) - LISTED} more" if len(left) > LISTED else "")
-    return f"Begun from {path}: {taken} tensors taken over; left as drawn: {listed or 'none'}."
+    if (more := len(left) - LISTED) > 0:
+        return Message("log-begun-more", path=path, taken=taken, left=left[:LISTED], more=more)
+    return Message("log-begun", path=path, taken=taken, left=left)
 
 
 def weights_at(path: Path) -> Path:
@@ -59,7 +61,7 @@ def weights_at(path: Path) -> Path:
         choices = [path / FILE, *(run.checkpoint(step) / FILE for step in steps[-1:]), run.generator]
         path = next((choice for choice in choices if choice.is_file()), path)
     if not path.is_file():
-        raise WeightsError(f"There is no run, checkpoint or weights file to start from at {path}.")
+        raise WeightsError("start-missing", path=path)
     return path
 
 

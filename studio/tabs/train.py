@@ -27,7 +27,7 @@ from studio.estimate import SpeedTrials, estimate_of
 from studio.handlers import guarded
 from studio.run_controls import controls, pause_or_continue, plan, start
 from studio.services import Services
-from studio.words import language, pick, pick_or, sentence, t, t_or
+from studio.words import language, pick, pick_or, sentences, t, t_or
 
 BUDGETS = (10, 30, 60, 120, 300)  # seconds; another number in a field of its own
 CUSTOM = 0
@@ -189,7 +189,7 @@ def _describe(
     try:
         config = plan(services, preset, entered(w, values))
     except ConfigError as error:
-        problem = escape(sentence(str(error), tongue))
+        problem = escape(sentences(error.messages, tongue))
         yield {w.hint: f'<p class="train-problem" role="alert">{problem}</p>'}
         return
     shown = w.form.fit(config) | _difference(w, preset, config, tongue)
@@ -280,8 +280,9 @@ def _look(dataset: str, root: str) -> str:
 def _difference(w: Widgets, preset: str, config: TrainConfig, tongue: str) -> dict[Component, Any]:
     """What differs from the recipe, in words, and the button that puts it back."""
     names = forms.changed(preset, config)
-    labels = ("、" if tongue == "zh" else ", ").join(pick(f"knobs.{name}.label", tongue) for name in names)
-    sentence = pick("train.changed", tongue, names=labels) if names else ""
+    labels = (pick_or(f"knobs.{name}.label", name, tongue) for name in names)
+    listed = ("、" if tongue == "zh" else ", ").join(labels)
+    sentence = pick("train.changed", tongue, names=listed) if names else ""
     shown = f"<p>{escape(sentence)}</p>" if names else ""
     return {w.changed: shown, w.restore: gr.update(visible=bool(names))}
 
@@ -292,4 +293,5 @@ def _hint(preset: str, outlook: str, tongue: str) -> str:
 
 
 def _cautions(config: TrainConfig, tongue: str) -> str:
-    return "".join(f'<p class="train-caution">{escape(sentence(s, tongue))}</p>' for s in warnings(config))
+    told = (escape(sentences([warning], tongue)) for warning in warnings(config))
+    return "".join(f'<p class="train-caution">{words}</p>' for words in told)

@@ -17,6 +17,7 @@ from PIL import Image
 from gan_core import worker
 from gan_core.cli import main
 from gan_core.config import from_mapping
+from gan_core.messages import Message
 from gan_core.runs import RunPaths, create_run, read_settings, read_status
 from gan_core.runs.reader import checkpoint_steps
 from gan_core.runs.writer import amend_status
@@ -181,7 +182,7 @@ def test_a_budget_used_up_is_refused(run, tmp_path, refuse, capsys):
 @pytest.mark.parametrize("flags", [[], ["--steps", "12"]])
 def test_a_run_that_failed_after_its_last_checkpoint_still_comes_to_its_end(run, tmp_path, flags):
     copy = RunPaths(shutil.copytree(run.path, tmp_path / run.id))
-    amend_status(copy, state="failed", message="The disk is full.")
+    amend_status(copy, state="failed", messages=[Message("run-full", run=copy.id)])
     assert main(["resume", str(copy.path), "--quiet", *flags]) == 0
     assert (read_status(copy).state, read_status(copy).step) == ("finished", 12)
 

@@ -154,14 +154,14 @@ def test_scores_come_at_their_time_and_take_no_more_than_their_share(tmp_path):
 
 def test_what_cannot_be_measured_ends_the_scores_and_not_the_run(tmp_path, monkeypatch):
     def missing(*about):
-        raise DataError("There are no test pictures.")
+        raise DataError("data-empty", title="MNIST", folder="here")
 
     monkeypatch.setattr(evaluator, "reference_stats", missing)
     settings = config(steps=5, score_seconds=0.001)
     run = create_run(tmp_path, settings)
     list(train(settings, run))
     assert read_status(run).state == "finished" and not run.scores.exists() and not run.best.exists()
-    assert run.log.read_text().count("No scores: There are no test pictures.") == 1
+    assert run.log.read_text().count("No scores: MNIST in here has no pictures.") == 1
 
 
 def opened(settings, run, monkeypatch):

@@ -111,7 +111,7 @@ def test_a_batch_that_packs_tear_is_told_which_ones_they_do_not(batch, pack, nea
 )
 def test_a_batch_that_cannot_grow_as_asked_is_told_where_it_ends(batch, asked, reached):
     settings = from_mapping({"steps": 1, "batch": batch, "batch_end": asked})
-    (said,) = warnings(settings)
+    said = str(*warnings(settings))
     assert f"from {batch} it never reaches {asked};" in said
     assert said.endswith(f"choose a batch_end of {reached}, at which it ends, or {2 * reached}.")
     assert batch_at(settings, 1.0) == reached
@@ -124,7 +124,7 @@ def test_a_refused_one_does_not_start_and_a_warned_one_does(capsys):
     with pytest.raises(ConfigError, match="leave it at 1"):
         check(refused)
     warned = from_mapping({"steps": 1, **BROKEN["loss"]})
-    assert check(warned) is warned and "gradient-penalty" in warnings(warned)[0]
+    assert check(warned) is warned and "gradient-penalty" in str(warnings(warned)[0])
     spaced = objective_of(from_mapping({"steps": 1, **BROKEN["penalty_every"]}))[0]
     assert spaced.lazy_penalty is None, "nothing to space out is nothing to step along"
 

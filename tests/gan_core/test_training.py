@@ -389,7 +389,7 @@ def test_choice_of_machine_keeps_what_is_fixed_and_takes_the_fastest():
 
     best, reason = choose_compute(TrainConfig(seconds=1.0, device="cpu", threads=1), fake_trial)
     assert (best.precision, best.memory_format, best.threads) == ("bf16", "channels_last", 1)
-    assert "Chosen: bf16 channels_last" in reason
+    assert "Chosen: bf16 channels_last" in str(reason)
     fixed = TrainConfig(seconds=1.0, device="cpu", precision="fp32", memory_format="contiguous", threads=1)
     best, _ = choose_compute(fixed, lambda compute: pytest.fail("nothing was left to measure"))
     assert best == ComputeConfig("cpu", "fp32", "contiguous", 1)

@@ -46,7 +46,7 @@ def test_all_of_both_networks_where_the_state_has_them(parent, saved, what):
     checkpoint = parent.checkpoint(2)
     path = {"run": parent.path, "checkpoint": checkpoint, "file": checkpoint / "state.safetensors"}[what]
     state = fresh(settings(seed=5))
-    said = warm_start(state, str(path))
+    said = str(warm_start(state, str(path)))
     assert all(same(state.G, saved, "G")) and all(same(state.D, saved, "D"))
     assert all(same(state.ema, saved, "G")), "the smoothed one begins as G does"
     both = sum(len(net.state_dict()) for net in (state.G, state.D))
@@ -56,7 +56,7 @@ def test_all_of_both_networks_where_the_state_has_them(parent, saved, what):
 
 def test_an_exported_generator_gives_g_alone(parent, saved):
     state, drawn = fresh(settings(seed=5)), fresh(settings(seed=5))
-    said = warm_start(state, str(parent.generator))
+    said = str(warm_start(state, str(parent.generator)))
     assert all(same(state.G, saved, "ema")), "what is exported is the smoothed one"
     for own, other in zip(state.D.parameters(), drawn.D.parameters()):
         assert torch.equal(own, other)
@@ -66,7 +66,7 @@ def test_an_exported_generator_gives_g_alone(parent, saved):
 def test_what_has_another_shape_stays_as_drawn_and_is_listed(parent, saved):
     wider = settings(seed=5, d_width=8)
     state, drawn = fresh(wider), fresh(wider)
-    said = warm_start(state, str(parent.path))
+    said = str(warm_start(state, str(parent.path)))
     assert all(same(state.G, saved, "G"))
     assert torch.equal(state.D.head.linear.weight, drawn.D.head.linear.weight)
     assert torch.equal(state.D.head.linear.bias, saved["D.head.linear.bias"]), "the bias has the same shape"

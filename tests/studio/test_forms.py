@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
+from types import SimpleNamespace
+from typing import Any
 
 import gradio as gr
 import pytest
@@ -12,8 +14,9 @@ from gan_core import cli, presets
 from gan_core.config import TrainConfig, knobs, to_mapping
 from gan_core.errors import ConfigError
 from gan_core.training.distributed import SINGLE_PROCESS
-from studio import forms
+from studio import forms, words
 from studio.forms import build_form, command_line, configure, groups, preset_for, shown_knobs
+from studio.tabs import train
 from studio.words import TABLE
 
 LOCAL = {name for name, about in knobs().items() if about.local}
@@ -31,6 +34,20 @@ def test_every_setting_has_a_label_and_its_sentence_in_both_languages(name: str)
 def test_no_words_are_left_over() -> None:
     named = {key.split(".")[1] for key in TABLE if key.startswith("knobs.")} - {"group"}
     assert named == set(knobs())
+
+
+def test_a_setting_without_a_translation_has_its_own_name_and_help(monkeypatch: pytest.MonkeyPatch) -> None:
+    about = knobs()["lr_g"]
+    without = {key: row for key, row in TABLE.items() if not key.startswith(("knobs.lr_g.", "knobs.group."))}
+    monkeypatch.setattr(words, "TABLE", without)
+    with gr.Blocks() as page:
+        shown = build_form(TrainConfig(seconds=10.0)).fields["lr_g"]
+    assert (shown.label, shown.info) == ("lr_g", about.help)
+    labels = {block.label for block in page.blocks.values() if isinstance(block, gr.Accordion)}
+    assert about.group in labels
+    widgets: Any = SimpleNamespace(changed=1, restore=2)
+    told = train._difference(widgets, "digits", configure("digits", {"lr_g": 0.003}), "zh")
+    assert told[1] == "<p>与配方不同：lr_g。</p>"
 
 
 def test_the_form_shows_every_setting_but_the_local_ones() -> None:

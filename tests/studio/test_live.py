@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from synthetic import make_run, metrics
 
+from gan_core.messages import Message
 from gan_core.runs.layout import RunPaths, create_run
 from gan_core.runs.reader import STATES, Status, read_settings
 from gan_core.runs.writer import RunWriter, amend_status
@@ -57,7 +58,7 @@ def test_charts_come_only_when_they_changed(run: RunPaths) -> None:
     web = client(run.path.parent)
     rev = ask(web, run).json()["rev"]
     assert "charts" not in ask(web, run, rev - 1, charts=0).json()
-    amend_status(run, message="look")
+    amend_status(run, messages=[Message("prose", text="look")])
     time.sleep(FRESH * 1.5)
     data = ask(web, run, rev).json()
     assert data["rev"] > rev and data["message"] == "look" and "charts" not in data
