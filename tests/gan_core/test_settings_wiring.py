@@ -46,8 +46,8 @@ BY_CHANCE = {"d_dropout": 0.3}  # a stray draw from the run's random numbers wou
 SGD = {"optimiser": "sgd", "lr_g": 0.1, "lr_d": 0.1}
 STEEP = {"penalty_weight": 10_000.0, "initialisation": "orthogonal"}
 BLOWN_UP = SGD | R1 | STEEP | {"checkpoint_steps": 1, "steps": 4}  # at step 3, whatever the step size there
-ADA = {"augment": "translation", "ada_target": 0.5}
-WON = {"d_steps": 20, "lr_end": 1.0}  # D tells all pairs apart after some twelve of its steps
+WON = {"d_steps": 20, "lr_end": 1.0}  # D tells real from fake after some ten of its steps
+ADA = WON | {"augment": "translation", "ada_target": 0.5}
 
 
 class Row(NamedTuple):
@@ -104,8 +104,8 @@ ROWS = (
     Row("instance_noise", 0.1, LEARNT),
     Row("augment", "translation", LEARNT),
     Row("ada_target", 0.5, LEARNT, {"augment": "translation"}),
-    Row("ada_target", 1.0, LEARNT, ADA | {"ada_images": 100, "steps": 5}),
-    Row("ada_images", 100, LEARNT, ADA | {"steps": 5}),  # it moves after four steps
+    Row("ada_target", 0.9, LEARNT, ADA | {"ada_images": 1000}),
+    Row("ada_images", 1000, LEARNT, ADA),
     Row("d_minibatch_std", True, ANOTHER_D),
     Row("pack", 2, ANOTHER_D, {"conditional": False}),
     Row("l1", 0.1, LEARNT),
@@ -139,7 +139,7 @@ ROWS = (
     Row("device", "cuda", NEVER_BEGUN),  # there is none: the run fails
     Row("precision", "bf16", LEARNT | {"machine"}),
     Row("memory_format", "channels_last", {"machine"}, SGD | BY_CHANCE, rounded=True),
-    Row("threads", 2, {"machine"}, SGD | BY_CHANCE, rounded=True),
+    Row("threads", 2, {"machine"}, SGD | BY_CHANCE | ONE_STEP, rounded=True),
 )  # fmt: skip
 
 Features = dict[str, Any]
