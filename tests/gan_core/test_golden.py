@@ -270,4 +270,5 @@ def test_a_run_equals_the_same_run_by_hand(settings, controllers, root, tmp_path
     saved = read_tensors(run.checkpoint(config.steps) / FILE)
     for prefix, net in (("G", by_hand.G), ("D", by_hand.D), ("ema", by_hand.ema)):
         found = {name: saved[f"{prefix}.{name}"] for name in net.state_dict()}
-        torch.testing.assert_close(found, dict(net.state_dict()), rtol=0, atol=1e-4)
+        # a fiftieth of one of D's steps: Adam makes much of a rounded gradient near 0
+        torch.testing.assert_close(found, dict(net.state_dict()), rtol=0, atol=2e-4)
