@@ -119,7 +119,12 @@ class ByHand:
         self.step += 1
         moved = {"augment/probability": self.chance} if config.ada_target else {}
         moved |= {"learning_rate_share/D": self.d_share} if config.schedule == "dynamic" else {}
-        done = {"step": self.step, "images": self.images, "learning_rate/G": g_rate, "learning_rate/D": d_rate}
+        done = {
+            "step": self.step,
+            "images": self.images,
+            "learning_rate/G": g_rate,
+            "learning_rate/D": d_rate,
+        }
         return done | d | g | moved
 
     @property
