@@ -83,7 +83,7 @@ class Verdict:
         """It, to be put into words."""
         if "text" in self.figures:  # an old run's, a finished sentence
             return Message("prose", text=self.figures["text"])
-        return Message(self.kind, step=self.step, **self.figures)
+        return Message(self.kind, **{**self.figures, "step": self.step})
 
 
 _KINDS = {f.name: str(f.type) for f in fields(Status)}
@@ -220,7 +220,8 @@ def read_verdicts(run: RunPaths) -> list[Verdict]:
     """All verdicts on the run, in order. An old run's name no figures: all else that they say is one."""
     rows, _ = read_lines(run.verdicts)
     heads = [(str(row.pop("kind", "")), row.pop("step", 0)) for row in rows]
-    return [Verdict(*head, figures=row.get("figures", row)) for head, row in zip(heads, rows)]
+    figures = [row["figures"] if isinstance(row.get("figures"), dict) else row for row in rows]
+    return [Verdict(*head, figures=one) for head, one in zip(heads, figures)]
 
 
 def _steps(folder: Path, ending: str) -> list[int]:

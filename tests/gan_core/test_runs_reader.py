@@ -122,8 +122,9 @@ def test_settings_that_do_not_fit_name_the_run(run: RunPaths) -> None:
 def test_verdicts_are_data_and_those_of_old_runs_are_prose_that_stays(run: RunPaths) -> None:
     new = {"kind": "diverged", "step": 7, "figures": {"value": "loss/G", "retries": 1}}
     old = {"step": 3, "kind": "diverged", "text": "It {broke}.", "retries": 2}
-    run.verdicts.write_text("".join(json.dumps(row) + "\n" for row in (old, new)), "utf-8")
-    first, second = read_verdicts(run)
+    run.verdicts.write_text("".join(json.dumps(row) + "\n" for row in (old, new, {"figures": 3})), "utf-8")
+    first, second, junk = read_verdicts(run)
+    assert (junk.kind, junk.step) == ("", 0) and "3" in str(junk.message)
     assert (first.kind, first.step, first.figures["retries"]) == ("diverged", 3, 2)
     assert str(first.message) == "It {broke}."
     assert second == Verdict("diverged", 7, {"value": "loss/G", "retries": 1})
