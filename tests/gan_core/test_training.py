@@ -17,6 +17,7 @@ from gan_core.augment import REAL_AUGMENTS
 from gan_core.config import TrainConfig, from_mapping
 from gan_core.data import load
 from gan_core.errors import ConfigError, DataError, RunError, TrainingDiverged
+from gan_core.messages import Message
 from gan_core.networks import build_pair
 from gan_core.runs import RunWriter, create_run, read_lines, read_status
 from gan_core.runs.control import send
@@ -470,7 +471,7 @@ def test_the_networks_are_built_once_and_shown_before_the_machine_is_measured(tm
     def measure(*about):
         assert run.sample(0).exists() and len(built) == 1
         torch.rand(1)
-        return there, "Measured."
+        return there, Message("log-machine-asked", machine="it")
 
     monkeypatch.setattr("gan_core.training.state.build_pair", build)
     monkeypatch.setattr("gan_core.training.session.choose_compute", measure)

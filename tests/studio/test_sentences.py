@@ -96,7 +96,7 @@ def diverged(folder: Path, retries: int = 0) -> None:
     RunWriter(run).verdict(Verdict("diverged", 3, {"retries": retries}))
     run.checkpoint(5).mkdir()
     writer: Any = SimpleNamespace(verdict=lambda _: None, run=run)
-    session: Any = SimpleNamespace(state=SimpleNamespace(step=7), writer=writer, render=lambda: None,
+    session: Any = SimpleNamespace(state=SimpleNamespace(step=7), writer=writer, render_samples=lambda: None,
                                    config=TrainConfig(steps=9))  # fmt: skip
     loop._diverged(session, "loss/G")
 
