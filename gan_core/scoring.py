@@ -35,8 +35,7 @@ def score_generator(
     dataset = dataset or str(sampler.info.get("dataset", ""))
     source = DATASETS.get(dataset)
     if source:
-        drawn = _kind(sampler.model.channels, sampler.model.size == 1)
-        held = _kind(source.channels, source.mixture is not None)
+        drawn, held = (_named(about.kind, about.channels) for about in (sampler.model, source))
         if drawn != held:
             raise WeightsError(
                 f"This generator draws {drawn} and cannot be scored by {dataset}, which holds {held}."
@@ -50,10 +49,10 @@ def score_generator(
     return metrics.score(pictures, labels, dataset, root)
 
 
-def _kind(channels: int, points: bool) -> str:
+def _named(kind: str, channels: int) -> str:
     """What there is to look at, in words."""
-    named = {1: "grey pictures", 3: "colour pictures"}
-    return "points" if points else named.get(channels, "other pictures")
+    pictures = {1: "grey pictures", 3: "colour pictures"}
+    return pictures.get(channels, "other pictures") if kind == "pictures" else kind
 
 
 def classes_found(run: RunPaths, root: str = "", best: bool = False) -> dict[str, float]:

@@ -204,7 +204,7 @@ MUTANTS = (
     Mutant("modes: distances not in standard deviations", "metrics/modes.py", "/ mixture.sigma  # (N, K)", "/ 0.02  # (N, K)", "test_points.py"),
     Mutant("modes: KL the other interpolation round", "metrics/modes.py", "divergence(good, np.ones(landed.places))", "divergence(np.ones(landed.places), good)", "test_points.py"),
     Mutant("score: pixels counted as points", "scoring.py", "        if drawn != held:", "        if False:", "test_points.py"),
-    Mutant("score: two channels taken for points", "scoring.py", "sampler.model.size == 1", "sampler.model.channels == 2", "test_points.py"),
+    Mutant("weights of old: two channels taken for points", "checkpoints.py", 'told["size"] == 1', 'told["channels"] == 2', "test_checkpoints.py"),
     Mutant("points: D without waves", "networks/points.py", "place.unsqueeze(2) * self.waves", "0 * place.unsqueeze(2) * self.waves", "test_points.py"),
     Mutant("mistake, wrong label: mended", "losses.py", "return F.softplus(fake).mean()\n\n\ndef twice", "return F.softplus(-fake).mean()\n\n\ndef twice", LOSS),
     Mutant("mistake, double sigmoid: mended", "losses.py", "non_saturating_d(real.sigmoid(), fake.sigmoid())", "non_saturating_d(real, fake)", LOSS),
