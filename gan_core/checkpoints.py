@@ -13,9 +13,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from gan_core.config import ModelConfig
+from gan_core.config import KINDS, ModelConfig
 from gan_core.errors import WeightsError
 from gan_core.files import write_bytes
+from gan_core.latent import NOISES
 from gan_core.networks import NETWORKS, build_pair
 from gan_core.old_names import FORMATS, tensor_name
 
@@ -24,6 +25,7 @@ SCHEMA = 1
 LIMITS = {"channels": 3, "classes": 1000, "latent": 1152, "g_width": 512, "d_width": 512, "code_classes": 100,
           "code_numbers": 20}  # fmt: skip
 MAY_BE_ZERO = ("classes", "code_classes", "code_numbers")
+HEADER_LIMIT = 1 << 20  # bytes; safetensors itself would read a hundred times as many
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, str]) -> None:
@@ -50,9 +52,12 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def _open(path: Path, read: Callable[[Any], Any]) -> Any:
-    if not path.is_file():
+    if not path.is_file():  # nor a pipe, which would keep us waiting
         raise WeightsError("weights-missing", path=path)
     try:
+        with path.open("rb") as start:
+            if int.from_bytes(start.read(8), "little") > HEADER_LIMIT:
+                raise ValueError("its header is too long")
         with safe_open(path, framework="pt") as file:
             return read(file)
     except (SafetensorError, OSError, ValueError) as error:
@@ -89,7 +94,9 @@ def read_generator_header(path: Path) -> tuple[ModelConfig, dict[str, Any]]:
     try:
         if int(header["schema"]) > SCHEMA:
             raise WeightsError("weights-newer", file=path.name)
-        model = ModelConfig(**json.loads(header["model"]))
+        told = json.loads(header["model"])
+        kind = "points" if told["size"] == 1 else "pictures"  # of files of old, which do not say
+        model = ModelConfig(**{"kind": kind, **told})
         info = dict(json.loads(header.get("info", "{}")))
     except (KeyError, TypeError, ValueError) as error:
         raise WeightsError("weights-header", file=path.name, reason=_reason(error)) from error
@@ -117,7 +124,10 @@ def load_generator(path: Path) -> tuple[nn.Module, ModelConfig, dict[str, Any]]:
 def _check_model(path: Path, model: ModelConfig) -> None:
     row = NETWORKS.get(str(model.network))
     whole = all(isinstance(getattr(model, name), int) for name in LIMITS)
-    if row is None or model.size not in row.sizes or not whole:
+    known = row is not None and model.size in row.sizes
+    known = known and str(model.noise) in NOISES and model.kind in KINDS
+    fits = model.kind != "points" or (model.size, model.channels) == (1, 2)
+    if not (known and fits and whole):
         raise WeightsError("weights-network", file=path.name, network=model.network)
     least = {name: int(name not in MAY_BE_ZERO) for name in LIMITS}
     within = all(least[name] <= getattr(model, name) <= LIMITS[name] for name in LIMITS)

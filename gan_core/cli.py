@@ -215,7 +215,7 @@ def _run_in_terminal(begin: Begin, *, resume: bool, quiet: bool) -> None:
 def sample(arguments: argparse.Namespace) -> None:
     """Draw pictures into a .png grid or an .npz with `images` uint8 (N, H, W, C) and `labels`."""
     from gan_core.files import replacing
-    from gan_core.images import png, to_grid
+    from gan_core.images import png, preview
     from gan_core.sampling import Sampler
 
     import numpy as np  # isort: skip
@@ -230,7 +230,7 @@ def sample(arguments: argparse.Namespace) -> None:
         out.parent.mkdir(parents=True, exist_ok=True)
         with replacing(out) as scratch, scratch.open("wb") as stream:
             if out.suffix == ".png":
-                stream.write(png(to_grid(images, min(10, arguments.n))))
+                stream.write(png(preview(images, sampler.model.kind, min(10, arguments.n))))
             else:
                 arrays: dict[str, Any] = {} if labels is None else {"labels": labels}
                 np.savez_compressed(stream, images=images.transpose(0, 2, 3, 1), **arrays)

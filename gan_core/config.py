@@ -18,6 +18,7 @@ from gan_core.knobs import Knob, convert, knob, range_problem, unknown_names
 from gan_core.messages import Message
 
 BUDGET = frozenset({"seconds", "steps", "images"})  # one of them at least ends a run
+KINDS = ("dataset_limit", "points")  # of data: what one sample is, as its source says
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +26,7 @@ class ModelConfig:
     """Shape of a generator and discriminator pair.
 
     `size` is the side of the square picture in pixels, `classes` the number of labels (0: unconditional),
-    `latent` the length of z, InfoGAN's codes at its end included.
+    `latent` the length of z, InfoGAN's codes at its end included, `kind` a row of `KINDS`.
     """
 
     network: str
@@ -45,6 +46,7 @@ class ModelConfig:
     code_numbers: int = 0
     d_minibatch_std: bool = False
     pack: int = 1
+    kind: str = "dataset_limit"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """Pictures between bytes, numbers and files.
 
-Bytes are uint8 (N, C, H, W), C 1 or 3; numbers are float32 tensors of the same shape in [-1, 1]. C 2 means
-points: pictures of one pixel, x and y.
+Bytes are uint8 (N, C, H, W), C 1 or 3; numbers are float32 tensors of the same shape in [-1, 1]. Points are
+pictures of one pixel with two channels, x and y.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 PLOT = 256  # side in pixels of a scatter plot
+DOTS = 2000  # points in it: enough to see a cloud
 
 
 def to_unit(pictures: np.ndarray | Tensor) -> Tensor:
@@ -30,10 +31,15 @@ def to_bytes(pictures: Tensor) -> np.ndarray:
     return array
 
 
+def preview(samples: np.ndarray, kind: str, columns: int) -> Image.Image:
+    """Samples of a data kind as one picture: pictures as a grid, points as a scatter plot."""
+    return to_plot(samples) if kind == "points" else to_grid(samples, columns)
+
+
 def to_grid(pictures: np.ndarray, columns: int, pad: int = 0) -> Image.Image:
     """uint8 (N, C, H, W) as one picture, row by row, `pad` black pixels between; L for C = 1, RGB for 3.
 
-    Points, C = 2, are no row of pictures but one scatter plot, see `to_plot`.
+    Two channels are red and green.
 
     Raises:
         ValueError: no pictures, or columns < 1.
@@ -41,13 +47,12 @@ def to_grid(pictures: np.ndarray, columns: int, pad: int = 0) -> Image.Image:
     count, channels, height, width = pictures.shape
     if count == 0 or columns < 1:
         raise ValueError("a grid needs at least one picture and one column")
-    if channels == 2:
-        return to_plot(pictures)
     rows = -(-count // columns)
-    sheet = np.zeros((rows * (height + pad) - pad, columns * (width + pad) - pad, channels), np.uint8)
+    depth = 1 if channels == 1 else 3
+    sheet = np.zeros((rows * (height + pad) - pad, columns * (width + pad) - pad, depth), np.uint8)
     for index, picture in enumerate(pictures):
         top, left = (index // columns) * (height + pad), (index % columns) * (width + pad)
-        sheet[top : top + height, left : left + width] = picture.transpose(1, 2, 0)
+        sheet[top : top + height, left : left + width, :channels] = picture.transpose(1, 2, 0)
     return Image.fromarray(sheet[:, :, 0] if channels == 1 else sheet)
 
 

@@ -6,11 +6,14 @@ A status belongs to the process that trains the run; it is written here only whi
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from gan_core.child import Child
 from gan_core.config import TrainConfig
@@ -18,7 +21,6 @@ from gan_core.errors import JobError
 from gan_core.messages import Message
 from gan_core.runs import control, process, reader
 from gan_core.runs.layout import RunPaths, create_run, find_run, run_paths
-from gan_core.runs.lock import FileLock
 from gan_core.runs.reader import ACTIVE, Status
 from gan_core.runs.writer import amend_status, put_back
 
@@ -47,7 +49,7 @@ class Jobs:
         self._lock = threading.RLock()
         self._wake = threading.Event()
         self._closed = False
-        self._owner = FileLock(self._root / ".jobs.lock")
+        self._owner = FileLock(self._root / ".jobs.lock", thread_local=False)  # taken here, let go elsewhere
         self._warm: Child | None = None
         self._cold = False  # warming up failed: try again only when there is a run to tell it to
         self._children: dict[str, Child] = {}
@@ -137,13 +139,20 @@ class Jobs:
             pause = TICK_SECONDS
             try:
                 with self._lock:
-                    if not self._closed and self._owner.hold():
+                    if not self._closed and self._is_scheduler():
                         self._tick()
             except Exception:  # a full disk, no memory for a process: the queue must outlive it
                 _log.exception("The queue of runs could not be served; it is tried again.")
                 pause = SURVEY_SECONDS
             self._wake.wait(pause)
             self._wake.clear()
+
+    def _is_scheduler(self) -> bool:
+        """Whether we are the one that schedules. When a holder dies, the system gives its lock back."""
+        if not self._owner.is_locked:
+            with contextlib.suppress(Timeout):
+                self._owner.acquire(blocking=False)
+        return self._owner.is_locked
 
     def _tick(self) -> None:
         self._reap_children()

@@ -124,7 +124,7 @@ def _cut_short(config: TrainConfig) -> bool:
 
 
 def _points(config: TrainConfig) -> bool:
-    return DATASETS[config.dataset].mixture is not None
+    return DATASETS[config.dataset].kind == "points"
 
 
 RULES: tuple[Rule, ...] = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,13 @@ def latents(model: ModelConfig, count: int, seed: int) -> Tensor:
     """(count, latent) of the noise and codes of `model`; row i depends on (seed, i) only."""
     codes = (model.code_classes, model.code_numbers)
     return sample_latents(count, model.latent, seed, model.noise, codes)
+
+
+def class_names(model: ModelConfig, info: Mapping[str, Any]) -> list[str]:
+    """Names of the labels as `info` has them, else their numbers; none for an unconditional generator."""
+    told = info.get("class_names")
+    names = told if isinstance(told, list) and len(told) >= model.classes else range(model.classes)
+    return [str(name) for name in names][: model.classes]
 
 
 class Sampler:
@@ -55,8 +62,7 @@ class Sampler:
     @property
     def class_names(self) -> list[str]:
         """Names of the labels, empty for an unconditional generator."""
-        names = self.info.get("class_names") or [str(k) for k in range(self.model.classes)]
-        return [str(name) for name in names][: self.model.classes]
+        return class_names(self.model, self.info)
 
     def latents(self, count: int, seed: int) -> Tensor:
         """(count, latent) of the noise it was trained on; row i depends on (seed, i) only."""

@@ -36,8 +36,7 @@ def score_generator(
     dataset = dataset or str(sampler.info.get("dataset", ""))
     source = DATASETS.get(dataset)
     if source:
-        drawn = _kind(sampler.model.channels, sampler.model.size == 1)
-        held = _kind(source.channels, source.mixture is not None)
+        drawn, held = (_named(about.kind, about.channels) for about in (sampler.model, source))
         if drawn != held:
             raise WeightsError("score-kind", drawn=drawn, dataset=dataset, held=held)
     if source and source.mixture:
@@ -49,9 +48,9 @@ def score_generator(
     return metrics.score(pictures, labels, dataset, root)
 
 
-def _kind(channels: int, points: bool) -> str:
+def _named(kind: str, channels: int) -> str:
     """What there is to look at: the words of `score-kind` know all four."""
-    return "points" if points else {1: "grey", 3: "colour"}.get(channels, "other")
+    return {1: "grey", 3: "colour"}.get(channels, "other") if kind == "pictures" else kind
 
 
 def classes_found(run: RunPaths, root: str = "", best: bool = False) -> dict[str, float]:

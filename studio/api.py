@@ -10,8 +10,10 @@ from typing import Any
 
 import gradio as gr
 import numpy as np
+from PIL import Image
 
 from gan_core.errors import ConfigError
+from gan_core.images import preview
 from studio.handlers import answered
 from studio.models import ModelRegistry
 from studio.pictures import SEEDS
@@ -33,25 +35,21 @@ def number(name: str, value: Any, low: float, high: float, whole: bool = True) -
     return float(value)
 
 
-def generate(registry: ModelRegistry, model: str, seed: Any, count: Any) -> Any:
+def generate(registry: ModelRegistry, model: str, seed: Any, count: Any) -> Image.Image:
     """`count` samples as one PIL picture, about square; with classes 0, 1, 2 ... in turn."""
-    from gan_core.images import to_grid
-
     sampler, _ = registry.load(registry.model(str(model)))
     drawn = int(number("count", count, 1, MOST))
     pictures, _ = sampler.sample(drawn, int(number("seed", seed, 0, SEEDS)))
-    return to_grid(pictures, columns=min(drawn, 10) if drawn <= 100 else 20)
+    return preview(pictures, sampler.model.kind, columns=min(drawn, 10) if drawn <= 100 else 20)
 
 
-def interpolate(registry: ModelRegistry, model: str, seed_a: Any, seed_b: Any, t: Any) -> Any:
+def interpolate(registry: ModelRegistry, model: str, seed_a: Any, seed_b: Any, t: Any) -> Image.Image:
     """The picture at `t` (0 to 1) on the way from the first sample of one seed to that of another."""
-    from gan_core.images import to_grid
-
     sampler, _ = registry.load(registry.model(str(model)))
     ends = [sampler.latents(1, int(number(name, seed, 0, SEEDS)))
             for name, seed in (("seed_a", seed_a), ("seed_b", seed_b))]  # fmt: skip
     z = sampler.between(ends[0], ends[1], number("t", t, 0, 1, whole=False))
-    return to_grid(sampler.pictures(z, np.zeros(1, np.int64)), 1)
+    return preview(sampler.pictures(z, np.zeros(1, np.int64)), sampler.model.kind, 1)
 
 
 def build_api(services: Services) -> None:

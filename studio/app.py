@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Any
 
 import gradio as gr
+import torch
 from starlette.middleware import Middleware
 
 from studio import api, page, training_api
@@ -46,12 +47,22 @@ def build_app(services: Services) -> gr.Blocks:
         api.build_api(services)
         training_api.build_api(services)
     demo.queue(max_size=64, default_concurrency_limit=4)
-    demo._queue.sleep_when_free = QUEUE_PAUSE
+    calm(demo)
     return demo
+
+
+def calm(demo: Any) -> None:
+    """Let Gradio's queue sleep longer while it is empty; a version that has no such setting keeps its own."""
+    queue = getattr(demo, "_queue", None)  # private: requirements.txt pins the versions in which it was read
+    if hasattr(queue, "sleep_when_free"):
+        queue.sleep_when_free = QUEUE_PAUSE
 
 
 def launch_settings(services: Services) -> dict[str, Any]:
     """Everything `Blocks.launch` is told, besides where to listen."""
+    # Not by `gradio.Server` (6.31, server.py): it launches an empty Blocks of its own with functions for an
+    # API, and takes none with components, as this page is. `app_kwargs` is as public, puts our middleware
+    # inside Gradio's compression, where the page can still be read, and leaves `Blocks.launch` to ZeroGPU.
     ids = [id for id, _, _ in TABS]
     routes = page.routes() + [route for _, _, module in TABS for route in module.routes(services)]
     middleware = [Middleware(Guard), Middleware(page.FrontPage, head=lambda: page.head(ids))]
@@ -63,11 +74,9 @@ def launch_settings(services: Services) -> dict[str, Any]:
 
 
 def warm(services: Services) -> None:
-    """Import torch and load the first model in the background, so that the first picture need not wait."""
+    """Load the first model in the background, so that the first picture need not wait."""
 
     def work() -> None:
-        import torch
-
         torch.set_num_threads(1)  # one small picture is drawn faster alone, and training wants the others
         for model in services.registry.models()[:1]:
             services.registry.load(model)[0].sample(1, 0)

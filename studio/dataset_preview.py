@@ -17,11 +17,10 @@ from starlette.routing import Route
 from gan_core.catalog import check_name
 from gan_core.data import DATASETS, available, load
 from gan_core.errors import GanError
-from gan_core.images import to_grid, webp
+from gan_core.images import DOTS, preview, webp
 from studio.words import language, pick_or, sentences
 
 SHOWN = 64
-POINTS = 2000  # in a scatter plot
 COLUMNS = 8
 PREFERRED = ("mnist", "fashion-mnist", "glyphs")
 
@@ -53,6 +52,7 @@ class DatasetPreviews:
         here = available(name, self._root)
         return {
             "name": name,
+            "kind": source.kind,
             "here": here,
             "count": self._open(name)[0] if here else None,
             "title": pick_or(f"dataset.{name}", source.title, tongue),
@@ -70,10 +70,10 @@ class DatasetPreviews:
     def _open(self, name: str) -> tuple[int, bytes]:
         with self._lock:
             if name not in self._made:
-                images = load(name, root=self._root).images
-                shown = POINTS if images.shape[1] == 2 else SHOWN
+                kind, images = DATASETS[name].kind, load(name, root=self._root).images
+                shown = DOTS if kind == "points" else SHOWN
                 chosen = np.random.default_rng(0).choice(len(images), min(shown, len(images)), replace=False)
-                self._made[name] = len(images), webp(to_grid(images[np.sort(chosen)], COLUMNS))
+                self._made[name] = len(images), webp(preview(images[np.sort(chosen)], kind, COLUMNS))
             return self._made[name]
 
     def _data(self, request: Request) -> Response:

@@ -255,7 +255,7 @@ def say(status: Status, ahead: int) -> str:
 
 def special(dataset: str, preset: str) -> str:
     """What the words on pictures do not fit: points, and recipes that fail on purpose; "" for all else."""
-    if dataset in DATASETS and DATASETS[dataset].mixture:
+    if dataset in DATASETS and DATASETS[dataset].kind == "points":
         return "points"
     return "failing" if preset in PRESETS and PRESETS[preset].cure else ""
 

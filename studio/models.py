@@ -6,30 +6,28 @@ its file and shared by all visitors, which is safe: what it draws depends on its
 
 from __future__ import annotations
 
-import json
-import struct
+import contextlib
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import torch
+
+from gan_core.checkpoints import read_generator_header
 from gan_core.data import DATASETS
+from gan_core.directions import principal_directions
 from gan_core.errors import RunError, WeightsError
 from gan_core.knobs import unknown_names
+from gan_core.latent import suitable_interpolation
 from gan_core.runs.layout import RunPaths, find_run
 from gan_core.runs.reader import ACTIVE, Status, glance, list_runs, read_status
+from gan_core.sampling import Sampler, class_names
 
-if TYPE_CHECKING:
-    import torch
-
-    from gan_core.sampling import Sampler
-
-FORMAT = "gan_core.generator"
 FIRST = "mnist"  # stands first among the shipped ones
 RUN = "run:"
-HEADER_LIMIT = 1 << 20
 DIRECTIONS = 5
 
 
@@ -51,6 +49,9 @@ class Model:
         return self.state in ACTIVE
 
 
+Place = tuple[str, Path, Status | None]  # a model's name, its file, the run that made it
+
+
 class ModelRegistry:
     """Finds models by name and keeps the few that were used last in memory."""
 
@@ -60,26 +61,27 @@ class ModelRegistry:
         self._loaded: OrderedDict[tuple[str, str], tuple[Sampler, torch.Tensor]] = OrderedDict()
 
     def models(self) -> list[Model]:
-        """All of them: the shipped ones, then the runs, newest first."""
-        shipped = [model for path in self._weights.glob("*.safetensors") if (model := _shipped(path))]
-        shipped.sort(key=lambda model: (model.name != FIRST, model.name))
-        runs = [self._run(status) for status in list_runs(self._runs)]
-        return shipped + [model for model in runs if model]
+        """All of them that can be read: the shipped ones, then the runs, newest first."""
+        shipped = [self._shipped(path.stem) for path in self._weights.glob("*.safetensors")]
+        shipped.sort(key=lambda place: (place[0] != FIRST, place[0]))
+        places = shipped + [self._run(status) for status in list_runs(self._runs)]
+        return [model for place in places if (model := _readable(*place))]
 
     def model(self, name: str) -> Model:
         """The model named `name`, without looking at any other.
 
         Raises:
-            WeightsError: there is none, with the nearest name that there is.
+            WeightsError: there is none, with the nearest name that there is, or its file is damaged.
         """
-        found = None
+        place = None
         if name.startswith(RUN):
             try:
-                found = self._run(glance(find_run(self._runs, name[len(RUN) :])))
+                place = self._run(glance(find_run(self._runs, name[len(RUN) :])))
             except RunError as error:
                 raise WeightsError.of(error.messages) from error
         elif Path(name).name == name:
-            found = _shipped(self._weights / f"{name}.safetensors")
+            place = self._shipped(name)
+        found = _described(*place) if place else None
         if found is None:
             known = [model.name for model in self.models()]
             raise WeightsError.of(unknown_names([name[:60]], known, "model"))
@@ -102,59 +104,46 @@ class ModelRegistry:
                 self._loaded.popitem(last=False)
             return self._loaded[key]
 
-    def _run(self, status: Status) -> Model | None:
-        path = self._runs / status.id / "generator.safetensors"
-        return _described(RUN + status.id, path, status)
+    def _shipped(self, name: str) -> Place:
+        return name, self._weights / f"{name}.safetensors", None
+
+    def _run(self, status: Status) -> Place:
+        return RUN + status.id, RunPaths(self._runs / status.id).generator, status
 
 
 def explorable(run: RunPaths) -> bool:
     """Whether the run has a generator of pictures: points are not offered to walk through."""
     source = DATASETS.get(read_status(run).dataset)
-    return run.generator.exists() and not (source and source.mixture)
+    return run.generator.exists() and (source is None or source.kind == "pictures")
 
 
 def _load(path: Path) -> tuple[Sampler, torch.Tensor]:
-    from gan_core.directions import principal_directions
-    from gan_core.sampling import Sampler
-
     sampler = Sampler.load(path)
     return sampler, principal_directions(sampler, min(DIRECTIONS, sampler.model.latent))[0]
 
 
-def _shipped(path: Path) -> Model | None:
-    return _described(path.stem, path, None)
+def _readable(name: str, path: Path, run: Status | None) -> Model | None:
+    with contextlib.suppress(WeightsError):
+        return _described(name, path, run)
+    return None
 
 
 def _described(name: str, path: Path, run: Status | None) -> Model | None:
-    """What the header of `path` says; None when it is no generator of ours, or draws points, which have
-    nothing to walk through but a plane. Reads no weights."""
-    from gan_core.latent import suitable_interpolation
+    """What the header of `path` says; None when there is no such file, or it draws points, which have nothing
+    to walk through but a plane. Reads no weights.
 
+    Raises:
+        WeightsError: it is no generator of ours, or damaged.
+    """
     try:
-        about = path.stat()
-        header = _header(path)
-        info = json.loads(header["info"])
-        model = json.loads(header["model"])
-        classes, points = int(model["classes"]), model["channels"] == 2
-        codes = int(model.get("code_classes", 0)) + int(model.get("code_numbers", 0))
-        interpolation = suitable_interpolation(
-            model.get("noise", "gaussian"), codes
-        )  # files of old name no noise
-    except (OSError, ValueError, KeyError, TypeError, struct.error):
+        version = f"{path.stat().st_mtime_ns:x}"
+    except (OSError, ValueError):  # ValueError: no system has a name with a 0 in it
         return None
-    if header.get("format") != FORMAT or not isinstance(info, dict) or points:
+    model, info = read_generator_header(path)
+    if model.kind != "pictures":
         return None
-    names = [str(n) for n in info.get("class_names") or range(classes)][:classes]
     if run is not None:
         info |= {"preset": run.preset}
-    version, state = f"{about.st_mtime_ns:x}", run.state if run else ""
-    return Model(name, path, version, tuple(names), info, state, interpolation)
-
-
-def _header(path: Path) -> dict[str, Any]:
-    """The text header of a safetensors file: 8 bytes of length, then JSON."""
-    with path.open("rb") as file:
-        (length,) = struct.unpack("<Q", file.read(8))
-        if length > HEADER_LIMIT:
-            raise ValueError("not a header")
-        return dict(json.loads(file.read(length))["__metadata__"])
+    interpolation = suitable_interpolation(model.noise, model.code_classes + model.code_numbers)
+    classes = tuple(class_names(model, info))
+    return Model(name, path, version, classes, info, run.state if run else "", interpolation)

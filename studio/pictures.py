@@ -20,20 +20,23 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
+from PIL import Image
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from gan_core.errors import ConfigError, GanError, WeightsError
+from gan_core.images import png, to_grid, webp
 from gan_core.knobs import unknown_names
+from gan_core.latent import INTERPOLATIONS
 from gan_core.messages import Message
 from studio.models import Model, ModelRegistry
 from studio.words import language, sentences
 
 STRIP = 9
 COLUMNS, ROWS = 10, 4
-INTERPOLATION_MODES = ("spherical", "linear")
 FAR = 6.0  # how far along a direction a visitor may go
 SEEDS = 2**31 - 1
 FOREVER = "private, max-age=86400, immutable"  # for an address that names the version of its weights
@@ -78,7 +81,7 @@ def parse(query: Mapping[str, str], model: Model) -> View:
         return default
 
     interpolation = query.get("interpolation") or ""
-    problems += unknown_names([interpolation] if interpolation else [], INTERPOLATION_MODES, "way")
+    problems += unknown_names([interpolation] if interpolation else [], INTERPOLATIONS, "way")
     label = number("label", -1, max(len(model.classes) - 1, 0), -1)
     steps = [number("d", -FAR, FAR, 0.0, text) for text in query.get("d", "").split(",")[:16]]
     view = View(
@@ -96,10 +99,6 @@ def walk(registry: ModelRegistry, model: Model, view: View, ts: np.ndarray) -> n
 
     Between two classes the label is mixed, too.
     """
-    import torch
-
-    from gan_core.latent import INTERPOLATIONS
-
     sampler, directions = registry.load(model)
     ends = sampler.latents(max(view.a, view.b) + 1, view.seed)[[view.a, view.b]]  # (2, latent)
     t = torch.from_numpy(ts.astype(np.float32))[:, None]
@@ -157,8 +156,6 @@ Draw = Callable[[ModelRegistry, Model, View], np.ndarray]
 
 def _answer(registry: ModelRegistry, draw: Draw, wide: int) -> Callable[[Request], Any]:
     def make(query: Mapping[str, str], tongue: str) -> Response:
-        from gan_core.images import to_grid
-
         try:
             model = registry.model(query.get("model", ""))
             pictures = draw(registry, model, parse(query, model))
@@ -173,9 +170,7 @@ def _answer(registry: ModelRegistry, draw: Draw, wide: int) -> Callable[[Request
     return answer
 
 
-def _encoded(picture: Any, query: Mapping[str, str], model: Model) -> Response:
-    from gan_core.images import png, webp
-
+def _encoded(picture: Image.Image, query: Mapping[str, str], model: Model) -> Response:
     kept = FOREVER if query.get("v") == model.version else "no-store"
     headers = {"Cache-Control": kept}
     if query.get("format") != "png":

@@ -81,7 +81,7 @@ def load(
         folder = _folder(source, root)
     if folder is None:
         raise _missing(source, root)
-    images, labels = prepared(source, folder, source.native_size if source.mixture else size, split)
+    images, labels = prepared(source, folder, source.native_size if source.kind == "points" else size, split)
     return Pictures(source, images, labels)
 
 

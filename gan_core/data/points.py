@@ -56,6 +56,7 @@ def _source(name: str, title: str, summary: str, mixture: Mixture) -> DataSource
         downloads=False,
         read=functools.partial(read, mixture),
         recipe="1",
+        kind="points",
         mixture=mixture,
     )
 

@@ -31,6 +31,7 @@ class Mixture:
 class DataSource:
     """Where a data set's pictures come from, and how they are read.
 
+    `kind` says what one of them is, see `config.KINDS`: all that draws or measures them goes by it.
     `native_size` is their side in pixels before any padding, `origin` where they were published.
     `read(folder, split)` gives all pictures of "train" or "test" at native size; `folder` is one that
     holds all `files`, each as it is or as .gz. A source that makes its pictures has no files, and counts
@@ -52,6 +53,7 @@ class DataSource:
     system: str = ""  # a folder where the system's own package puts the files
     fetch: Callable[[Path], Any] | None = None  # downloads into a root, checked, or raises
     recipe: str = ""
+    kind: str = "pictures"
     mixture: Mixture | None = None  # of a source of points
 
     def found(self, folder: Path) -> list[Path] | None:

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gan_core.config import ModelConfig
-from gan_core.images import to_grid, webp
+from gan_core.images import DOTS, preview, webp
 from gan_core.losses import GanLoss
 from gan_core.sampling import Sampler, latents
 from gan_core.seeds import stream_seed
@@ -19,7 +19,6 @@ from gan_core.training.state import State
 from gan_core.training.step import StepOutput, gradient_norm
 
 ROWS = 8
-POINTS = 2000  # in a scatter plot
 
 
 def measure(state: State, loss: GanLoss, d: StepOutput, g: StepOutput) -> dict[str, float]:
@@ -61,9 +60,9 @@ class SampleGrid:
     value of the code; for points scatter plots."""
 
     def __init__(self, model: ModelConfig, seed: int) -> None:
-        self.points = model.channels == 2
+        self.kind = model.kind
         self.columns = min(model.classes or model.code_classes, 16) or 10
-        count = POINTS if self.points else ROWS * self.columns
+        count = DOTS if self.kind == "points" else ROWS * self.columns
         self.z = latents(model, count, stream_seed(seed, "sample_grid"))
         columns = torch.arange(count) % self.columns
         self.labels = columns if model.classes else None
@@ -77,7 +76,7 @@ class SampleGrid:
 
     def real(self, images: np.ndarray, labels: np.ndarray | None) -> bytes:
         """Real pictures (N, C, H, W), in the same places, as WebP."""
-        if self.labels is None or labels is None or self.points:
+        if self.labels is None or labels is None or self.kind == "points":
             chosen = np.arange(len(self.z)) % len(images)
         else:
             by_class = [np.flatnonzero(labels[:5000] == k) for k in range(self.columns)]
@@ -88,4 +87,4 @@ class SampleGrid:
         return self._grid(np.asarray(images[chosen]))
 
     def _grid(self, images: np.ndarray) -> bytes:
-        return webp(to_grid(images, self.columns))
+        return webp(preview(images, self.kind, self.columns))

@@ -239,7 +239,7 @@ def model_config(config: TrainConfig) -> ModelConfig:
         conditioning=config.conditioning, noise=config.noise, d_norm=config.d_norm,
         g_norm=config.g_norm, d_dropout=config.d_dropout, g_conditioning=config.g_conditioning,
         code_classes=config.code_classes, code_numbers=config.code_numbers,
-        d_minibatch_std=config.d_minibatch_std, pack=config.pack,
+        d_minibatch_std=config.d_minibatch_std, pack=config.pack, kind=source.kind,
     )  # fmt: skip
 
 

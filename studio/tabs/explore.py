@@ -12,6 +12,7 @@ from typing import Any
 import gradio as gr
 from starlette.routing import Route
 
+from gan_core.latent import INTERPOLATIONS
 from studio import pictures
 from studio.handlers import guarded
 from studio.models import DIRECTIONS, Model, ModelRegistry
@@ -83,9 +84,9 @@ def _way(first: Model | None) -> tuple[gr.Slider, gr.Radio]:
     """From A to B, by the way that suits the first model."""
     place = gr.Slider(0, 1, value=0, step=0.005, label=t("explore.t"), elem_id="interpolate-t", buttons=[])
     gr.HTML("", elem_id="explore-strip")
-    modes = [(t(f"explore.interpolation.{name}"), name) for name in pictures.INTERPOLATION_MODES]
+    modes = [(t(f"explore.interpolation.{name}"), name) for name in INTERPOLATIONS]
     interpolation = gr.Radio(
-        modes, value=first.interpolation if first else pictures.INTERPOLATION_MODES[0],
+        modes, value=first.interpolation if first else "spherical",
         label=t("explore.interpolation"), info=t("explore.interpolation.help"),
         elem_id="explore-interpolation",
     )  # fmt: skip

@@ -114,7 +114,7 @@ function facts(about) {
   const classes = about.classes.map((name) => wordOr(`class.${name}`, name));
   const names = classes.join(language === "zh" ? "、" : ", ");
   const values = { ...about, count: about.count.toLocaleString(), classes: about.classes.length, names };
-  if (about.size === 1) return word("train.facts.points", values);
+  if (about.kind === "points") return word("train.facts.points", values);
   return word(about.classes.length ? "train.facts" : "train.facts.plain", values);
 }
 

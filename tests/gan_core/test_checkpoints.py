@@ -1,13 +1,21 @@
 """Weights files: round trip, and every way in which a file can be wrong."""
 
+import dataclasses
 import json
+import os
 import pickle
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from gan_core.checkpoints import export_generator, load_generator, read_generator_header, read_header
+from gan_core.checkpoints import (
+    export_generator,
+    load_generator,
+    read_generator_header,
+    read_header,
+    read_tensors,
+)
 from gan_core.config import ModelConfig
 from gan_core.errors import WeightsError
 from gan_core.networks import build_pair
@@ -32,6 +40,13 @@ def test_the_header_alone_rebuilds_the_generator(weights):
     for name, tensor in G.state_dict().items():
         assert torch.equal(loaded.state_dict()[name], tensor)
     assert not loaded.training and Sampler.load(path).class_names == ["a", "b"]
+
+
+@pytest.mark.parametrize("told", [None, 5, "ab", ["a"], []])
+def test_classes_without_names_are_numbered(weights, told):
+    path, G = weights
+    export_generator(path, G, MODEL, {"class_names": told})
+    assert Sampler.load(path).class_names == ["0", "1"]
 
 
 def test_a_run_directory_serves_as_well(weights, tmp_path):
@@ -72,6 +87,18 @@ def test_missing_file(tmp_path):
     refused(tmp_path / "none.safetensors", "no weights file")
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no such pipes")
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.safetensors")
+    refused(tmp_path / "pipe.safetensors", "no weights file")
+
+
+def test_a_header_without_end_is_not_read(weights, tmp_path):
+    path, G = weights
+    save_file(G.state_dict(), tmp_path / "long.safetensors", read_header(path) | {"more": "x" * (1 << 20)})
+    refused(tmp_path / "long.safetensors", "its header is too long")
+
+
 def test_somebody_elses_safetensors(tmp_path):
     save_file({"w": torch.zeros(2)}, tmp_path / "other.safetensors")
     refused(tmp_path / "other.safetensors", "no generator of DCGAN Studio")
@@ -81,7 +108,8 @@ def test_somebody_elses_safetensors(tmp_path):
     ({"size": 1 << 20}, "not known"), ({"network": "zebra"}, "not known"), ({"g_width": 10**6}, "too large"),
     ({"network": []}, "not known"), ({"g_width": 0}, "too small"),
     ({"latent": 10**9}, "too large"), ({"g_width": 8}, "do not fit"), ({"surprise": 1}, "damaged"),
-    ({"classes": "many"}, "not known"),
+    ({"classes": "many"}, "not known"), ({"kind": "smells"}, "not known"), ({"kind": None}, "not known"),
+    ({"kind": "points"}, "not known"), ({"noise": "zebra"}, "not known"), ({"noise": []}, "not known"),
 ])  # fmt: skip
 def test_lying_headers(weights, tmp_path, change, words):
     path, G = weights
@@ -89,6 +117,20 @@ def test_lying_headers(weights, tmp_path, change, words):
     header["model"] = json.dumps(json.loads(header["model"]) | change)
     save_file(G.state_dict(), tmp_path / "lying.safetensors", header)
     refused(tmp_path / "lying.safetensors", words)
+
+
+@pytest.mark.parametrize(("network", "size", "channels", "kind"), [
+    ("dcgan-s2d", 16, 2, "pictures"), ("mlp-2d", 1, 2, "points"),
+])  # fmt: skip
+def test_weights_of_old_do_not_say_what_they_draw(tmp_path, network, size, channels, kind):
+    model = dataclasses.replace(MODEL, network=network, size=size, channels=channels, kind=kind)
+    path = tmp_path / "old.safetensors"
+    export_generator(path, build_pair(model, seed=0)[0], model, {})
+    header, tensors = read_header(path), read_tensors(path)
+    told = json.loads(header["model"])
+    assert told.pop("kind") == kind
+    save_file(tensors, path, header | {"model": json.dumps(told)})
+    assert Sampler.load(path).model == model
 
 
 def test_newer_version(weights, tmp_path):

@@ -68,7 +68,8 @@ def root(tmp_path: Path, cache: Path) -> Path:
 def test_every_row_is_complete(name: str) -> None:
     source = DATASETS[name]
     assert source.name == name
-    assert source.channels in ((2,) if source.mixture else (1, 3))
+    assert source.kind == ("points" if source.mixture else "pictures")
+    assert source.channels in ((2,) if source.kind == "points" else (1, 3))
     assert len(set(source.classes)) == len(source.classes) >= 2
     assert not source.mixture or len(source.classes) == len(source.mixture.means)
     assert all((source.title, source.licence, source.origin, source.summary))

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from gan_core.images import png, to_bytes, to_grid, to_unit, webp
+from gan_core.images import png, preview, to_bytes, to_grid, to_unit, webp
 
 EVERY_BYTE = np.arange(256, dtype=np.uint8).reshape(1, 1, 16, 16)
 
@@ -46,6 +46,15 @@ def test_a_grid_goes_row_by_row(channels: int, mode: str) -> None:
     assert [[int(sheet[y + 1, x + 1, -1]) for x in (0, 7, 14)] for y in (0, 5)] == [[1, 2, 3], [4, 5, 0]]
     assert sheet[5, 7, 0] == 105
     assert sheet[4].max() == 0 and sheet[:, 6].max() == 0
+
+
+def test_two_channels_are_pictures_where_the_data_says_so() -> None:
+    """Red and green; the number of channels makes no points of them."""
+    pictures = np.random.default_rng(0).integers(0, 256, (16, 2, 8, 8), np.uint8)
+    grid = preview(pictures, "pictures", 4)
+    assert (grid.mode, grid.size) == ("RGB", (32, 32))
+    sheet = np.asarray(grid)
+    assert (sheet[8:16, 24:32, :2] == pictures[7].transpose(1, 2, 0)).all() and not sheet[..., 2].any()
 
 
 def test_no_pictures_no_grid() -> None:

@@ -177,8 +177,9 @@ def test_a_run_that_is_continued_needs_room_in_the_queue_as_a_new_one_does(
 def test_two_servers_on_one_folder_train_one_run_at_a_time(tmp_path: Path, open_jobs: Open) -> None:
     first, second = open_jobs(), open_jobs()
     ids = [jobs.submit(config(steps=10)) for jobs in (first, second, first, second)]
-    held = []
+    held, deadline = [], time.monotonic() + 60
     while any(look(tmp_path, id).state != "finished" for id in ids):
+        assert time.monotonic() < deadline, "nobody took over from the first"
         held.append(sum(look(tmp_path, id).state == "running" for id in ids))
         first.close() if look(tmp_path, ids[1]).state == "running" else None
     assert max(held) == 1

@@ -12,7 +12,7 @@ from gan_core.config import ModelConfig
 from gan_core.data import DATASETS, load
 from gan_core.data.points import grid, ring
 from gan_core.errors import WeightsError
-from gan_core.images import PLOT, to_grid, to_unit
+from gan_core.images import PLOT, preview, to_plot, to_unit
 from gan_core.metrics.modes import assign_modes, modes, reverse_kl, score_points, within
 from gan_core.networks import build_pair
 from gan_core.presets import PRESETS, settings
@@ -24,7 +24,7 @@ from gan_core.training.batch_sampler import BatchSampler
 
 POINT_SETS = ("ring", "grid")
 MODEL = ModelConfig(network="mlp-2d", size=1, channels=2, classes=0, latent=2, g_width=8, d_width=8,
-                    conditioning="class-logits", g_norm="none", d_norm="none")  # fmt: skip
+                    conditioning="class-logits", g_norm="none", d_norm="none", kind="points")  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -111,10 +111,10 @@ def test_a_scatter_plot_has_x_to_the_right_and_y_upwards():
         (1, 1): (PLOT - 2, 0),
         (1, -1): (PLOT - 2,) * 2,
     }.items():
-        plot = np.asarray(to_grid(np.array(place, np.float32).reshape(1, 2, 1, 1), 3))
+        plot = np.asarray(preview(np.array(place, np.float32).reshape(1, 2, 1, 1), "points", 3))
         assert plot.shape == (PLOT, PLOT) and (plot > 0).sum() == 4 and plot[row, column] > 100
-    assert to_grid(np.zeros((2, 2, 1, 1), np.uint8), 1).size == (PLOT, PLOT)
-    crowd, one = (np.asarray(to_grid(np.zeros((n, 2, 1, 1), np.float32), 1)).max() for n in (5, 1))
+    assert to_plot(np.zeros((2, 2, 1, 1), np.uint8)).size == (PLOT, PLOT)
+    crowd, one = (np.asarray(to_plot(np.zeros((n, 2, 1, 1), np.float32))).max() for n in (5, 1))
     assert crowd > one
 
 
@@ -140,7 +140,7 @@ def test_a_generator_of_points_is_sampled_and_scored(tmp_path):
     assert score_generator(sampler, count=600, seed=3) == score_points(points, DATASETS["ring"].mixture)
 
 
-GREY = dataclasses.replace(MODEL, network="dcgan-s2d", size=16, channels=1)
+GREY = dataclasses.replace(MODEL, network="dcgan-s2d", size=16, channels=1, kind="pictures")
 
 
 @pytest.mark.parametrize(("model", "drawn", "dataset", "held"), [

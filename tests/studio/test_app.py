@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
@@ -19,7 +20,7 @@ from PIL import Image
 import app as entry
 from gan_core.errors import JobError
 from studio import page
-from studio.app import QUEUE_PAUSE, TABS, build_app
+from studio.app import QUEUE_PAUSE, TABS, build_app, calm
 from studio.handlers import answered, guarded
 
 PUBLIC = {"/models", "/generate", "/interpolate", "/start_training", "/run_status", "/stop_training"}
@@ -37,6 +38,9 @@ def test_an_idle_queue_costs_next_to_nothing(tmp_path: Path) -> None:
     """Gradio's loop sleeps as long as this attribute says; under another name it would spin again."""
     assert build_app(quiet_services(tmp_path))._queue.sleep_when_free == QUEUE_PAUSE >= 0.02
     assert "asyncio.sleep(self.sleep_when_free)" in inspect.getsource(Queue.start_processing)
+    for other in (SimpleNamespace(), SimpleNamespace(_queue=SimpleNamespace())):
+        calm(other)
+        assert not hasattr(getattr(other, "_queue", None), "sleep_when_free"), "private, so not counted on"
 
 
 def test_arguments(monkeypatch: pytest.MonkeyPatch) -> None:

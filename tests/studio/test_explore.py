@@ -51,6 +51,9 @@ def test_list_has_shipped_first_then_runs_and_nothing_else(folder: Path, registr
     (folder / "weights" / "classifier.safetensors").write_bytes(b"\x02\0\0\0\0\0\0\0{}")
     (folder / "weights" / "broken.safetensors").write_bytes(b"\xff" * 64)
     (folder / "weights" / "pickle.safetensors").write_bytes(b"\x80\x04K\x01.")
+    (folder / "weights" / "folder.safetensors").mkdir()
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(folder / "weights" / "pipe.safetensors")  # whoever opens it waits for ever
     run = make_model_run(folder / "runs")
     make_model_run(folder / "runs").generator.unlink()
     assert [model.name for model in registry.models()] == ["mnist", "a-plain", f"run:{run.id}"]

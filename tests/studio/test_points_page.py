@@ -15,7 +15,7 @@ from studio.forms import dataset_for, preset_for
 from studio.models import ModelRegistry, explorable
 
 MODEL = ModelConfig(network="mlp-2d", size=1, channels=2, classes=0, latent=2, g_width=8, d_width=8,
-                    conditioning="class-logits", g_norm="none", d_norm="none")  # fmt: skip
+                    conditioning="class-logits", g_norm="none", d_norm="none", kind="points")  # fmt: skip
 
 
 def test_a_generator_of_points_is_not_offered_to_explore(tmp_path):
