@@ -233,7 +233,7 @@ MUTANTS = (
     Mutant("R3: groups that do not divide the width", "networks/residual.py", "groups=_groups(wide)", "groups=max(1, wide // 16)", "test_networks.py"),
     Mutant("class KL the other interpolation round", "metrics/coverage.py", "p, q = p / p.sum(), q / q.sum()", "q, p = p / p.sum(), q / q.sum()", "test_metrics_formulas.py"),
     Mutant("extractor: 28 pixels enlarged, not bordered", "metrics/extractor.py", "torch.from_numpy(bordered(images, SIDE)", "torch.from_numpy((images)", "test_metrics_classifier.py"),
-    # survivors of a hidden round: each had left the whole suite green
+    # survivors of a hidden round, and two of their kind
     Mutant("cut-out: never over the right or left edge", "augment.py", "left = torch.randint(-(side // 2), width - side // 2 + 1,", "left = torch.randint(0, width - side + 1,", STAB),
     Mutant("colours: saturation by half at most", "augment.py", "(pictures - grey) * chance(0.0, 2.0)", "(pictures - grey) * chance(0.5, 1.5)", STAB),
     Mutant("score: beside always of 10,000 pictures", "metrics/__init__.py", "_of_real_pictures(name, len(images),", "_of_real_pictures(name, 10_000,", "test_metrics_classifier.py"),
@@ -241,6 +241,7 @@ MUTANTS = (
     Mutant("reference_stats: the first 2,000 of sorted pictures", "metrics/fast_metrics.py", "np.random.default_rng(0).permutation(total)[:COUNT]", "np.arange(total)[:COUNT]", "test_evaluator.py"),
     Mutant("the real grid column by column", "training/record.py", "for row in range(ROWS) for k in range(self.columns)\n", "for k in range(self.columns) for row in range(ROWS)\n", "test_training.py"),
     Mutant("resume: past the queue's limit", "jobs.py", "                self._make_room()\n                control.send(run, \"run\")", "                control.send(run, \"run\")", "test_jobs.py"),
+    Mutant("a public studio: no end for a budget in steps", "studio/run_controls.py", "seconds=config.seconds or longest", "seconds=config.seconds", "studio/test_train.py"),
     Mutant("28 pixels: a border on the interpolation to 32 only", "data/prepare.py", "pictures.shape[2] == 28 != size else 0", "pictures.shape[2] == 28 and size == 32 else 0", "test_data.py"),
     Mutant("KMNIST: two names swapped", "data/mnist.py", '"ha", "ma", "ya", "re"', '"ha", "ya", "ma", "re"', "test_data.py"),
     Mutant("R3: the slope that torch takes by itself", "networks/residual.py", "self.one(h), 0.2)), 0.2)", "self.one(h), 0.2)))", "test_networks.py"),
