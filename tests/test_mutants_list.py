@@ -24,4 +24,6 @@ def test_the_list_tells_of_every_mutant_and_each_was_noticed():
     for mutant in MUTANTS:
         where, noticed = (cell.strip() for cell in told[mutant.what])
         assert where == f"`{mutant.file}`", mutant.what
-        assert re.fullmatch(r"`(?:studio/)?test_\w+\.py::.+`", noticed), mutant.what
+        found = re.fullmatch(r"`((?:studio/)?test_\w+\.py)::(\w+).*`", noticed)
+        assert found, mutant.what
+        assert f"def {found[2]}(" in (ROOT / path_of_test(found[1])).read_text("utf-8"), noticed

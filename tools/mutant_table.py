@@ -287,4 +287,5 @@ MUTANTS = (
     Mutant("command line: six digits", "studio/forms.py", "str(value).removesuffix(\".0\") if", "f\"{value:g}\" if", "studio/test_forms.py"),
     Mutant("a cancelled trial is remembered", "studio/estimate.py", "if not self._hushed:", "if True:", "studio/test_train.py"),
     Mutant("weights of old: two channels taken for points", "checkpoints.py", 'told["size"] == 1', 'told["channels"] == 2', "test_checkpoints.py"),
+    Mutant("a public studio: no end for a budget in steps", "studio/run_controls.py", "seconds=config.seconds or longest", "seconds=config.seconds", "studio/test_train.py"),
 )  # fmt: skip

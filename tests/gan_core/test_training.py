@@ -349,10 +349,10 @@ def test_real_pictures_stand_in_the_columns_of_their_classes():
 
 def test_budget_is_whichever_is_met_first(tmp_path):
     settings = config(steps=1000, images=16 * 6, seconds=1000.0)
-    run = create_run(tmp_path, settings)
-    assert run_to_end(run, settings)[-1].step == 6
     assert progress(settings, step=500, images=0, seconds=0.0) == 0.5
     assert progress(settings, step=0, images=48, seconds=900.0) == 0.9
+    run = create_run(tmp_path, settings)
+    assert run_to_end(run, settings)[-1].step == 6
 
 
 def test_sample_grids_come_often_at_first_and_rarely_later():
