@@ -12,7 +12,7 @@ from gan_core.losses import LOSSES, GanLoss
 from gan_core.training.batch_sampler import Batch, BatchSampler
 from gan_core.training.compute import ComputeConfig
 from gan_core.training.record import discriminator_stats, first_nonfinite_metric, measure
-from gan_core.training.state import build_state, set_learning_rates, update_ema
+from gan_core.training.state import build_state, half_life, set_learning_rates, update_ema
 from gan_core.training.step import Fake, Objective, StepOutput, d_step, draw_fake, g_step, gradient_norm
 
 CONFIG = TrainConfig(seconds=1.0, batch=8)
@@ -160,6 +160,17 @@ def test_ema_half_life():
     assert old.num_batches_tracked == 9
     update_ema(old, new, half_life=0.0, batch=10)
     assert torch.equal(old.weight, new.weight), "a half-life of 0 copies"
+
+
+def test_how_far_smoothing_reaches():
+    """A share of what was seen, and never more than was asked for, or than 25 roots of the budget."""
+    config = TrainConfig(seconds=1.0, ema=0.2)
+    assert half_life(config, 1000, 40_000) == pytest.approx(200), "25 x 200 = 5,000 lies further"
+    assert half_life(config, 40_000, 40_000) == pytest.approx(5000), "a fifth would be 8,000"
+    assert half_life(config, 160_000, 160_000) == pytest.approx(10_000), "four times as many, twice as far"
+    assert half_life(config, 64, float("inf")) == pytest.approx(12.8), "at the first step"
+    assert half_life(TrainConfig(seconds=1.0, ema=0.2, ema_half_life=700), 40_000, 40_000) == 700
+    assert half_life(TrainConfig(seconds=1.0, ema=0.0), 40_000, 40_000) == 0, "off"
 
 
 def test_rates_fall_on_a_straight_line(state):
