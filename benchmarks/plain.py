@@ -9,6 +9,7 @@ slowed down on purpose.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -101,7 +102,7 @@ class PlainLoop:
         return self.config.class_weight * F.cross_entropy(classes, labels)
 
     def _smooth(self, batch: int) -> None:
-        half_life = min(self.config.ema_rampup * self.images, self.config.ema_half_life)
+        half_life = min(self.config.ema_rampup * self.images, self.config.ema_half_life or math.inf)
         kept = 0.5 ** (batch / half_life) if half_life > 0 else 0.0
         for old, new in zip(_numbers(self.ema), _numbers(self.G)):
             old.mul_(kept).add_(new, alpha=1 - kept)

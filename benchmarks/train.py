@@ -73,7 +73,7 @@ def side(network: str) -> int:
 def settings(changes: Mapping[str, Any]) -> TrainConfig:
     """Drawn digits, and a budget so far away that nothing changes on the way."""
     return from_mapping({"dataset": "glyphs", "steps": 100_000_000, "schedule": "constant",
-                         "log_every": 10_000, **changes})  # fmt: skip
+                         "ema_half_life": 15_000, "log_every": 10_000, **changes})  # fmt: skip
 
 
 @contextmanager

@@ -162,10 +162,14 @@ class TrainConfig:
                          unless=("schedule", "constant"), group="Optimiser", low=0.0, high=1.0)  # fmt: skip
     ema_rampup: float = knob(
         0.2, "Smoothing of the generator you see, as a share of all pictures seen; 0 is off.",
-        group="Optimiser", low=0.0, high=0.5)  # fmt: skip
-    ema_half_life: int = knob(
-        15_000, "Smoothing never reaches further back than about this many pictures.",
-        unless=("ema_rampup", 0.0), group="Optimiser", low=1, high=100_000_000)  # fmt: skip
+        group="Optimiser", low=0.0, high=0.5,
+    )  # fmt: skip
+    ema_half_life: int | None = knob(
+        None,
+        "Smoothing never reaches further back than about this many pictures; left empty, 25 times the square "
+        "root of all that the budget allows.",
+        unless=("ema_rampup", 0.0), group="Optimiser", low=1, high=100_000_000,
+    )  # fmt: skip
 
     seconds: float | None = knob(None, "Stop after this many seconds of training.",
                                  group="Budget", low=0.1, high=1e7)  # fmt: skip

@@ -5,7 +5,8 @@ from __future__ import annotations
 from gan_core.config import TrainConfig
 from gan_core.training.batch_sampler import BatchSampler
 from gan_core.training.controllers import Controllers
-from gan_core.training.state import State, update_ema
+from gan_core.training.schedule import expected_images
+from gan_core.training.state import State, half_life, update_ema
 from gan_core.training.step import Objective, StepOutput, d_step, draw_fake, g_step, lazy_step
 
 
@@ -18,7 +19,7 @@ def train_iteration(
     count: int,
 ) -> tuple[StepOutput, StepOutput]:
     """D's steps, G's steps and the EMA, on `count` pictures each; the last outcome of either."""
-    before = state.images_seen
+    before, budget = state.images_seen, expected_images(config, state.step, state.images_seen, state.seconds)
     for turn in range(state.step * config.d_steps, (state.step + 1) * config.d_steps):
         batch = batch_sampler.batch(state.images_seen, count, state.distributed.share)
         drawn = draw_fake(state, batch.labels, count)
@@ -31,10 +32,5 @@ def train_iteration(
         if turn > 0:  # the first one learns from the pictures that D has just seen
             drawn = draw_fake(state, batch.labels, count)
         g = g_step(state, batch, drawn, objective)
-    update_ema(
-        state.ema,
-        state.G,
-        min(config.ema_rampup * state.images_seen, config.ema_half_life),
-        state.images_seen - before,
-    )
+    update_ema(state.ema, state.G, half_life(config, state.images_seen, budget), state.images_seen - before)
     return d, g

@@ -96,3 +96,9 @@ def progress(config: TrainConfig, step: int, images: int, seconds: float) -> flo
     """Share of the budget used, 0 to 1 and beyond: the largest over steps, images and seconds."""
     used = ((step, config.steps), (images, config.images), (seconds, config.seconds))
     return max(done / limit for done, limit in used if limit is not None)
+
+
+def expected_images(config: TrainConfig, step: int, images: int, seconds: float) -> float:
+    """Real pictures that the whole budget will have shown, at the pace so far; infinite before the first."""
+    used = progress(config, step, images, seconds)
+    return images / used if used > 0 else float("inf")

@@ -115,6 +115,20 @@ def set_learning_rates(state: State, config: TrainConfig, progress: float, d_sha
             group["lr"] = rate * share
 
 
+SMOOTHING_REACH = 25.0  # by trials of 350 to 7,000 steps: see README, below its table of quality
+
+
+def half_life(config: TrainConfig, images_seen: int, budget: float) -> float:
+    """Pictures in which the smoothed generator forgets half of what it was.
+
+    `ema_rampup` of all `images_seen` by now, `ema_half_life` at most; where that is left empty, `SMOOTHING_REACH` times
+    the square root of all pictures of the `budget`. A reach r leaves noise as 1 / r and lags behind by a
+    share r / budget of the run: both weigh the same where r grows as the root of the budget.
+    """
+    limit = SMOOTHING_REACH * math.sqrt(budget) if config.ema_half_life is None else config.ema_half_life
+    return min(config.ema_rampup * images_seen, limit)
+
+
 def update_ema(ema: nn.Module, G: nn.Module, half_life: float, batch: int) -> None:
     """Move `ema` towards G so that a difference halves every `half_life` pictures; 0 copies.
 

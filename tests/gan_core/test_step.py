@@ -18,7 +18,7 @@ from gan_core.training.batch_sampler import Batch, BatchSampler
 from gan_core.training.compute import ComputeConfig
 from gan_core.training.controllers import Controllers
 from gan_core.training.record import discriminator_stats, first_nonfinite_metric, measure
-from gan_core.training.state import build_state, set_learning_rates, update_ema
+from gan_core.training.state import build_state, half_life, set_learning_rates, update_ema
 from gan_core.training.step import Fake, Objective, StepOutput, d_step, draw_fake, g_step, gradient_norm
 
 CONFIG = TrainConfig(seconds=1.0, batch=8)
@@ -227,11 +227,11 @@ def test_a_round_smooths_by_all_pictures_that_d_saw_and_reaches_back_no_further_
     """The half-life is half of the pictures seen: 12 after the first round. After the second it would be 24,
     and 16 is the most."""
     config = TrainConfig(seconds=1.0, batch=8, d_steps=3, ema_rampup=0.5, ema_half_life=16)
-    for half_life in (12.0, 16.0):
+    for reach in (12.0, 16.0):
         before = weights(state.ema)
         iteration.train_iteration(state, feed_of(48), config, OBJECTIVE, Controllers(), 8)
         state.step += 1
-        left = 0.5 ** (24 / half_life)
+        left = 0.5 ** (24 / reach)
         for (name, old), new in zip(before.items(), state.G.parameters()):
             expected = left * old + (1 - left) * new
             assert torch.allclose(state.ema.get_parameter(name), expected, rtol=1e-4, atol=1e-6)
@@ -252,6 +252,17 @@ def test_each_of_ds_steps_sees_real_pictures_of_its_own(state, monkeypatch):
     every = feed_of(48).batch(0, 48)
     assert torch.equal(torch.cat([batch.images for batch in seen]), every.images)
     assert torch.equal(torch.cat([batch.labels for batch in seen]), every.labels)
+
+
+def test_how_far_smoothing_reaches():
+    """A share of what was seen, and never more than was asked for, or than 25 roots of the budget."""
+    config = TrainConfig(seconds=1.0, ema_rampup=0.2)
+    assert half_life(config, 1000, 40_000) == pytest.approx(200), "25 x 200 = 5,000 lies further"
+    assert half_life(config, 40_000, 40_000) == pytest.approx(5000), "a fifth would be 8,000"
+    assert half_life(config, 160_000, 160_000) == pytest.approx(10_000), "four times as many, twice as far"
+    assert half_life(config, 64, float("inf")) == pytest.approx(12.8), "at the first step"
+    assert half_life(TrainConfig(seconds=1.0, ema_rampup=0.2, ema_half_life=700), 40_000, 40_000) == 700
+    assert half_life(TrainConfig(seconds=1.0, ema_rampup=0.0), 40_000, 40_000) == 0, "off"
 
 
 def test_rates_fall_on_a_straight_line(state):

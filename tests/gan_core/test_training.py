@@ -29,7 +29,7 @@ from gan_core.training import iteration, speed, train, trial, warm_up
 from gan_core.training.compute import ComputeConfig, choose_compute
 from gan_core.training.loop import _steps
 from gan_core.training.record import SampleGrid
-from gan_core.training.schedule import Stopwatch, progress, sample_gap, schedule_of
+from gan_core.training.schedule import Stopwatch, expected_images, progress, sample_gap, schedule_of
 from gan_core.training.session import model_config, open_session
 from gan_core.training.snapshot import read_counters
 from gan_core.training.state import build_state
@@ -353,6 +353,33 @@ def test_budget_is_whichever_is_met_first(tmp_path):
     assert progress(settings, step=0, images=48, seconds=900.0) == 0.9
     run = create_run(tmp_path, settings)
     assert run_to_end(run, settings)[-1].step == 6
+
+
+def test_pictures_of_the_whole_budget_are_told_by_the_pace_so_far():
+    assert expected_images(config(images=4000), step=1, images=1000, seconds=7.0) == pytest.approx(4000)
+    assert expected_images(config(steps=8), step=2, images=1000, seconds=7.0) == pytest.approx(4000)
+    assert expected_images(config(seconds=60.0), step=2, images=1000, seconds=15.0) == pytest.approx(4000)
+    several = config(seconds=60.0, steps=8)
+    assert expected_images(several, step=4, images=1000, seconds=15.0) == pytest.approx(2000), "the nearer"
+    assert expected_images(several, step=0, images=0, seconds=0.0) == float("inf")
+
+
+@pytest.mark.parametrize("changes, reached", [
+    ({"steps": 4}, (500, 1000, 1500, 1581.14)), ({"images": 4000}, (500, 1000, 1500, 1581.14)),
+    ({"steps": 4, "ema_half_life": 700}, (500, 700, 700, 700)),
+    ({"steps": 2, "d_steps": 2}, (1000, 1581.14)), ({"steps": 4, "ema_rampup": 0.0}, (0, 0, 0, 0)),
+])  # fmt: skip
+def test_smoothing_follows_the_budget_through_a_run(tmp_path, monkeypatch, changes, reached):
+    """4,000 pictures in batches of 1,000: half of those seen, 25 x 63.25 at most."""
+    taken: list[float] = []
+    real_follow = iteration.update_ema
+    monkeypatch.setattr(iteration, "update_ema", lambda *a: (taken.append(a[2]), real_follow(*a))[1])
+    settings = from_mapping({"dataset": "ring", "network": "mlp-2d", "size": 1, "conditional": False,
+                             "latent": 2, "g_width": 4, "d_width": 4, "batch": 1000, "ema_rampup": 0.5,
+                             "threads": 1,
+                             "precision": "fp32", "memory_format": "contiguous", **changes})  # fmt: skip
+    run_to_end(create_run(tmp_path, settings), settings)
+    assert taken == pytest.approx(reached)
 
 
 def test_sample_grids_come_often_at_first_and_rarely_later():
