@@ -18,7 +18,7 @@ from gan_core.knobs import Knob, convert, knob, range_problem, unknown_names
 from gan_core.messages import Message
 
 BUDGET = frozenset({"seconds", "steps", "images"})  # one of them at least ends a run
-KINDS = ("dataset_limit", "points")  # of data: what one sample is, as its source says
+KINDS = ("pictures", "points")  # of data: what one sample is, as its source says
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ class ModelConfig:
     code_numbers: int = 0
     d_minibatch_std: bool = False
     pack: int = 1
-    kind: str = "dataset_limit"
+    kind: str = "pictures"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -121,8 +121,8 @@ SMOOTHING_REACH = 25.0  # by trials of 350 to 7,000 steps: see README, below its
 def half_life(config: TrainConfig, images_seen: int, budget: float) -> float:
     """Pictures in which the smoothed generator forgets half of what it was.
 
-    `ema_rampup` of all `images_seen` by now, `ema_half_life` at most; where that is left empty, `SMOOTHING_REACH` times
-    the square root of all pictures of the `budget`. A reach r leaves noise as 1 / r and lags behind by a
+    `ema_rampup` of all `images_seen` by now, `ema_half_life` at most; where that is left empty,
+    `SMOOTHING_REACH` times the square root of all pictures of the `budget`. A reach r leaves noise as 1 / r and lags behind by a
     share r / budget of the run: both weigh the same where r grows as the root of the budget.
     """
     limit = SMOOTHING_REACH * math.sqrt(budget) if config.ema_half_life is None else config.ema_half_life
