@@ -122,8 +122,9 @@ def half_life(config: TrainConfig, images_seen: int, budget: float) -> float:
     """Pictures in which the smoothed generator forgets half of what it was.
 
     `ema_rampup` of all `images_seen` by now, `ema_half_life` at most; where that is left empty,
-    `SMOOTHING_REACH` times the square root of all pictures of the `budget`. A reach r leaves noise as 1 / r and lags behind by a
-    share r / budget of the run: both weigh the same where r grows as the root of the budget.
+    `SMOOTHING_REACH` times the square root of all pictures of the `budget`. A reach r leaves noise as 1 / r
+    and lags behind by a share r / budget of the run: both weigh the same where r grows as the root of the
+    budget.
     """
     limit = SMOOTHING_REACH * math.sqrt(budget) if config.ema_half_life is None else config.ema_half_life
     return min(config.ema_rampup * images_seen, limit)
