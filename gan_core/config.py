@@ -171,15 +171,20 @@ class TrainConfig:
         unless=("ema_rampup", 0.0), group="Optimiser", low=1, high=100_000_000,
     )  # fmt: skip
 
-    seconds: float | None = knob(None, "Stop after this many seconds of training.",
-                                 group="Budget", low=0.1, high=1e7)  # fmt: skip
+    seconds: float | None = knob(
+        None,
+        "Stop after this many seconds. The learning rate follows the clock: to repeat a run, give steps.",
+        group="Budget", low=0.1, high=1e7,
+    )  # fmt: skip
     steps: int | None = knob(None, "Stop after this many steps.",
                              group="Budget", low=1, high=100_000_000)  # fmt: skip
     images: int | None = knob(None, "Stop after this many real pictures were seen.",
                               group="Budget", low=1, high=1_000_000_000_000)  # fmt: skip
 
-    seed: int = knob(0, "Same seed, same start: try another for a different outcome.",
-                     group="Record", low=0, high=2**31 - 1)  # fmt: skip
+    seed: int = knob(
+        0, "Same seed, same start, and the same run where its budget is in steps; another, another outcome.",
+        group="Record", low=0, high=2**31 - 1,
+    )  # fmt: skip
     log_every: int = knob(10, "Steps between two points of the curves.", group="Record", low=1, high=10_000)
     checkpoint_seconds: float = knob(20.0, "Seconds between two safe copies of the whole training state.",
                                      group="Record", low=1.0, high=86_400.0)  # fmt: skip

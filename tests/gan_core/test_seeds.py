@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import time
 
 import numpy as np
 import pytest
@@ -76,6 +77,20 @@ def test_the_order_of_the_pictures_is_not_drawn_as_anything_else_is(tmp_path):
     orders = [torch.randperm(total, generator=torch.Generator().manual_seed(other)) for other in others]
     for one, other in itertools.combinations([first, second, *orders], 2):
         assert likeness(one.float(), other.float()) < 7
+
+
+def test_a_seed_and_a_budget_in_steps_repeat_a_run_bit_for_bit(tmp_path):
+    def trained(seed):
+        config = from_mapping({**SETTINGS, "d_dropout": 0.2, "augment": "translation-cutout", "seed": seed})
+        run = create_run(tmp_path, config)
+        torch.manual_seed(time.time_ns() % 2**32)  # whatever was drawn before
+        list(train(config, run))
+        return read_tensors(run.checkpoint(2) / FILE)
+
+    one, again, other = trained(5), trained(5), trained(6)
+    assert one.keys() == again.keys() and len(one) > 30
+    assert all(torch.equal(value, again[name]) for name, value in one.items())
+    assert not any(torch.equal(one[name], other[name]) for name in ("noise", "torch", "G.seed.linear.weight"))
 
 
 def test_a_run_of_an_earlier_version_goes_on_and_says_what_changes(tmp_path):
