@@ -9,7 +9,8 @@ slowed down on purpose.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import chain, repeat
 from typing import Any
 
 import numpy as np
@@ -64,11 +65,7 @@ class PlainLoop:
         self.noise = torch.Generator(device).manual_seed(config.seed)
         chosen: dict[str, Any] = {"shuffle": True} if order is None else {"sampler": order}
         self.loader = DataLoader(Folder(pictures), config.batch, drop_last=True, **chosen)
-        self.batches = self._endless()
-
-    def _endless(self) -> Iterator[list[Tensor]]:
-        while True:
-            yield from self.loader
+        self.batches = chain.from_iterable(repeat(self.loader))
 
     def step(self) -> tuple[float, float]:
         """One update of both: (D's loss, G's loss)."""

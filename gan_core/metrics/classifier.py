@@ -114,7 +114,7 @@ class FeatureExtractor:
             raise WeightsError(
                 f"There is no judge for {dataset!r}{did_you_mean(dataset, classifiers(folder))}"
             )
-        return _load(_path(dataset, folder))
+        return _load(folder / f"judge-{dataset}.safetensors")
 
     @staticmethod
     def untrained(channels: int) -> FeatureExtractor:
@@ -195,10 +195,4 @@ def _prepare(images: np.ndarray) -> Tensor:
     return pictures.to(memory_format=torch.channels_last)
 
 
-@lru_cache(maxsize=8)
-def _load(path: Path) -> FeatureExtractor:
-    return read_classifier(path)
-
-
-def _path(dataset: str, folder: Path) -> Path:
-    return folder / f"judge-{dataset}.safetensors"
+_load = lru_cache(maxsize=8)(read_classifier)
