@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import chain, repeat
 from typing import Any
 
 import numpy as np
@@ -66,11 +67,7 @@ class PlainLoop:
         self.noise = torch.Generator(device).manual_seed(stream_seed(config.seed, "latents"))
         chosen: dict[str, Any] = {"shuffle": True} if order is None else {"sampler": order}
         self.loader = DataLoader(Folder(pictures), config.batch, drop_last=True, **chosen)
-        self.batches = self._endless()
-
-    def _endless(self) -> Iterator[list[Tensor]]:
-        while True:
-            yield from self.loader
+        self.batches = chain.from_iterable(repeat(self.loader))
 
     def step(self) -> tuple[float, float]:
         """One update of both: (D's loss, G's loss)."""

@@ -13,9 +13,11 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
+
+from gan_core.images import to_bytes
 
 SIDE, Z, WIDTH, BATCH = 64, 100, 64, 128
 
@@ -90,10 +92,6 @@ def samples(G: nn.Module, count: int = 10_000) -> np.ndarray:
     parts = []
     with torch.inference_mode():
         for _ in range(count // 250):
-            parts.append(_bytes(F.avg_pool2d(G(torch.randn(250, Z, 1, 1)), 2)))
+            parts.append(to_bytes(F.avg_pool2d(G(torch.randn(250, Z, 1, 1)), 2)))
     G.train()
     return np.concatenate(parts)
-
-
-def _bytes(pictures: Tensor) -> np.ndarray:
-    return ((pictures + 1) * 127.5).round().clamp(0, 255).byte().numpy()

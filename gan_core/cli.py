@@ -54,7 +54,11 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(command=run)
         return command
 
-    _train_flags(add("train", train, "Train a new run; the last line printed is its directory."))
+    train_parser = add("train", train, "Train a new run; the last line printed is its directory.")
+    train_parser.add_argument("--preset", default="digits", help="named starting point (default: digits)")
+    train_parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder for its directory")
+    train_parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    _setting_flags(train_parser)
     resume_parser = add("resume", resume, "Go on with a run that was stopped.")
     resume_parser.add_argument("run", type=Path)
     for name in BUDGET_FLAGS:
@@ -87,13 +91,6 @@ def _parser() -> argparse.ArgumentParser:
     datasets_parser.add_argument("--download", metavar="NAME")
     add("presets", presets, "List the presets.")
     return parser
-
-
-def _train_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--preset", default="digits", help="named starting point (default: digits)")
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder for the run's directory")
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
-    _setting_flags(parser)
 
 
 def _setting_flags(parser: argparse.ArgumentParser) -> None:

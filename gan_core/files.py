@@ -47,9 +47,11 @@ def append_json(path: Path, value: Any) -> None:
 
     A line torn by an earlier kill is closed first, so that it spoils itself only.
     """
-    with path.open("ab") as stream:
-        if stream.tell() and _last_byte(path) != b"\n":
-            stream.write(b"\n")
+    with path.open("a+b") as stream:  # wherever it reads, it writes at the end
+        if stream.tell():
+            stream.seek(-1, os.SEEK_END)
+            if stream.read() != b"\n":
+                stream.write(b"\n")
         stream.write(json.dumps(value, ensure_ascii=False).encode() + b"\n")
 
 
@@ -61,9 +63,3 @@ def _move(source: Path, target: Path) -> None:
         except PermissionError:  # Windows, while a reader has the file open: a matter of milliseconds
             time.sleep(0.01)
     source.replace(target)
-
-
-def _last_byte(path: Path) -> bytes:
-    with path.open("rb") as stream:
-        stream.seek(-1, os.SEEK_END)
-        return stream.read(1)

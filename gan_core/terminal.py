@@ -67,18 +67,12 @@ def _show(config: TrainConfig, records: Iterator[StepRecord], quiet: bool) -> No
     """Train to the end with a progress bar."""
     first = next(records, None)  # what cannot be is said before a bar is drawn
     rest: Iterable[StepRecord] = itertools.chain([first] if first else [], records)
-    with tqdm(total=_total(config), unit=_unit(config), disable=quiet, bar_format=BAR) as bar:
+    budgets = {"s": config.seconds, "step": config.steps, "image": config.images}
+    unit, total = next((unit, total) for unit, total in budgets.items() if total is not None)
+    with tqdm(total=total, unit=unit, disable=quiet, bar_format=BAR) as bar:
         for record in rest:
-            done = {"s": record.seconds, "step": record.step, "image": record.images}[_unit(config)]
+            done = {"s": record.seconds, "step": record.step, "image": record.images}[unit]
             bar.update(min(done, bar.total) - bar.n)
             if record.metrics:
                 shown = {name: record.metrics[name] for name in ("loss/D", "loss/G")}
                 bar.set_postfix(step=record.step, **{k: f"{v:.2f}" for k, v in shown.items()})
-
-
-def _unit(config: TrainConfig) -> str:
-    return "s" if config.seconds is not None else "step" if config.steps is not None else "image"
-
-
-def _total(config: TrainConfig) -> float:
-    return next(v for v in (config.seconds, config.steps, config.images) if v is not None)

@@ -37,7 +37,6 @@ from gan_core.runs.reader import (
     read_lines,
     read_settings,
     read_status,
-    sample_path,
     sample_steps,
 )
 from studio.charts import Columns, Lines
@@ -225,7 +224,7 @@ class Live:
 
     def _sample(self, request: Request) -> Response:
         ask = request.query_params
-        return self._picture(ask.get("run", ""), lambda run: sample_path(run, _whole(ask.get("step"), -1)))
+        return self._picture(ask.get("run", ""), lambda run: run.sample(_whole(ask.get("step"), -1)))
 
     def _real(self, request: Request) -> Response:
         return self._picture(request.query_params.get("run", ""), lambda run: run.real)

@@ -98,7 +98,9 @@ class ModelRegistry:
             if key not in self._loaded:
                 for old in [k for k in self._loaded if k[0] == model.name]:
                     del self._loaded[old]
-                self._loaded[key] = _load(model.path)
+                sampler = Sampler.load(model.path)
+                directions = principal_directions(sampler, min(DIRECTIONS, sampler.model.latent))[0]
+                self._loaded[key] = sampler, directions
             self._loaded.move_to_end(key)
             while len(self._loaded) > self._kept:
                 self._loaded.popitem(last=False)
@@ -115,11 +117,6 @@ def explorable(run: RunPaths) -> bool:
     """Whether the run has a generator of pictures: points are not offered to walk through."""
     source = DATASETS.get(read_status(run).dataset)
     return run.generator.exists() and (source is None or source.kind == "pictures")
-
-
-def _load(path: Path) -> tuple[Sampler, torch.Tensor]:
-    sampler = Sampler.load(path)
-    return sampler, principal_directions(sampler, min(DIRECTIONS, sampler.model.latent))[0]
 
 
 def _readable(name: str, path: Path, run: Status | None) -> Model | None:

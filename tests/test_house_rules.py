@@ -15,8 +15,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-FILE, FUNCTION, PARAMETERS, NESTING = 300, 50, 6, 4
-ONE_IDEA = {"tools/mutant_table.py": 350}  # a table
+FILE, LONG_FILE, FUNCTION, PARAMETERS, NESTING = 300, 350, 50, 6, 4
+ONE_IDEA = {  # files that may be long, and what would be torn apart
+    "gan_core/cli.py": "a command and its flags stand side by side, all of them in one list",
+    "gan_core/config.py": "each setting is declared once, in one class",
+    "gan_core/losses.py": "the games and the mistakes made in them, one table",
+    "tools/mutant_table.py": "a table, a mistake a line",
+    "studio/tabs/train.py": "one form: its parts, what they say of each other, its buttons",
+}
 
 FOLDERS = ("gan_core", "studio", "benchmarks", "tools")
 SOURCES = [ROOT / "app.py", *(path for name in FOLDERS for path in sorted((ROOT / name).rglob("*.py")))]
@@ -89,7 +95,12 @@ def imports(tree: ast.AST) -> Iterator[str]:
 
 @pytest.mark.parametrize("path", [*SOURCES, *SCRIPTS], ids=name_of)
 def test_files_are_short(path: Path) -> None:
-    assert len(path.read_text("utf-8").splitlines()) <= ONE_IDEA.get(name_of(path), FILE)
+    limit = LONG_FILE if name_of(path) in ONE_IDEA else FILE
+    assert len(path.read_text("utf-8").splitlines()) <= limit
+
+
+def test_every_long_file_is_there_and_says_why() -> None:
+    assert set(ONE_IDEA) <= set(map(name_of, SOURCES)) and all(ONE_IDEA.values())
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)

@@ -112,7 +112,7 @@ class FeatureExtractor:
         """
         if problems := unknown_names([dataset], classifiers(folder), "classifiers"):
             raise WeightsError.of(problems)
-        return _load(_path(dataset, folder))
+        return _load(folder / f"classifier-{dataset}.safetensors")
 
     @staticmethod
     def untrained(channels: int) -> FeatureExtractor:
@@ -191,10 +191,4 @@ def _prepare(images: np.ndarray) -> Tensor:
     return pictures.to(memory_format=torch.channels_last)
 
 
-@lru_cache(maxsize=8)
-def _load(path: Path) -> FeatureExtractor:
-    return read_classifier(path)
-
-
-def _path(dataset: str, folder: Path) -> Path:
-    return folder / f"classifier-{dataset}.safetensors"
+_load = lru_cache(maxsize=8)(read_classifier)

@@ -6,7 +6,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +99,7 @@ def read_status(run: RunPaths) -> Status:
     status = status_as_written(run)
     if not is_lost(status):
         return status
-    return _replaced(status, state="failed", messages=(Message("process-gone"), last_checkpoint(run)))
+    return replace(status, state="failed", messages=(Message("process-gone"), last_checkpoint(run)))
 
 
 def status_as_written(run: RunPaths) -> Status:
@@ -189,11 +189,6 @@ def read_lines(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
 def sample_steps(run: RunPaths) -> list[int]:
     """Steps that have a sample grid, in order."""
     return _steps(run.samples, ".webp")
-
-
-def sample_path(run: RunPaths, step: int) -> Path:
-    """The sample grid of `step`, a lossless WebP."""
-    return run.sample(step)
 
 
 def checkpoint_steps(run: RunPaths) -> list[int]:
@@ -291,7 +286,3 @@ def _made(run: RunPaths) -> float:
         return run.path.stat().st_mtime
     except OSError:
         return 0.0
-
-
-def _replaced(status: Status, **changes: Any) -> Status:
-    return Status(**{name: getattr(status, name) for name in _KINDS} | changes)

@@ -175,10 +175,11 @@ def open_session(
     times.samples.mark(state.seconds)
     times.checkpoints.mark(state.seconds)
     session = Session(
-        config, model, writer, _batch_sampler(config, pictures, state.compute), state, objective, controllers,
-        Sampler(state.ema, model), sample_grid, times, Stopwatch(state.seconds),
-        PeriodicEvaluator(config, writer, state.seconds), (state.images_seen, state.seconds),
-        None if folder is None else state.step,
+        config=config, model=model, writer=writer, state=state, objective=objective, controllers=controllers,
+        batch_sampler=_batch_sampler(config, pictures, state.compute), sampler=Sampler(state.ema, model),
+        sample_grid=sample_grid, times=times, watch=Stopwatch(state.seconds),
+        evaluator=PeriodicEvaluator(config, writer, state.seconds),
+        marked=(state.images_seen, state.seconds), saved=None if folder is None else state.step,
     )  # fmt: skip
     if world.world_size > 1 and folder is None:
         session.save()  # the more processes, the likelier that one is lost: there is a way back at once

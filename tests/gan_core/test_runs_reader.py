@@ -29,7 +29,6 @@ from gan_core.runs.reader import (
     Verdict,
     checkpoint_steps,
     read_verdicts,
-    sample_path,
     sample_steps,
 )
 
@@ -237,7 +236,7 @@ def test_samples_and_checkpoints_are_found_by_name_alone(run: RunPaths) -> None:
     (run.samples / "step-7.webp.bak").write_bytes(b"")
     (run.checkpoints / ".step-000009.aa.part").mkdir()
     assert sample_steps(run) == [0, 5, 20, 1_000_000]
-    assert sample_path(run, 1_000_000).read_bytes() == b"webp"
+    assert run.sample(1_000_000).read_bytes() == b"webp"
     assert checkpoint_steps(run) == []
     assert sample_steps(RunPaths(run.path / "missing")) == []
 
