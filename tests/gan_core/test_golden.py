@@ -1,10 +1,9 @@
 """Whole runs against the same runs by hand: a loop that knows torch, the networks and the settings, no more.
 
 The networks and their first weights are the library's, and chance is drawn in its order. First weights, z and
-the order of the pictures have streams of their own. From torch's generator come the networks as they are
-built; for each update of D what changes the real pictures, what changes the fakes, dropout on either, which
-pairs change sides; for each update of G what changes the fakes, dropout. A lazy penalty, before D's update,
-draws its own changes and dropout.
+the order of the pictures have streams of their own. The stream of the steps gives, for each update of D, what
+changes the real pictures, what changes the fakes, dropout on either, which pairs change sides; for each of G
+what changes the fakes, dropout. A lazy penalty, before D's update, draws its own changes and dropout.
 """
 
 from __future__ import annotations
@@ -54,7 +53,7 @@ class Adam:
         self.beta1, self.beta2 = beta1, beta2
         self.moments = [(p, torch.zeros_like(p), torch.zeros_like(p), torch.zeros(())) for p in parameters]
 
-    def optimizer_step(self, loss: Tensor, rate: float) -> float:
+    def step(self, loss: Tensor, rate: float) -> float:
         """One step down the slope of the loss; how long the gradient was."""
         gradients = torch.autograd.grad(loss, [p for p, *_ in self.moments], allow_unused=True)
         for (p, mean, square, steps), g in zip(self.moments, gradients):
@@ -100,15 +99,16 @@ class ByHand:
         self.signs: list[float] = []
         self.chance, self.right, self.d_share = 0.0, 0.5, 1.0
 
-    def round(self) -> Point:
+    def iteration(self) -> Point:
         """All updates of one step, and what the curves then show."""
         config, count, before = self.config, self.batch(), self.images
-        g_rate, d_rate = config.lr_g * self.fallen(), config.lr_d * self.fallen() * self.slower * self.d_share
+        g_rate = config.lr_g * self.lr_factor()
+        d_rate = config.lr_d * self.lr_factor() * self.slower * self.d_share
         for _ in range(config.d_steps):
             real, labels = self.real(count)
             fake = self.fake(count, labels)
             if config.penalty != "none" and self.turns % config.penalty_every == 0:
-                self.move_d(self.penalty(real, fake.detach(), labels), d_rate)
+                self.step_d(self.penalty(real, fake.detach(), labels), d_rate)
             d = self.update_d(real, fake.detach(), labels, d_rate)
             self.turns += 1
             self.images += count
@@ -119,20 +119,15 @@ class ByHand:
         self.step += 1
         moved = {"augment/probability": self.chance} if config.ada_target else {}
         moved |= {"learning_rate_share/D": self.d_share} if config.schedule == "dynamic" else {}
-        done = {
-            "step": self.step,
-            "images": self.images,
-            "learning_rate/G": g_rate,
-            "learning_rate/D": d_rate,
-        }
-        return done | d | g | moved
+        point = {"step": self.step, "images": self.images, **d, **g, **moved}
+        return point | {"learning_rate/G": g_rate, "learning_rate/D": d_rate}
 
     @property
     def progress(self) -> float:
         return self.step / self.config.steps
 
-    def fallen(self) -> float:
-        """What is left of the step sizes."""
+    def lr_factor(self) -> float:
+        """What is left of the learning rates."""
         if self.config.schedule == "cosine":
             return 0.1 + 0.9 * (1 + math.cos(math.pi * self.progress)) / 2
         return 1 - 0.9 * self.progress
@@ -154,7 +149,7 @@ class ByHand:
     def fake(self, count: int, labels: Tensor | None) -> Tensor:
         return self.G(torch.randn(count, self.config.latent, generator=self.noise), labels)
 
-    def shown(self, pictures: Tensor) -> Tensor:
+    def augmented(self, pictures: Tensor) -> Tensor:
         """What D sees of pictures: noisy ones, and by chance shifted ones."""
         if sigma := self.config.instance_noise:
             pictures = pictures + sigma * (1 - self.progress) * torch.randn_like(pictures)
@@ -170,7 +165,7 @@ class ByHand:
 
     def penalty(self, real: Tensor, fake: Tensor, labels: Tensor | None) -> Tensor:
         """Its steps apart times its weight."""
-        real, fake, name = self.shown(real), self.shown(fake), self.config.penalty
+        real, fake, name = self.augmented(real), self.augmented(fake), self.config.penalty
         share = torch.rand(len(real), 1, 1, 1) if name == "gradient-penalty" else 1.0
         looked_at = (share * real + (1 - share) * fake).requires_grad_(True)
         logits = self.D(looked_at, labels).logits
@@ -179,44 +174,42 @@ class ByHand:
         term = (lengths - 1) ** 2 if name == "gradient-penalty" else lengths**2 / 2
         return self.config.penalty_every * WEIGHTS[name] * term.mean()
 
-    def move_d(self, loss: Tensor, rate: float) -> float:
+    def step_d(self, loss: Tensor, rate: float) -> float:
         """One step of D, whose weights stay within their bound."""
-        length = self.d_optimizer.optimizer_step(loss, rate)
+        length = self.d_optimizer.step(loss, rate)
         if bound := self.config.clip_weights:
             for p in self.D.parameters():
                 p.data = p.data.clip(-bound, bound)
         return length
 
     def update_d(self, real: Tensor, fake: Tensor, labels: Tensor | None, rate: float) -> Point:
-        config, real, fake = self.config, self.shown(real), self.shown(fake)
+        config, real, fake = self.config, self.augmented(real), self.augmented(fake)
         answer, on_fake = self.D(real, labels), self.D(fake, labels).logits
         on_real = answer.logits
-        self.watch(on_real.detach(), on_fake.detach())
+        self.update_controllers(on_real.detach(), on_fake.detach())
         if config.loss == "wasserstein":
             loss = on_fake.mean() - on_real.mean()
         else:
-            wrong = (
-                torch.rand(len(real)) < config.label_flip_prob
-                if config.label_flip_prob
-                else torch.zeros(len(real)) > 0
-            )
+            wrong = torch.zeros(len(real), dtype=torch.bool)
+            if config.label_flip_prob:
+                wrong = torch.rand(len(real)) < config.label_flip_prob
             first, second = torch.where(wrong, on_fake, on_real), torch.where(wrong, on_real, on_fake)
             loss = F.binary_cross_entropy_with_logits(first, torch.full_like(first, config.real_label))
             loss = loss + F.binary_cross_entropy_with_logits(second, torch.zeros_like(second))
         named = 0.0 if labels is None else config.class_weight * F.cross_entropy(answer.classes, labels)
-        point = {"loss/D": loss.item(), "gradient/D": self.move_d(loss + named, rate)}
-        return point | self.told(on_real.detach(), on_fake.detach())
+        point = {"loss/D": loss.item(), "gradient/D": self.step_d(loss + named, rate)}
+        return point | self.accuracies(on_real.detach(), on_fake.detach())
 
     def update_g(self, fake: Tensor, labels: Tensor | None, rate: float) -> Point:
-        config, answer = self.config, self.D(self.shown(fake), labels)
+        config, answer = self.config, self.D(self.augmented(fake), labels)
         if config.loss == "wasserstein":
             loss = -answer.logits.mean()
         else:
             loss = F.binary_cross_entropy_with_logits(answer.logits, torch.ones(len(fake)))
         named = 0.0 if labels is None else config.class_weight * F.cross_entropy(answer.classes, labels)
-        return {"loss/G": loss.item(), "gradient/G": self.g_optimizer.optimizer_step(loss + named, rate)}
+        return {"loss/G": loss.item(), "gradient/G": self.g_optimizer.step(loss + named, rate)}
 
-    def told(self, on_real: Tensor, on_fake: Tensor) -> Point:
+    def accuracies(self, on_real: Tensor, on_fake: Tensor) -> Point:
         """How often D is right, and how sure."""
         if self.config.loss == "wasserstein":
             right = (on_real > on_fake).float().mean().item()
@@ -227,8 +220,8 @@ class ByHand:
             "accuracy/fake": (on_fake < 0).float().mean().item(),
         }  # fmt: skip
 
-    def watch(self, on_real: Tensor, on_fake: Tensor) -> None:
-        """The two thermostats: Karras et al. 2020, section 3, and the "dynamic" schedule."""
+    def update_controllers(self, on_real: Tensor, on_fake: Tensor) -> None:
+        """ADA (Karras et al. 2020, section 3) and the "dynamic" schedule."""
         if target := self.config.ada_target:
             self.signs.append(on_real.sign().mean().item())
             if len(self.signs) == 4:
@@ -240,8 +233,8 @@ class ByHand:
             self.d_share = min(1.0, max(0.02, self.d_share * math.exp(0.2 * (0.85 - self.right))))
 
     def update_ema(self, count: int) -> None:
-        """The smoothed generator: half of a difference is gone after a share of all pictures seen, or after
-        `ema_half_life`."""
+        """The smoothed generator: half of a difference is gone within a share of all pictures seen, at
+        most within `ema_half_life`."""
         half_life = min(self.config.ema_rampup * self.images, self.config.ema_half_life)
         kept = 0.5 ** (count / half_life) if half_life else 0.0
         newest = self.G.state_dict()
@@ -257,10 +250,10 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(folder)
 
 
-@pytest.mark.parametrize("settings, controllers", [
+@pytest.mark.parametrize("settings, moving", [
     (PLAIN, "loss/D"), (CONDITIONAL, "augment/probability"), (WASSERSTEIN, "learning_rate_share/D"),
 ], ids=["plain", "conditional", "wasserstein"])  # fmt: skip
-def test_a_run_equals_the_same_run_by_hand(settings, controllers, root, tmp_path):
+def test_a_run_equals_the_same_run_by_hand(settings, moving, root, tmp_path):
     config = from_mapping({**settings, "data_root": root})
     run = create_run(tmp_path, config)
     list(train(config, run))
@@ -268,8 +261,8 @@ def test_a_run_equals_the_same_run_by_hand(settings, controllers, root, tmp_path
     data = load("mnist", size=16, root=root)
     pictures = torch.tensor(data.images[:]).float() / 255 * 2 - 1
     by_hand = ByHand(config, pictures, torch.tensor(data.labels) if config.conditional else None)
-    points = [by_hand.round() for _ in range(config.steps)]
-    assert len({point[controllers] for point in points}) > 3, "what moves by itself did"
+    points = [by_hand.iteration() for _ in range(config.steps)]
+    assert len({point[moving] for point in points}) > 3, "what moves by itself did"
     for line, point in zip(read_lines(run.metrics)[0], points, strict=True):
         assert {name: line[name] for name in point} == pytest.approx(point, rel=3e-4, abs=3e-5)
     saved = read_tensors(run.checkpoint(config.steps) / FILE)

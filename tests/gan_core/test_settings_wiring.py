@@ -142,19 +142,19 @@ ROWS = (
     Row("threads", 2, {"compute"}, SGD | BY_CHANCE | ONE_STEP, rounded=True),
 )  # fmt: skip
 
-Features = dict[str, Any]
-Observe = Callable[[Mapping[str, object]], Features]
+Observation = dict[str, Any]
+Observe = Callable[[Mapping[str, object]], Observation]
 
 
 @pytest.fixture(scope="module")
-def extract_features(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observe]:
+def observe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observe]:
     """Train with settings beside `BASE`, once for the same ones, and tell what can be seen of the run."""
     folder, threads, ticks = tmp_path_factory.mktemp("settings"), torch.get_num_threads(), iter(range(10**6))
     for name, seed in (("data", 0), ("copy", 0), ("other", 1)):
         put_pictures(folder / name, seed)
 
     @functools.cache
-    def observed(settings: str) -> Features:
+    def observed(settings: str) -> Observation:
         config = check(from_mapping(BASE | json.loads(settings)))
         run = create_run(folder / "runs", config)
         try:
@@ -177,7 +177,7 @@ def extract_features(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Obser
     torch.set_num_threads(threads)
 
 
-def seen(run: RunPaths) -> Features:
+def seen(run: RunPaths) -> Observation:
     """What can be seen of a run, by place; without what tells the hour or the run's own name."""
     status, steps = read_status(run), checkpoint_steps(run)
     points = {line["step"]: line for line in read_lines(run.metrics)[0]}
@@ -219,7 +219,7 @@ def same(one: Any, other: Any, error: float = 0.0) -> bool:
     return bool(one == other)
 
 
-def differences(one: Features, other: Features, error: float) -> set[str]:
+def differences(one: Observation, other: Observation, error: float) -> set[str]:
     """The places that are not the same; of curves the steps at which both have a point."""
     both = set(one["points"]) & set(other["points"])
     one, other = (run | {place: {step: run[place][step] for step in both} for place in BY_STEP}
@@ -228,8 +228,8 @@ def differences(one: Features, other: Features, error: float) -> set[str]:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.setting}-{row.value}")
-def test_a_setting_changes_what_it_is_about_and_nothing_else(row: Row, extract_features: Observe) -> None:
-    before, after = extract_features(row.base), extract_features({**row.base, row.setting: row.value})
+def test_a_setting_changes_what_it_is_about_and_nothing_else(row: Row, observe: Observe) -> None:
+    before, after = observe(row.base), observe({**row.base, row.setting: row.value})
     assert differences(before, after, 1e-5 if row.rounded else 0.0) == row.places
 
 
