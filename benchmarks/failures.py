@@ -17,12 +17,12 @@ from PIL import Image
 from benchmarks.table import Row
 from gan_core.data import load
 from gan_core.errors import RunError
+from gan_core.metrics.classifier import FeatureExtractor
 from gan_core.metrics.frechet import frechet_distance
-from gan_core.metrics.judge import Judge
 from gan_core.presets import PRESETS
 from gan_core.runs import read_lines, read_settings, read_status
 from gan_core.runs.layout import RunPaths
-from gan_core.runs.reader import sample_steps
+from gan_core.runs.reader import read_verdicts, sample_steps
 from gan_core.sampling import Sampler
 
 COUNT = 1000  # pictures looked at
@@ -87,7 +87,7 @@ def restlessness(one: Finished) -> float:
 def novelty(one: Finished) -> float:
     """Distance of made pictures to the nearest of the training pictures, over that of other real ones."""
     _, config = read_settings(one.run)
-    known = torch.from_numpy(real("train")[: config.pictures or COUNT].astype(np.float32))
+    known = torch.from_numpy(real("train")[: config.dataset_limit or COUNT].astype(np.float32))
 
     def nearest(pictures: np.ndarray) -> float:
         return float(torch.cdist(torch.from_numpy(pictures.astype(np.float32)), known).amin(1).mean())
@@ -96,10 +96,10 @@ def novelty(one: Finished) -> float:
 
 
 def distance(one: Finished) -> float:
-    """Fréchet distance to drawn digits on the features of the shipped MNIST judge."""
-    judge = Judge.load("mnist")
-    made, _ = judge(np.round(one.made * 255).astype(np.uint8).reshape(-1, 1, SIDE, SIDE))
-    wanted, _ = judge(np.round(real("test") * 255).astype(np.uint8).reshape(-1, 1, SIDE, SIDE))
+    """Fréchet distance to drawn digits on the features of the shipped MNIST classifier."""
+    extractor = FeatureExtractor.load("mnist")
+    made, _ = extractor(np.round(one.made * 255).astype(np.uint8).reshape(-1, 1, SIDE, SIDE))
+    wanted, _ = extractor(np.round(real("test") * 255).astype(np.uint8).reshape(-1, 1, SIDE, SIDE))
     return frechet_distance(made, wanted)
 
 
@@ -143,10 +143,11 @@ def ended(run: RunPaths) -> Finished:
         RunError: it neither went to its end nor diverged: what stopped it is no lesson.
     """
     lines, status = read_lines(run.metrics)[0], read_status(run)
-    if any(verdict["kind"] == "diverged" for verdict in read_lines(run.verdicts)[0]):
+    if any(verdict.kind == "diverged" for verdict in read_verdicts(run)):
         return Finished(run, lines, np.empty((0, SIDE * SIDE)), diverged=True)
     if status.state != "finished" or not run.generator.exists():
-        raise RunError(f"Run {run.id} ({status.preset}) is {status.state}: {status.message}")
+        told = f"Run {run.id} ({status.preset}) is {status.state}: {status.message}"
+        raise RunError("prose", text=told)
     made = Sampler.load(run.path).sample(COUNT, 1)[0].reshape(COUNT, -1) / 255.0
     return Finished(run, lines, made)
 
@@ -159,7 +160,8 @@ def value_of(name: str, one: Finished) -> float:
     """
     measure = SIGNS[name].measure
     if one.diverged and measure is not loudness:
-        raise RunError(f"Run {one.run.id} diverged, so {name} has no {measure.__name__} to show by.")
+        told = f"Run {one.run.id} diverged, so {name} has no {measure.__name__} to show by."
+        raise RunError("prose", text=told)
     return measure(one)
 
 
@@ -170,7 +172,7 @@ def measured(preset: str, seed: int, names: Sequence[str]) -> dict[str, float]:
         done = subprocess.run([*command, "--runs", folder, "--quiet"], capture_output=True, text=True)
         made = list(Path(folder).iterdir())
         if not made:
-            raise RunError(f"{preset} did not begin: {done.stderr.strip()}")
+            raise RunError("prose", text=f"{preset} did not begin: {done.stderr.strip()}")
         one = ended(RunPaths(made[0]))
         return {name: value_of(name, one) for name in names}
 

@@ -27,7 +27,7 @@ def case_of(loss: str) -> Case:
 
 
 def losses(seeds: int, data_root: str, say: Callable[[str], None], only: str = "") -> list[Row]:
-    """One row a loss: how sure the judge is of what it reads, and how many classes there are."""
+    """One row a loss: how sure the classifier is of what it reads, and how many classes there are."""
     return [_row(case_of(name), seeds, data_root, say) for name in LOSSES if only in f"loss {name}"]
 
 

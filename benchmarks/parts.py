@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.table import ceiling
-from gan_core.training import rounds
+from gan_core.training import iteration
 from gan_core.training.session import Session
 
 MATRIX = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
@@ -74,7 +74,7 @@ def profile(session: Session, step: Callable[[], object], count: int) -> dict[st
     timers = {name: Timer() for name in ("data", "optimisers", "smoothing")}
     state = session.state
     places: tuple[tuple[str, Any, str], ...] = (
-        ("data", session.feed, "draw"), ("smoothing", rounds, "follow"),
+        ("data", session.batch_sampler, "batch"), ("smoothing", iteration, "update_ema"),
         ("optimisers", state.g_optimizer, "step"), ("optimisers", state.d_optimizer, "step"),
     )  # fmt: skip
     with ExitStack() as stack:
@@ -89,7 +89,7 @@ def profile(session: Session, step: Callable[[], object], count: int) -> dict[st
         parts[f"{name} backward"] = sum(backward for _, backward in both)
     parts |= {name: timer.seconds / count for name, timer in timers.items()}
     parts["rest"] = whole - sum(seconds for name, seconds in parts.items() if name != "whole step")
-    form = torch.float32 if state.machine.precision == "fp32" else torch.bfloat16
+    form = torch.float32 if state.compute.precision == "fp32" else torch.bfloat16
     products = sum(call.products() for call in calls if isinstance(call.layer, MATRIX))
     return parts | {"products": 2 * products / (1e9 * ceiling(form))}
 
@@ -120,7 +120,7 @@ def alone(session: Session, call: Call, count: int) -> tuple[float, float]:
         call.layer.requires_grad_(call.learns)
         wanted = [given] * call.passes_on + weights * call.learns
         begin = time.perf_counter()
-        with session.state.machine.autocast():
+        with session.state.compute.autocast():
             out = call.layer(given)
         forward.append(time.perf_counter() - begin)
         slope = torch.ones_like(out)

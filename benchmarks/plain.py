@@ -23,6 +23,7 @@ from gan_core.config import ModelConfig, TrainConfig
 from gan_core.data import Pictures
 from gan_core.losses import LOSSES
 from gan_core.networks import build_pair
+from gan_core.seeds import stream_seed
 
 
 class Folder(Dataset[tuple[Tensor, int]]):
@@ -54,14 +55,14 @@ class PlainLoop:
             raise ValueError("the plain loop knows Adam, no penalty and one step each")
         self.config, self.device, self.latent = config, device, model.latent
         self.loss, self.images = LOSSES[config.loss], 0
-        torch.manual_seed(config.seed)  # spectral norm's first vectors, as in a run of ours
-        G, D = build_pair(model, config.seed, config.initialisation)
+        torch.manual_seed(stream_seed(config.seed, "training"))  # of spectral norm, as in a run of ours
+        G, D = build_pair(model, stream_seed(config.seed, "weights"), config.initialisation)
         self.G, self.D = G.to(device), D.to(device)
         self.ema = copy.deepcopy(self.G).eval()
         betas = (config.beta1, config.beta2)
         self.g_adam = torch.optim.Adam(self.G.parameters(), lr=config.lr_g, betas=betas)
         self.d_adam = torch.optim.Adam(self.D.parameters(), lr=config.lr_d, betas=betas)
-        self.noise = torch.Generator(device).manual_seed(config.seed)
+        self.noise = torch.Generator(device).manual_seed(stream_seed(config.seed, "latents"))
         chosen: dict[str, Any] = {"shuffle": True} if order is None else {"sampler": order}
         self.loader = DataLoader(Folder(pictures), config.batch, drop_last=True, **chosen)
         self.batches = self._endless()
@@ -79,14 +80,14 @@ class PlainLoop:
         self.d_adam.zero_grad()
         fake = self.G(z, given).detach()
         on_real, on_fake = self.D(real, given), self.D(fake, given)
-        d_loss = self.loss.d(on_real.realness, on_fake.realness) + self._naming(on_real.classes, labels)
+        d_loss = self.loss.d(on_real.logits, on_fake.logits) + self._naming(on_real.classes, labels)
         d_loss.backward()
         self.d_adam.step()
 
         self.g_adam.zero_grad()
         on_fake = self.D(self.G(z, given), given)
-        real_logits = self.D(real, given).realness.detach() if self.loss.g_compares else on_fake.realness
-        g_loss = self.loss.g(real_logits, on_fake.realness) + self._naming(on_fake.classes, labels)
+        real_logits = self.D(real, given).logits.detach() if self.loss.g_compares else on_fake.logits
+        g_loss = self.loss.g(real_logits, on_fake.logits) + self._naming(on_fake.classes, labels)
         g_loss.backward()
         self.g_adam.step()
 
@@ -100,7 +101,7 @@ class PlainLoop:
         return self.config.class_weight * F.cross_entropy(classes, labels)
 
     def _smooth(self, batch: int) -> None:
-        half_life = min(self.config.ema * self.images, self.config.ema_images)
+        half_life = min(self.config.ema_rampup * self.images, self.config.ema_half_life)
         kept = 0.5 ** (batch / half_life) if half_life > 0 else 0.0
         for old, new in zip(_numbers(self.ema), _numbers(self.G)):
             old.mul_(kept).add_(new, alpha=1 - kept)

@@ -85,7 +85,7 @@ def train(data_root: Path, checkpoints: tuple[float, ...]) -> Iterator[tuple[flo
 
 
 def samples(G: nn.Module, count: int = 10_000) -> np.ndarray:
-    """Pictures in eval mode, uint8 (count, 1, 32, 32): the judge's own size, by averaging 2x2 pixels."""
+    """Pictures in eval mode, uint8 (count, 1, 32, 32): the classifier's own size, by averaging 2x2 pixels."""
     G.eval()
     parts = []
     with torch.inference_mode():

@@ -18,8 +18,8 @@ from gan_core.checkpoints import read_tensors
 from gan_core.config import TrainConfig
 from gan_core.presets import settings
 from gan_core.runs import RunPaths, RunWriter, create_run, read_lines
-from gan_core.runs.keep import checkpoint_sizes
 from gan_core.runs.reader import checkpoint_steps
+from gan_core.runs.retention import checkpoint_sizes
 from gan_core.training import train
 from gan_core.training.session import open_session
 from gan_core.training.snapshot import FILE
@@ -33,7 +33,7 @@ CASES: dict[str, list[str]] = {
         "--penalty=r1", "--penalty-every=8", "--d-norm=spectral", "--d-dropout=0.2",
     ],
     "instance noise, augmentation, flips, 2 D steps": [
-        "--instance-noise=0.2", "--augment=translation-cutout", "--flips=0.1", "--d-steps=2",
+        "--instance-noise=0.2", "--augment=translation-cutout", "--label-flip-prob=0.1", "--d-steps=2",
     ],
 }  # fmt: skip
 SAVES = 15

@@ -26,9 +26,9 @@ from gan_core.losses import LOSSES
 from gan_core.networks import NETWORKS
 from gan_core.runs import RunWriter, create_run
 from gan_core.training import loop, train
-from gan_core.training.referee import Referee
+from gan_core.training.evaluator import PeriodicEvaluator
+from gan_core.training.schedule import Every
 from gan_core.training.session import Session, chosen, model_config, open_session
-from gan_core.training.timetable import Every
 
 CORES = torch.get_num_threads()
 BEGUN = 1000  # steps that a run is taken to have made: the many grids of the first ones are no step's cost
@@ -48,8 +48,11 @@ class Pace:
 def speeds(say: Say, only: str = "", pace: Pace = Pace()) -> list[Row]:
     """All rows whose name contains `only`."""
     rows: list[Row] = []
-    cases = {f"network {name}": {"network": name, "size": side(name)} for name, row in NETWORKS.items()
-             if row.sizes != (1,)}  # points are no pictures that a tutorial would open one by one
+    cases = {
+        f"network {name}": {"network": name, "size": side(name)}
+        for name, row in NETWORKS.items()
+        if row.sizes != (1,)
+    }  # points are no pictures that a tutorial would open one by one
     cases |= {f"loss {name}": {"loss": name} for name in LOSSES if name != TrainConfig().loss}
     for name, changes in cases.items():
         if only in f"Speed, {name}":
@@ -82,7 +85,7 @@ def opened(changes: Mapping[str, Any]) -> Iterator[Session]:
         never = Every(lambda _: float("inf"), last=0.0)
         session.times.samples = session.times.exports = never
         session.times.checkpoints = session.times.heartbeats = never
-        session.state.step, session.state.images = BEGUN, BEGUN * config.batch
+        session.state.step, session.state.images_seen = BEGUN, BEGUN * config.batch
         yield session
 
 
@@ -91,9 +94,9 @@ def stepper(session: Session) -> Callable[[], object]:
     steps = loop._steps(session)
 
     def step() -> None:
-        session.state.machine.use_threads()
+        session.state.compute.use_threads()
         next(steps)
-        if session.state.machine.device == "cuda":
+        if session.state.compute.device == "cuda":
             torch.cuda.synchronize()
 
     return step
@@ -101,8 +104,8 @@ def stepper(session: Session) -> Callable[[], object]:
 
 def formed(session: Session) -> str:
     """How a session computes: number format, layout, threads."""
-    machine = session.state.machine
-    return f"{machine.precision} {machine.memory_format} x{machine.threads}"
+    compute = session.state.compute
+    return f"{compute.precision} {compute.memory_format} x{compute.threads}"
 
 
 def rates(contestants: Mapping[str, Callable[[], object]], pace: Pace) -> dict[str, float]:
@@ -125,7 +128,7 @@ def against_plain(name: str, changes: Mapping[str, Any], say: Say, pace: Pace) -
     with ExitStack() as stack:
         best = stack.enter_context(opened(changes))
         single = stack.enter_context(opened({**changes, "precision": "fp32"}))
-        config, device = best.config, best.state.machine.device
+        config, device = best.config, best.state.compute.device
         plain = PlainLoop(config, model_config(config), chosen(config), device)
 
         def plainly() -> None:
@@ -159,9 +162,9 @@ def lazy(say: Say, pace: Pace) -> list[Row]:
     every, none = 16, {"d_norm": "none"}
     with ExitStack() as stack:
         free = stack.enter_context(opened(none))
-        machine = free.state.machine
-        form = {"precision": machine.precision, "memory_format": machine.memory_format}
-        penalty = {"penalty": "r1", "penalty_every": every, "threads": machine.threads}
+        compute = free.state.compute
+        form = {"precision": compute.precision, "memory_format": compute.memory_format}
+        penalty = {"penalty": "r1", "penalty_every": every, "threads": compute.threads}
         bound = stack.enter_context(opened({**none, **form, **penalty}))
         pair = {"free": _several(stepper(free), every), "bound": _several(stepper(bound), every)}
         found = rates(pair, pace)
@@ -181,7 +184,7 @@ def beside(say: Say, pace: Pace) -> list[Row]:
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         for timer, place, names in ((shown, loop, ("_record",)), (saved, Session, ("save",)),
                                     (shown, Session, ("paint", "export", "report")),
-                                    (shown, Referee, ("measure",))):  # fmt: skip
+                                    (shown, PeriodicEvaluator, ("measure",))):  # fmt: skip
             for name in names:
                 stack.enter_context(patch.object(place, name, timer.around(getattr(place, name))))
         for record in train(config, create_run(Path(folder), config)):

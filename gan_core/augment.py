@@ -70,6 +70,7 @@ def cutout(pictures: Tensor, share: float = 1 / 2) -> Tensor:
 
 def color(pictures: Tensor) -> Tensor:
     """Change brightness (+-.5), saturation (0 to 2 times) and contrast (.5 to 1.5 times) of each picture."""
+
     def chance(low: float, high: float) -> Tensor:
         return torch.empty(len(pictures), 1, 1, 1, device=pictures.device).uniform_(low, high)
 

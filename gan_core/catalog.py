@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 from gan_core.augment import AUGMENTS, REAL_AUGMENTS
 from gan_core.config import TrainConfig, knobs
 from gan_core.data import DATASETS
-from gan_core.errors import ConfigError, Problem
+from gan_core.errors import ConfigError
 from gan_core.knobs import unknown_names
 from gan_core.latent import NOISES
 from gan_core.losses import GAMES
+from gan_core.messages import Message
 from gan_core.networks import INITIALISATIONS, NETWORKS
 from gan_core.optimisers import OPTIMISERS
 from gan_core.penalties import PENALTIES
 from gan_core.presets import PRESETS
 from gan_core.rules import refusals
-
-SINGULAR = {
-    "datasets": "data set", "networks": "network", "losses": "loss", "presets": "preset",
-    "penalties": "penalty", "augments": "augmentation",
-    "real_augments": "augmentation of real pictures", "optimisers": "optimiser", "noises": "noise",
-    "initialisations": "initialisation",
-}  # fmt: skip
 
 
 def tables() -> dict[str, Mapping[str, Any]]:
@@ -42,9 +35,8 @@ def choices(setting: str) -> tuple[Any, ...]:
 
 def check_name(table: str, name: str) -> str:
     """`name` itself, once `table` has it; else a `ConfigError` with the nearest known one."""
-    problems = unknown_names([name], tables()[table], SINGULAR[table])
-    if problems:
-        raise ConfigError(problems)
+    if problems := unknown_names([name], tables()[table], table):
+        raise ConfigError.of(problems)
     return name
 
 
@@ -55,20 +47,15 @@ def check(config: TrainConfig) -> TrainConfig:
         ConfigError: an unknown name, with the nearest known one, a size its network does not have, or
             settings that cannot work together.
     """
-    problems: list[Problem] = []
+    problems: list[Message] = []
     for name, knob in knobs().items():
         if knob.table:
-            asked = unknown_names([getattr(config, name)], tables()[knob.table], SINGULAR[knob.table])
-            problems += [dataclasses.replace(problem, field=name) for problem in asked]
+            problems += unknown_names([getattr(config, name)], tables()[knob.table], knob.table, name)
     if not problems and config.size not in (sizes := NETWORKS[config.network].sizes):
-        listed = ", ".join(map(str, sizes))
-        sentence = f"{config.network} makes pictures of {listed} pixels, not {config.size}."
-        problems.append(Problem("size", config.size, sentence))
+        about = {"network": config.network, "sizes": sizes, "size": config.size}
+        problems.append(Message("size-unavailable", field="size", **about))
     if not problems:
-        problems += [
-            Problem(rule.setting, getattr(config, rule.setting), rule.words(config))
-            for rule in refusals(config)
-        ]
+        problems += refusals(config)
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError.of(problems)
     return config

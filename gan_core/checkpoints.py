@@ -17,6 +17,7 @@ from gan_core.config import ModelConfig
 from gan_core.errors import WeightsError
 from gan_core.files import write_bytes
 from gan_core.networks import NETWORKS, build_pair
+from gan_core.old_names import FORMATS, tensor_name
 
 FORMAT = "gan_core.generator"
 SCHEMA = 1
@@ -38,26 +39,24 @@ def read_header(path: Path) -> dict[str, str]:
         WeightsError: the file is missing, truncated, or not safetensors.
     """
     header: dict[str, str] = _open(path, lambda file: dict(file.metadata() or {}))
-    return header
+    kind = header.get("format", "")
+    return header | ({"format": FORMATS[kind]} if kind in FORMATS else {})
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """All tensors of a safetensors file, on the CPU."""
+    """All tensors of a safetensors file by the names of today, on the CPU."""
     tensors: dict[str, Tensor] = _open(path, lambda file: {k: file.get_tensor(k) for k in file.keys()})  # noqa: SIM118
-    return tensors
+    return {tensor_name(name): tensor for name, tensor in tensors.items()}
 
 
 def _open(path: Path, read: Callable[[Any], Any]) -> Any:
     if not path.is_file():
-        raise WeightsError(f"There is no weights file at {path}.")
+        raise WeightsError("weights-missing", path=path)
     try:
         with safe_open(path, framework="pt") as file:
             return read(file)
     except (SafetensorError, OSError, ValueError) as error:
-        raise WeightsError(
-            f"{path.name} is not a whole safetensors file ({_reason(error)}); "
-            "it may be cut short, or be a pickle, which is never opened."
-        ) from error
+        raise WeightsError("weights-torn", file=path.name, reason=_reason(error)) from error
 
 
 def _reason(error: Exception) -> str:
@@ -86,14 +85,14 @@ def read_generator_header(path: Path) -> tuple[ModelConfig, dict[str, Any]]:
     """
     header = read_header(path)
     if header.get("format") != FORMAT:
-        raise WeightsError(f"{path.name} holds no generator of DCGAN Studio.")
+        raise WeightsError("weights-foreign", file=path.name)
     try:
         if int(header["schema"]) > SCHEMA:
-            raise WeightsError(f"{path.name} was written by a newer version; update DCGAN Studio to open it.")
+            raise WeightsError("weights-newer", file=path.name)
         model = ModelConfig(**json.loads(header["model"]))
         info = dict(json.loads(header.get("info", "{}")))
     except (KeyError, TypeError, ValueError) as error:
-        raise WeightsError(f"The header of {path.name} is damaged ({_reason(error)}).") from error
+        raise WeightsError("weights-header", file=path.name, reason=_reason(error)) from error
     _check_model(path, model)
     return model, info
 
@@ -110,7 +109,7 @@ def load_generator(path: Path) -> tuple[nn.Module, ModelConfig, dict[str, Any]]:
     expected = {name: tuple(tensor.shape) for name, tensor in G.state_dict().items()}
     tensors = read_tensors(path)
     if {name: tuple(tensor.shape) for name, tensor in tensors.items()} != expected:
-        raise WeightsError(f"The weights in {path.name} do not fit the network its header names.")
+        raise WeightsError("weights-fit", file=path.name)
     G.load_state_dict(tensors, assign=True)
     return G.eval().requires_grad_(False), model, info
 
@@ -119,8 +118,8 @@ def _check_model(path: Path, model: ModelConfig) -> None:
     row = NETWORKS.get(str(model.network))
     whole = all(isinstance(getattr(model, name), int) for name in LIMITS)
     if row is None or model.size not in row.sizes or not whole:
-        raise WeightsError(f"{path.name} asks for a network that is not known here ({model.network!r}).")
+        raise WeightsError("weights-network", file=path.name, network=model.network)
     least = {name: int(name not in MAY_BE_ZERO) for name in LIMITS}
     within = all(least[name] <= getattr(model, name) <= LIMITS[name] for name in LIMITS)
     if not within or model.code_classes + model.code_numbers >= model.latent:
-        raise WeightsError(f"{path.name} asks for a network that is too large or too small.")
+        raise WeightsError("weights-size", file=path.name)

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from gan_core.messages import Message
 from gan_core.runs.layout import RunPaths
 
 
@@ -57,18 +58,19 @@ class Child:
         """Whether the process is over."""
         return self._process.poll() is not None
 
-    def epitaph(self) -> str:
-        """A sentence about how it ended, with the last line it said before it had a log; asked for once."""
+    def exit_reason(self) -> Message:
+        """How it ended, with the last line it said before it had a log; asked for once."""
         code = self._process.wait()
         self._hang_up()
         self._said.seek(0)
         lines = self._said.read()[-4000:].decode(errors="replace").strip().splitlines()
         self._said.close()
         if code < 0:
-            names = {s.value: s.name for s in signal.Signals}
-            hint = ", as happens when memory runs out" if names.get(-code) == "SIGKILL" else ""
-            return f"The worker process was killed ({names.get(-code, f'signal {-code}')}){hint}."
-        return f"The worker process ended with exit code {code}" + (f" ({lines[-1]})." if lines else ".")
+            name = {s.value: s.name for s in signal.Signals}.get(-code, f"signal {-code}")
+            return Message("worker-out-of-memory" if name == "SIGKILL" else "worker-killed", signal=name)
+        if lines:
+            return Message("worker-ended-saying", code=code, line=lines[-1])
+        return Message("worker-ended", code=code)
 
     def dismiss(self) -> None:
         """End it while it is idle: it has nothing to lose."""

@@ -12,9 +12,9 @@ from gan_core.config import TrainConfig, kind, knobs
 from gan_core.errors import ConfigError, GanError, RunError
 
 if TYPE_CHECKING:  # torch takes seconds
-    from gan_core.drive import Begin
     from gan_core.runs import RunPaths
-    from gan_core.training.world import World
+    from gan_core.terminal import Begin
+    from gan_core.training.distributed import DistributedContext
 
 BUDGET_FLAGS = ("steps", "seconds", "images")
 SETTING = "setting_"  # keeps the flags of settings apart from the other flags
@@ -119,21 +119,21 @@ def train(arguments: argparse.Namespace) -> None:
     from gan_core import catalog, presets
     from gan_core.runs import create_run
 
-    def begin(world: World) -> tuple[TrainConfig, Path]:
+    def begin(world: DistributedContext) -> tuple[TrainConfig, Path]:
         config = catalog.check(presets.settings(arguments.preset, _given(arguments)))
         world.check(config.batch)
         _warn(config)
         return config, create_run(arguments.runs, config, arguments.preset).path
 
-    _drive(begin, resume=False, quiet=arguments.quiet)
+    _run_in_terminal(begin, resume=False, quiet=arguments.quiet)
 
 
 def _warn(config: TrainConfig) -> None:
     """Say what does not go together, though it can run."""
     from gan_core import rules
 
-    for sentence in rules.warnings(config):
-        print(f"Note: {sentence}", file=sys.stderr)
+    for warning in rules.warnings(config):
+        print(f"Note: {warning}", file=sys.stderr)
 
 
 def _given(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -152,11 +152,11 @@ def resume(arguments: argparse.Namespace) -> None:
     from gan_core.runs.branch import rewrite_settings, run_at, settings_between
     from gan_core.runs.reader import checkpoint_steps, is_lost, status_as_written
 
-    def begin(world: World) -> tuple[TrainConfig, Path]:
+    def begin(world: DistributedContext) -> tuple[TrainConfig, Path]:
         run = run_at(arguments.run)
         status = status_as_written(run)
         if status.state in ACTIVE and not is_lost(status, patience=0.0):  # a killed one may go on at once
-            raise RunError(f"Run {run.id} is {status.state}; stop it before it is resumed here.")
+            raise RunError("run-busy", run=run.id, state=status.state)
         given, (_, old) = _given(arguments), read_settings(run)
         config = catalog.check(settings_between(given, old) if given else old)
         world.check(config.batch)
@@ -167,7 +167,7 @@ def resume(arguments: argparse.Namespace) -> None:
             rewrite_settings(run, config)
         return config, run.path
 
-    _drive(begin, resume=True, quiet=arguments.quiet)
+    _run_in_terminal(begin, resume=True, quiet=arguments.quiet)
 
 
 def branch(arguments: argparse.Namespace) -> None:
@@ -178,7 +178,7 @@ def branch(arguments: argparse.Namespace) -> None:
     from gan_core.runs.branch import run_at, settings_between
     from gan_core.runs.reader import checkpoint_steps
 
-    def begin(world: World) -> tuple[TrainConfig, Path]:
+    def begin(world: DistributedContext) -> tuple[TrainConfig, Path]:
         parent = run_at(arguments.run)
         preset, old = read_settings(parent)
         new = catalog.check(settings_between(_given(arguments), old))
@@ -187,7 +187,7 @@ def branch(arguments: argparse.Namespace) -> None:
         _warn(new)
         return new, branch_off(parent, arguments.at, old, new, preset).path
 
-    _drive(begin, resume=True, quiet=arguments.quiet)
+    _run_in_terminal(begin, resume=True, quiet=arguments.quiet)
 
 
 def _check_budget(run: RunPaths, steps: Iterable[int], config: TrainConfig) -> None:
@@ -196,20 +196,19 @@ def _check_budget(run: RunPaths, steps: Iterable[int], config: TrainConfig) -> N
     Raises:
         RunError: it does not.
     """
+    from gan_core.training.schedule import progress
     from gan_core.training.snapshot import read_counters
-    from gan_core.training.timetable import progress
 
     for step in steps:
         done = read_counters(run.checkpoint(step))
         if progress(config, step, done["images"], done["seconds"]) >= 1:
-            more = "give more --steps, --seconds or --images"
-            raise RunError(f"Run {run.id} has used up its budget at step {step}: {more}.")
+            raise RunError("run-spent", run=run.id, step=step)
 
 
-def _drive(begin: Begin, *, resume: bool, quiet: bool) -> None:
-    from gan_core.drive import drive
+def _run_in_terminal(begin: Begin, *, resume: bool, quiet: bool) -> None:
+    from gan_core.terminal import run_in_terminal
 
-    if path := drive(begin, resume=resume, quiet=quiet):
+    if path := run_in_terminal(begin, resume=resume, quiet=quiet):
         print(path)
 
 
@@ -223,7 +222,7 @@ def sample(arguments: argparse.Namespace) -> None:
 
     out: Path = arguments.out
     if out.suffix not in (".png", ".npz"):
-        raise ConfigError.single("out", str(out), f"{out} must end in .png (a grid) or .npz (arrays).")
+        raise ConfigError("out-ending", field="out", path=out)
     sampler = Sampler.load(arguments.source, arguments.best)
     sampler.check_label(arguments.label)
     images, labels = sampler.sample(arguments.n, arguments.seed, arguments.label)
@@ -236,7 +235,7 @@ def sample(arguments: argparse.Namespace) -> None:
                 arrays: dict[str, Any] = {} if labels is None else {"labels": labels}
                 np.savez_compressed(stream, images=images.transpose(0, 2, 3, 1), **arrays)
     except OSError as error:
-        raise GanError(f"{out} cannot be written: {error.strerror or error}.") from error
+        raise GanError("file-write", path=out, reason=error.strerror or error) from error
     print(f"{len(images)} pictures in {out}")
 
 

@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from gan_core.errors import ConfigError, Problem
+from gan_core.errors import ConfigError
 from gan_core.knobs import Knob, convert, knob, range_problem, unknown_names
+from gan_core.messages import Message
 
 BUDGET = frozenset({"seconds", "steps", "images"})  # one of them at least ends a run
 
@@ -54,7 +55,7 @@ class TrainConfig:
     data_root: str = knob("", "Folder that holds the data set's files.", group="Data", local=True)
     size: int = knob(32, "Side in pixels, 1 for points; doubling it costs about four times the time.",
                      group="Data", choices=(1, 16, 28, 32, 64, 128))  # fmt: skip
-    pictures: int | None = knob(None, "Learn from this many pictures only; left empty, from all.",
+    dataset_limit: int | None = knob(None, "Learn from this many pictures only; left empty, from all.",
                                 group="Data", low=1, high=100_000_000)  # fmt: skip
     real_augment: str = knob("none", "Changes to the real pictures only, as if there were more of them.",
                              group="Data", table="real_augments")  # fmt: skip
@@ -117,9 +118,9 @@ class TrainConfig:
                             group="Stabilisers", low=0.0, high=10_000.0)  # fmt: skip
     clip_value: float = knob(0.0, "Largest entry of a gradient that is followed in full; 0 is off.",
                              group="Stabilisers", low=0.0, high=10_000.0)  # fmt: skip
-    real_target: float = knob(1.0, "What the discriminator aims at for real pictures: below 1, less sure.",
+    real_label: float = knob(1.0, "What the discriminator aims at for real pictures: below 1, less sure.",
                               group="Stabilisers", low=0.5, high=1.0)  # fmt: skip
-    flips: float = knob(0.0, "Share of pairs shown to the discriminator the wrong way round.",
+    label_flip_prob: float = knob(0.0, "Share of pairs shown to the discriminator the wrong way round.",
                         group="Stabilisers", low=0.0, high=0.5)  # fmt: skip
     instance_noise: float = knob(0.0, "Noise on all pictures that the discriminator sees; fades by the end.",
                                  group="Stabilisers", low=0.0, high=2.0)  # fmt: skip
@@ -157,10 +158,12 @@ class TrainConfig:
                          group="Optimiser", choices=("linear", "cosine", "constant", "dynamic"))  # fmt: skip
     lr_end: float = knob(0.1, "Share of the step size left at the end of the budget; 1 keeps it constant.",
                          unless=("schedule", "constant"), group="Optimiser", low=0.0, high=1.0)  # fmt: skip
-    ema: float = knob(0.2, "Smoothing of the generator you see, as a share of all pictures seen; 0 is off.",
-                      group="Optimiser", low=0.0, high=0.5)  # fmt: skip
-    ema_images: int = knob(15_000, "Smoothing never reaches further back than about this many pictures.",
-                           unless=("ema", 0.0), group="Optimiser", low=1, high=100_000_000)  # fmt: skip
+    ema_rampup: float = knob(
+        0.2, "Smoothing of the generator you see, as a share of all pictures seen; 0 is off.",
+        group="Optimiser", low=0.0, high=0.5)  # fmt: skip
+    ema_half_life: int = knob(
+        15_000, "Smoothing never reaches further back than about this many pictures.",
+        unless=("ema_rampup", 0.0), group="Optimiser", low=1, high=100_000_000)  # fmt: skip
 
     seconds: float | None = knob(None, "Stop after this many seconds of training.",
                                  group="Budget", low=0.1, high=1e7)  # fmt: skip
@@ -226,14 +229,15 @@ def from_mapping(values: Mapping[str, object], base: TrainConfig | None = None) 
     for name, value in values.items():
         if name in knobs():
             try:
-                changes[name] = convert(name, value, *kind(name))
-            except ValueError as error:
-                problems.append(Problem(name, value, str(error)))
+                changes[name] = convert(value, *kind(name))
+            except ValueError:
+                about = {"value": repr(value), "kind": kind(name)[0].__name__}
+                problems.append(Message("wrong-type", field=name, **about))
     config = dataclasses.replace(base or TrainConfig(), **changes)
     misread = BUDGET & {problem.field for problem in problems}  # a budget was given, though not a good one
     problems += [problem for problem in _unusable(config) if not (misread and problem.field in BUDGET)]
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError.of(problems)
     return config
 
 
@@ -248,12 +252,9 @@ def difference(old: TrainConfig, new: TrainConfig) -> dict[str, tuple[Any, Any]]
             if getattr(old, name) != getattr(new, name)}  # fmt: skip
 
 
-def _unusable(config: TrainConfig) -> list[Problem]:
-    problems = [
-        Problem(name, getattr(config, name), message)
-        for name, about in knobs().items()
-        if (message := range_problem(name, getattr(config, name), about))
-    ]
+def _unusable(config: TrainConfig) -> list[Message]:
+    found = (range_problem(name, getattr(config, name), about) for name, about in knobs().items())
+    problems = [problem for problem in found if problem]
     if all(getattr(config, name) is None for name in BUDGET):
-        problems.append(Problem("seconds", None, "Give a budget: --seconds, --steps or --images."))
+        problems.append(Message("budget-missing", field="seconds"))
     return problems

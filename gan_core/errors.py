@@ -1,7 +1,7 @@
 """Everything gan_core raises on purpose.
 
-    GanError                one clear sentence for a person; str(error) is that sentence
-    ├── ConfigError         settings that cannot be used; `.problems` lists every one of them
+    GanError                what is wrong, as `messages`; str(error) is their English
+    ├── ConfigError         settings that cannot be used; `.problems` is a message for every one of them
     ├── DataError           a data set that is missing, unreadable or too small
     ├── WeightsError        a weights file that is not ours, truncated, or does not fit
     ├── RunError            a run directory that is missing, damaged, or from a newer version
@@ -15,34 +15,49 @@ studio's handler wrapper (a sentence on the page). Anything else is a bug and ke
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from gan_core.messages import Message, render
 
 
 class GanError(Exception):
-    """Base of all expected errors; the message says what is wrong and what to do."""
+    """Base of all expected errors: `raise DataError("data-empty", title=..., folder=...)`.
 
+    messages: what is wrong and what to do, a code and its values each; `further` ones follow the first.
+    """
 
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One setting that cannot be used: its name, the value given, and a sentence about it."""
+    def __init__(self, code: str, /, *further: Message, **values: object) -> None:
+        super().__init__(code)
+        self.messages = (Message(code, **values), *further)
 
-    field: str
-    value: object
-    message: str
+    @classmethod
+    def of(cls, messages: Iterable[Message]) -> GanError:
+        """An error of this kind that says `messages`, at least one."""
+        first, *further = messages
+        return cls(first.code, *further, **first.values)
+
+    @property
+    def code(self) -> str:
+        """The code of the first message."""
+        return self.messages[0].code
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """The values of the first message."""
+        return self.messages[0].values
+
+    def __str__(self) -> str:
+        return render(self.messages)
 
 
 class ConfigError(GanError):
-    """One or more settings cannot be used."""
+    """One or more settings cannot be used; each message names its setting as `field`."""
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        self.problems = tuple(problems)
-        super().__init__(" ".join(problem.message for problem in problems))
-
-    @classmethod
-    def single(cls, field: str, value: object, message: str) -> ConfigError:
-        """About one setting."""
-        return cls([Problem(field, value, message)])
+    @property
+    def problems(self) -> tuple[Message, ...]:
+        """What is wrong, setting by setting."""
+        return self.messages
 
 
 class DataError(GanError):

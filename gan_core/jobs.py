@@ -15,6 +15,7 @@ from pathlib import Path
 from gan_core.child import Child
 from gan_core.config import TrainConfig
 from gan_core.errors import JobError
+from gan_core.messages import Message
 from gan_core.runs import control, process, reader
 from gan_core.runs.layout import RunPaths, create_run, find_run, run_paths
 from gan_core.runs.lock import FileLock
@@ -74,11 +75,11 @@ class Jobs:
         with self._lock:
             run, status = self._found(id)
             if status.state == "queued":
-                amend_status(run, state="stopped", message="Stopped before it began.")
+                amend_status(run, state="stopped", messages=[Message("stopped-early")])
             elif status.state in ACTIVE:
                 control.send(run, "stop")
             else:
-                raise JobError(f"Run {id} cannot be stopped: it is {status.state} already.")
+                raise JobError("job-stop", run=id, state=status.state)
         self._wake.set()
 
     def pause(self, id: str) -> None:
@@ -87,9 +88,9 @@ class Jobs:
             run, status = self._found(id)
             waits = _order(run).command == "wait"
             if status.state == "queued":
-                raise JobError(f"Run {id} has not begun yet; stop it instead.")
+                raise JobError("job-pause-early", run=id)
             if status.state != "running" and not waits:
-                raise JobError(f"Run {id} cannot be paused: it is {status.state}.")
+                raise JobError("job-pause", run=id, state=status.state)
             control.send(run, "pause")
         self._wake.set()
 
@@ -106,8 +107,8 @@ class Jobs:
                 control.send(run, "run")
                 amend_status(run, state="queued")
             else:
-                without = " and has no checkpoint" if status.state in ("stopped", "failed") else ""
-                raise JobError(f"Run {id} cannot be continued: it is {status.state}{without}.")
+                empty = status.state in ("stopped", "failed")
+                raise JobError("job-resume-empty" if empty else "job-resume", run=id, state=status.state)
             self._active.add(id)
         self._wake.set()
 
@@ -145,12 +146,12 @@ class Jobs:
             self._wake.clear()
 
     def _tick(self) -> None:
-        self._bury_children()
+        self._reap_children()
         self._survey()
         statuses = self._look()
         for status in statuses:
             if status.id not in self._children and reader.is_lost(status, LOST_SECONDS):
-                self._bury(RunPaths(self._root / status.id), "Its process is gone.")
+                self._mark_failed(RunPaths(self._root / status.id), Message("process-gone"))
             self._end_deaf(status)
         statuses = self._look()
         training = [status for status in statuses if self._trains(status)]
@@ -205,20 +206,20 @@ class Jobs:
 
     def _check_warm(self) -> None:
         if self._warm is not None and self._warm.ended():
-            _log.warning("A worker ended before it had a run. %s", self._warm.epitaph())
+            _log.warning("A worker ended before it had a run. %s", self._warm.exit_reason())
             self._warm, self._cold = None, True
 
-    def _bury_children(self) -> None:
+    def _reap_children(self) -> None:
         for id, child in list(self._children.items()):
             if child.ended():
-                run, epitaph = RunPaths(self._root / id), child.epitaph()
+                run, exit_reason = RunPaths(self._root / id), child.exit_reason()
                 del self._children[id]
                 if _written(run).state in ("running", "paused"):
-                    self._bury(run, epitaph)
+                    self._mark_failed(run, exit_reason)
 
-    def _bury(self, run: RunPaths, reason: str) -> None:
+    def _mark_failed(self, run: RunPaths, reason: Message) -> None:
         put_back(run)
-        amend_status(run, state="failed", message=f"{reason} {reader.last_checkpoint(run)}")
+        amend_status(run, state="failed", messages=[reason, reader.last_checkpoint(run)])
 
     def _end_deaf(self, status: Status) -> None:
         """End a worker of ours that was told to stop and has shown no sign of life since."""
@@ -229,17 +230,15 @@ class Jobs:
 
     def _found(self, id: str) -> tuple[RunPaths, Status]:
         if self._closed:
-            raise JobError("The queue is closed.")
+            raise JobError("queue-closed")
         run = find_run(self._root, id)
         return run, reader.read_status(run)
 
     def _make_room(self) -> None:
         if self._closed:
-            raise JobError("The queue is closed.")
+            raise JobError("queue-closed")
         if len(self._waiting(self._look())) >= self._queue_limit:
-            raise JobError(
-                f"The queue is full: {self._queue_limit} runs wait already. Stop one, or try again later."
-            )
+            raise JobError("queue-full", count=self._queue_limit)
 
 
 def _order(run: RunPaths) -> control.Order:

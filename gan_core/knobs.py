@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from gan_core.errors import Problem
+from gan_core.messages import Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,73 +31,68 @@ def knob(default: Any, help: str, **about: Any) -> Any:
     return field(default=default, metadata={"knob": Knob(help=help, **about)})
 
 
-def unknown_names(names: Iterable[str], known: Iterable[str], what: str) -> list[Problem]:
-    """A `Problem` with "did you mean" for each of `names` that is not in `known`."""
-    known = list(known)
-    return [
-        Problem(name, name, f"There is no {what} named {name!r}{did_you_mean(name, known)}")
-        for name in names if name not in known
-    ]  # fmt: skip
+def unknown_names(names: Iterable[str], known: Iterable[str], what: str, field: str = "") -> list[Message]:
+    """For each of `names` that is not in `known`: the nearest known one, or all of them.
 
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """The end of a sentence: the nearest known name, or all of them."""
+    `what` they are is a row of the words (`what.datasets`); `field` is the setting that asks for them, where
+    they are not names of settings themselves.
+    """
     known = sorted(known)
-    near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}."
+    return [_unknown(name, known, what, field or name) for name in names if name not in known]
 
 
-def convert(name: str, value: object, plain: type, optional: bool) -> Any:
+def _unknown(name: str, known: list[str], what: str, field: str) -> Message:
+    if near := nearest(name, known):
+        return Message("unknown-near", field=field, what=what, name=name, near=near)
+    return Message("unknown", field=field, what=what, name=name, known=known)
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that was probably meant, if any."""
+    return next(iter(difflib.get_close_matches(name.lower(), sorted(known), n=1, cutoff=0.5)), None)
+
+
+def convert(value: object, plain: type, optional: bool) -> Any:
     """`value`, from a flag, a form or JSON, as the setting's own type.
 
     Raises:
-        ValueError: one sentence, for what cannot be read as one.
+        ValueError: it cannot be read as one.
     """
     if optional and (value is None or value == ""):
         return None
-    wrong = f"{name} is {value!r}, which is not {_article(plain)}."
     if plain is bool:
         words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
         if str(value).lower() not in words:
-            raise ValueError(wrong)
+            raise ValueError(value)
         return words[str(value).lower()]
     if plain is str:
         if not isinstance(value, str):
-            raise ValueError(wrong)
+            raise ValueError(value)
         return value
     try:
         number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError):
-        raise ValueError(wrong) from None
+    except (TypeError, OverflowError):
+        raise ValueError(value) from None
     if isinstance(value, bool) or number != number or number in (float("inf"), float("-inf")):
-        raise ValueError(wrong)
+        raise ValueError(value)
     if plain is int and number != int(number):
-        raise ValueError(wrong)
+        raise ValueError(value)
     return plain(number)
 
 
-def _article(plain: type) -> str:
-    return {bool: "true or false", str: "text", int: "a whole number", float: "a number"}[plain]
-
-
-def range_problem(name: str, value: Any, about: Knob) -> str | None:
-    """The sentence on a value beyond the setting's choices or range; None for one within."""
+def range_problem(name: str, value: Any, about: Knob) -> Message | None:
+    """What is wrong with a value beyond the setting's choices or range; None for one within."""
     if value is None:
         return None
     if about.choices and value not in about.choices:
-        known = [str(choice) for choice in about.choices]
-        return f"{name} is {value!r}, allowed are {', '.join(known)}."
-    if about.low is not None and about.high is not None and not about.low <= value <= about.high:
-        hint = ""
-        if about.scale == "log" and value > about.high:
-            hint = f" Did you mean {_shrink(value, about.high):g}?"
-        return f"{name} is {_plain(value)}, allowed are {_plain(about.low)} to {_plain(about.high)}.{hint}"
-    return None
-
-
-def _plain(number: float) -> str:
-    """A number as people write it: 100,000,000 and 0.1."""
-    return f"{number:,.12g}" if abs(number) < 1e12 else f"{number:g}"
+        return Message("not-a-choice", field=name, value=value, choices=about.choices)
+    low, high = about.low, about.high
+    if low is None or high is None or low <= value <= high:
+        return None
+    if about.scale == "log" and value > high:
+        near = _shrink(value, high)
+        return Message("out-of-range-near", field=name, value=value, low=low, high=high, near=near)
+    return Message("out-of-range", field=name, value=value, low=low, high=high)
 
 
 def _shrink(value: float, high: float) -> float:

@@ -113,7 +113,7 @@ ASTRAY = (
 )
 
 
-def fitting_way(noise: str, codes: int = 0) -> str:
+def suitable_interpolation(noise: str, codes: int = 0) -> str:
     """The row of `INTERPOLATIONS` that stays among the z a network knows: spherical for normal noise, linear
     for any other, which it keeps within its range, and where z ends in that many `codes`."""
     return "spherical" if NOISES[noise].turns and not codes else "linear"

@@ -235,13 +235,13 @@ MISTAKES: dict[str, GanLoss] = {  # printed in articles and copied from them; ea
 GAMES: Mapping[str, GanLoss] = ChainMap(MISTAKES, LOSSES)
 
 
-def game_of(name: str, real_target: float = 1.0, flips: float = 0.0) -> GanLoss:
+def game_of(name: str, real_label: float = 1.0, label_flip_prob: float = 0.0) -> GanLoss:
     """The row of `GAMES` with smoothed and flipped targets where they are asked for.
 
     Raises:
         KeyError: there is no such row.
     """
     game = GAMES[name]
-    if real_target < 1:
-        game = smoothed(game, real_target)
-    return flipped(game, flips) if flips else game
+    if real_label < 1:
+        game = smoothed(game, real_label)
+    return flipped(game, label_flip_prob) if label_flip_prob else game

@@ -41,8 +41,8 @@ def in_force(name: str, weight: float | None) -> bool:
 def slopes(D: nn.Module, pictures: Tensor, labels: Tensor | None) -> Tensor:
     """The gradient of each picture's own logit by its pixels, (N, C * H * W), itself differentiable."""
     pictures = pictures.detach().float().requires_grad_(True)
-    realness = D(pictures, labels).realness.float()
-    (gradient,) = torch.autograd.grad(realness.sum(), pictures, create_graph=True)
+    logits = D(pictures, labels).logits.float()
+    (gradient,) = torch.autograd.grad(logits.sum(), pictures, create_graph=True)
     return gradient.float().flatten(1)
 
 
@@ -73,8 +73,8 @@ def r1_by_difference(D: nn.Module, real: Tensor, fake: Tensor, labels: Tensor | 
     """
     moved = real + STEP * torch.randn_like(real)
     with torch.random.fork_rng(_devices(real)):  # the same features dropped by chance in both passes
-        there = D(moved, labels).realness.float()
-    difference = there - D(real, labels).realness.float()
+        there = D(moved, labels).logits.float()
+    difference = there - D(real, labels).logits.float()
     value: Tensor = 0.5 * (difference / STEP).square().mean()
     return value
 

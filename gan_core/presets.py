@@ -70,12 +70,12 @@ PRESETS: dict[str, Preset] = {
     "sturdy": Preset(
         "Fashion for hours: made to hold its quality; no decay of the step sizes, so it can always go on.",
         {"dataset": "fashion-mnist", "d_norm": "spectral", "loss": "hinge", "lr_g": 5e-4, "lr_d": 1e-3,
-         "schedule": "constant", "class_weight": 0.0, "ema_images": 300_000, "seconds": 7200.0},
+         "schedule": "constant", "class_weight": 0.0, "ema_half_life": 300_000, "seconds": 7200.0},
     ),
     "few-pictures": Preset(
         "For a hundred to five thousand pictures: changed a little at each look, so they are harder to "
         "learn by heart.",
-        {"dataset": "fashion-mnist", "pictures": 1000, "augment": "translation-cutout",
+        {"dataset": "fashion-mnist", "dataset_limit": 1000, "augment": "translation-cutout",
          "penalty": "r1-difference", "lr_g": 2e-3, "lr_d": 2e-3, "seconds": 300.0},
     ),
     "stacked": Preset(
@@ -147,20 +147,20 @@ PRESETS: dict[str, Preset] = {
         "For a GPU: small colour photographs, steadied by spectral normalisation; not measured here.",
         {"dataset": "cifar10", "network": "sndcgan", "conditional": False, "loss": "hinge", "latent": 128,
          "g_width": 64, "d_width": 64, "d_norm": "spectral", "batch": 256, "lr_g": 2e-4, "lr_d": 2e-4,
-         "beta1": 0.5, "beta2": 0.999, "ema_images": 500_000, "seconds": 3600.0},
+         "beta1": 0.5, "beta2": 0.999, "ema_half_life": 500_000, "seconds": 3600.0},
     ),
     "gpu-colour-classes": Preset(
         "For a GPU: small colour photographs by class, with residual networks; not measured here.",
         {"dataset": "cifar10", "network": "resnet", "conditioning": "projection", "loss": "hinge",
          "latent": 128, "g_width": 128, "d_width": 64, "d_norm": "spectral", "d_steps": 2, "lr_g": 2e-4,
-         "lr_d": 2e-4, "beta2": 0.9, "lr_end": 0.0, "ema_images": 500_000, "seconds": 7200.0},
+         "lr_d": 2e-4, "beta2": 0.9, "lr_end": 0.0, "ema_half_life": 500_000, "seconds": 7200.0},
     ),
     "gpu-colour-64": Preset(
         "For a GPU: colour pictures of 64 pixels without any norm, the game that covers variety best; "
         "not measured here.",
         {"dataset": "cifar10", "size": 64, "network": "r3", "conditional": False, "loss": "relativistic",
          "penalty": "r1-r2", "penalty_weight": 1.0, "d_norm": "none", "g_norm": "none", "g_width": 64,
-         "d_width": 64, "lr_g": 2e-4, "lr_d": 2e-4, "ema_images": 500_000, "seconds": 14_400.0},
+         "d_width": 64, "lr_g": 2e-4, "lr_d": 2e-4, "ema_half_life": 500_000, "seconds": 14_400.0},
     ),
     "fail-d-wins": lesson(
         "Fails: the discriminator wins at once, and the generator is left without a hint.",
@@ -176,7 +176,7 @@ PRESETS: dict[str, Preset] = {
     ),
     "fail-oscillation": lesson(
         "Fails: both chase each other in circles; pictures keep turning into others and never settle.",
-        beta1=0.5, beta2=0.9, lr_g=1e-2, lr_d=1e-2, lr_end=1.0, ema=0.0,
+        beta1=0.5, beta2=0.9, lr_g=1e-2, lr_d=1e-2, lr_end=1.0, ema_rampup=0.0,
     ),
     "fail-unconstrained": lesson(
         "Fails: the Wasserstein game without a limit on the discriminator's slope runs away.",
@@ -192,7 +192,7 @@ PRESETS: dict[str, Preset] = {
     ),
     "fail-memorise": lesson(
         "Fails: fifty pictures only; the discriminator knows them by heart and the generator copies them.",
-        pictures=50,
+        dataset_limit=50,
     ),
     "fail-wrong-label": lesson(
         "Fails: the common mistake of training the generator towards the label of fakes.",
@@ -219,9 +219,8 @@ def settings(preset: str, changes: Mapping[str, Any]) -> TrainConfig:
     Raises:
         ConfigError: an unknown preset or setting, or a value out of range.
     """
-    problems = unknown_names([preset], PRESETS, "preset")
-    if problems:
-        raise ConfigError(problems)
+    if problems := unknown_names([preset], PRESETS, "presets"):
+        raise ConfigError.of(problems)
     base = dict(PRESETS[preset].settings)
     if any(changes.get(name) is not None for name in BUDGET):
         for name in BUDGET:

@@ -1,6 +1,6 @@
 """Settings that do not go together: refused where a run cannot work, warned about where it should not.
 
-A row of `RULES` looks at one configuration; the sentence says what is wrong and what to do.
+A row of `RULES` looks at one configuration; the words of its code say what is wrong and what to do.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 from gan_core.config import TrainConfig, knobs
 from gan_core.data import DATASETS
 from gan_core.losses import CROSS_ENTROPY, GAMES
+from gan_core.messages import Message
 from gan_core.networks import NETWORKS
 from gan_core.networks.base import GROUP
 from gan_core.penalties import PENALTIES, in_force
@@ -19,20 +20,20 @@ from gan_core.penalties import PENALTIES, in_force
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A row of `RULES`: whether it is broken, the setting to look at, a sentence, refused or warned about.
+    """A row of `RULES`: its code, the setting to look at, whether it is broken, refused or warned about.
 
-    `figures` are put into the sentence's {places}.
+    `figures` are what the code's words have places for.
     """
 
-    broken: Callable[[TrainConfig], bool]
+    code: str
     setting: str
-    sentence: str
+    broken: Callable[[TrainConfig], bool]
     refused: bool = False
     figures: Callable[[TrainConfig], Mapping[str, int]] = lambda config: {}
 
-    def words(self, config: TrainConfig) -> str:
-        """The sentence, about this configuration."""
-        return self.sentence.format(**self.figures(config))
+    def message(self, config: TrainConfig) -> Message:
+        """What is wrong with this configuration."""
+        return Message(self.code, field=self.setting, **self.figures(config))
 
 
 def built(config: TrainConfig, name: str) -> Any:
@@ -127,138 +128,48 @@ def _points(config: TrainConfig) -> bool:
 
 
 RULES: tuple[Rule, ...] = (
-    Rule(
-        lambda c: _points(c) and c.size != 1, "network",
-        "Points need the network mlp-2d and size 1: begin with the preset ring or grid.",
-        refused=True,
-    ),
-    Rule(
-        lambda c: not _points(c) and c.size == 1, "size",
-        "This network draws points, not pictures: choose the data set ring or grid.",
-        refused=True,
-    ),
-    Rule(
-        lambda c: _points(c) and (c.augment != "none" or c.real_augment != "none"), "dataset",
-        "There is nothing to shift or cut out of a point: leave augment and real_augment at none.",
-        refused=True,
-    ),
-    Rule(
-        lambda c: _points(c) and c.precision != "fp32", "precision",
-        "Short numbers are as coarse as the clouds of points are wide: choose the precision fp32.",
-    ),
-    Rule(
-        lambda c: c.real_target < 1 and c.loss not in CROSS_ENTROPY, "real_target",
-        "A target below 1 has a meaning in the non-saturating and the minimax game only; leave it at 1.",
-        refused=True,
-    ),
-    Rule(
-        _unconstrained, "loss",
-        "The Wasserstein game needs a limit on the discriminator's slope: choose the penalty "
-        "gradient-penalty, clip_weights 0.01 or d_norm spectral.",
-    ),
-    Rule(
-        _coupled_penalty, "penalty",
-        "This penalty measures the slope at each picture, but batch norm mixes the pictures: choose d_norm "
-        "none or spectral, or the penalty r1-difference.",
-    ),
-    Rule(
-        lambda c: c.penalty_every > 1 and c.penalty == "none", "penalty_every",
-        "There is no penalty to space out; choose one or leave penalty_every at 1.",
-    ),
-    Rule(
-        lambda c: c.augment.startswith("color") and DATASETS[c.dataset].channels == 1, "augment",
-        "Changing colours spoils pictures on a black ground; translation suits them.",
-    ),
-    Rule(
-        lambda c: c.ada_target > 0 and c.augment == "none", "ada_target",
-        "There is nothing to make more or less of; choose an augmentation or leave ada_target at 0.",
-    ),
-    Rule(
-        lambda c: c.ada_target > 0 and GAMES[c.loss].decides_at != 0, "ada_target",
-        "Adaptive augmentation asks how often D's logits for real pictures are above 0, which means nothing "
-        "in this game: choose non-saturating, minimax or hinge, or leave ada_target at 0.",
-        refused=True,
-    ),
-    Rule(
-        lambda c: c.real_augment != "none", "real_augment",
-        "Changes to the real pictures alone leak: the generator learns to draw them too. The setting augment "
-        "changes real and fake alike and does not leak.",
-    ),
-    Rule(
-        lambda c: c.batch_end is not None and c.batch_end < c.batch, "batch_end",
-        "The batch can only grow: choose a batch_end that is at least the batch.",
-        refused=True,
-    ),
-    Rule(
-        _cut_short, "batch_end",
-        "The batch grows by doubling: from {batch} it never reaches {asked}; choose a batch_end of "
-        "{reached}, at which it ends, or {beyond}.", figures=_growth,
-    ),
-    Rule(
-        lambda c: c.initialisation == "zero", "initialisation",
-        "With all weights 0 every unit learns the same: this run is meant to fail.",
-    ),
-    Rule(
-        lambda c: c.initialisation == "zero" and built(c, "d_norm") == "spectral", "d_norm",
-        "Spectral norm divides each weight by its size, and weights of 0 have none: choose another "
-        "initialisation.", refused=True,
-    ),
-    Rule(
-        lambda c: c.clip_weights > 0 and built(c, "d_norm") == "spectral", "clip_weights",
-        "Spectral norm takes the size out of the weights that are clipped: one of the two is enough.",
-    ),
-    Rule(
-        _no_norm_to_hear_with, "g_conditioning",
-        "A generator without batch norm cannot hear the label there: choose g_conditioning concatenation, or "
-        "networks with batch norm.", refused=True,
-    ),
-    Rule(
-        _labels_unused, "conditioning",
-        "These ways to use the label do nothing without labels: switch conditional on, or leave conditioning "
-        "at class-logits and g_conditioning at concatenation.",
-    ),
-    Rule(
-        _torn_groups, "batch",
-        "D looks at {together} pictures together, and {batch} cannot be divided into such groups: choose a "
-        "batch of {near} or {above}.", refused=True, figures=_groups,
-    ),
-    Rule(
-        _lone_pack, "batch",
-        "Batch norm in D compares packs, so it needs two of {pack} pictures, and there are {batch} in all: "
-        "choose a batch of {least} or more, or d_norm none or spectral.", refused=True, figures=_packs,
-    ),
-    Rule(
-        _packed_labels, "pack",
-        "One logit for a pack of pictures cannot be that of one label: choose conditioning concatenation, "
-        "train without labels, or leave pack at 1.", refused=True,
-    ),
-    Rule(
-        lambda c: c.codes > 0 and c.pack > 1, "code_classes",
-        "The codes must be read from each picture by itself: leave pack at 1, or train without codes.",
-        refused=True,
-    ),
-    Rule(
-        lambda c: c.d_minibatch_std and PENALTIES[c.penalty].alone, "d_minibatch_std",
-        "This penalty measures the slope at each picture, but the minibatch deviation compares pictures: "
-        "choose the penalty r1-difference, or pack in its place.",
-    ),
-    Rule(
-        _unheard, "g_norm",
-        "These networks have norms and a dropout of their own: what was chosen for g_norm, d_norm or "
-        "d_dropout does nothing here.",
-    ),
-    Rule(
-        lambda c: c.optimiser == "sgd" and min(c.lr_g, c.lr_d) < 0.02, "optimiser",
-        "Plain gradient steps this small hardly move: try step sizes from 0.02 to 0.1.",
-    ),
+    Rule("rule-points-network", "network", lambda c: _points(c) and c.size != 1, refused=True),
+    Rule("rule-points-dataset", "size", lambda c: not _points(c) and c.size == 1, refused=True),
+    Rule("rule-points-augment", "dataset",
+         lambda c: _points(c) and (c.augment != "none" or c.real_augment != "none"), refused=True),
+    Rule("rule-points-precision", "precision", lambda c: _points(c) and c.precision != "fp32"),
+    Rule("rule-label-smoothing", "real_label",
+         lambda c: c.real_label < 1 and c.loss not in CROSS_ENTROPY, refused=True),
+    Rule("rule-no-lipschitz", "loss", _unconstrained),
+    Rule("rule-penalty-batch-norm", "penalty", _coupled_penalty),
+    Rule("rule-lazy-without-penalty", "penalty_every", lambda c: c.penalty_every > 1 and c.penalty == "none"),
+    Rule("rule-color-on-grey", "augment",
+         lambda c: c.augment.startswith("color") and DATASETS[c.dataset].channels == 1),
+    Rule("rule-ada-without-augment", "ada_target", lambda c: c.ada_target > 0 and c.augment == "none"),
+    Rule("rule-ada-loss", "ada_target",
+         lambda c: c.ada_target > 0 and GAMES[c.loss].decides_at != 0, refused=True),
+    Rule("rule-augment-leaks", "real_augment", lambda c: c.real_augment != "none"),
+    Rule("rule-batch-shrinks", "batch_end",
+         lambda c: c.batch_end is not None and c.batch_end < c.batch, refused=True),
+    Rule("rule-batch-end-unreached", "batch_end", _cut_short, figures=_growth),
+    Rule("rule-zero-weights", "initialisation", lambda c: c.initialisation == "zero"),
+    Rule("rule-zero-spectral", "d_norm",
+         lambda c: c.initialisation == "zero" and built(c, "d_norm") == "spectral", refused=True),
+    Rule("rule-clip-spectral", "clip_weights",
+         lambda c: c.clip_weights > 0 and built(c, "d_norm") == "spectral"),
+    Rule("rule-conditional-batch-norm", "g_conditioning", _no_norm_to_hear_with, refused=True),
+    Rule("rule-labels-unused", "conditioning", _labels_unused),
+    Rule("rule-batch-groups", "batch", _torn_groups, refused=True, figures=_groups),
+    Rule("rule-pack-batch-norm", "batch", _lone_pack, refused=True, figures=_packs),
+    Rule("rule-pack-labels", "pack", _packed_labels, refused=True),
+    Rule("rule-pack-codes", "code_classes", lambda c: c.codes > 0 and c.pack > 1, refused=True),
+    Rule("rule-penalty-minibatch-std", "d_minibatch_std",
+         lambda c: c.d_minibatch_std and PENALTIES[c.penalty].alone),
+    Rule("rule-fixed-layers", "g_norm", _unheard),
+    Rule("rule-sgd-rate", "optimiser", lambda c: c.optimiser == "sgd" and min(c.lr_g, c.lr_d) < 0.02),
 )  # fmt: skip
 
 
-def refusals(config: TrainConfig) -> list[Rule]:
-    """The rules for which a run with these settings cannot work."""
-    return [rule for rule in RULES if rule.refused and rule.broken(config)]
+def refusals(config: TrainConfig) -> list[Message]:
+    """Each rule for which a run with these settings cannot work."""
+    return [rule.message(config) for rule in RULES if rule.refused and rule.broken(config)]
 
 
-def warnings(config: TrainConfig) -> list[str]:
-    """A sentence for each rule for which a run with these settings can work, but should not."""
-    return [rule.words(config) for rule in RULES if not rule.refused and rule.broken(config)]
+def warnings(config: TrainConfig) -> list[Message]:
+    """Each rule for which a run with these settings can work, but should not."""
+    return [rule.message(config) for rule in RULES if not rule.refused and rule.broken(config)]

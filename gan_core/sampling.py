@@ -1,4 +1,4 @@
-"""The only way from a trained generator to pictures."""
+"""The only way from a generator to pictures, for a trained one and for one in training."""
 
 from __future__ import annotations
 
@@ -16,19 +16,26 @@ from gan_core.checkpoints import load_generator
 from gan_core.config import ModelConfig
 from gan_core.errors import ConfigError, WeightsError
 from gan_core.images import to_bytes
-from gan_core.latent import ASTRAY, INTERPOLATIONS, fitting_way, sample_latents
+from gan_core.latent import ASTRAY, INTERPOLATIONS, sample_latents, suitable_interpolation
 
 CHUNK = 500  # pictures drawn at a time, so that memory stays small however many are asked for
+
+
+def latents(model: ModelConfig, count: int, seed: int) -> Tensor:
+    """(count, latent) of the noise and codes of `model`; row i depends on (seed, i) only."""
+    codes = (model.code_classes, model.code_numbers)
+    return sample_latents(count, model.latent, seed, model.noise, codes)
 
 
 class Sampler:
     """A generator in eval mode: each picture depends on its own z and label alone. Safe among threads.
 
-    model: shape of the network. info: what the weights file says of its training.
+    It draws on the device where the generator is; z and pictures are on the CPU. model: shape of the network.
+    info: what the weights file says of its training.
     """
 
-    def __init__(self, G: nn.Module, model: ModelConfig, info: dict[str, Any]) -> None:
-        self.model, self.info, self.generator = model, info, G.eval()
+    def __init__(self, G: nn.Module, model: ModelConfig, info: dict[str, Any] | None = None) -> None:
+        self.model, self.info, self.generator = model, info or {}, G.eval()
         self._lock = threading.Lock()
 
     @classmethod
@@ -40,7 +47,7 @@ class Sampler:
         """
         path = Path(path)
         if best and not (path / "best.safetensors").is_file():
-            raise WeightsError(f"{path.name} keeps no best generator: no score was taken (score_seconds).")
+            raise WeightsError("run-no-best", file=path.name)
         if path.is_dir():
             path = path / ("best.safetensors" if best else "generator.safetensors")
         return cls(*load_generator(path))
@@ -53,23 +60,21 @@ class Sampler:
 
     def latents(self, count: int, seed: int) -> Tensor:
         """(count, latent) of the noise it was trained on; row i depends on (seed, i) only."""
-        model = self.model
-        codes = (model.code_classes, model.code_numbers)
-        return sample_latents(count, model.latent, seed, model.noise, codes)
+        return latents(self.model, count, seed)
 
     @property
-    def way(self) -> str:
+    def interpolation(self) -> str:
         """The interpolation that suits its noise: a row of `INTERPOLATIONS`."""
-        return fitting_way(self.model.noise, self.model.code_classes + self.model.code_numbers)
+        return suitable_interpolation(self.model.noise, self.model.code_classes + self.model.code_numbers)
 
-    def between(self, a: Tensor, b: Tensor, t: Tensor | float, way: str = "") -> Tensor:
+    def between(self, a: Tensor, b: Tensor, t: Tensor | float, interpolation: str = "") -> Tensor:
         """z at `t` (0 to 1) on the way from a to b, (..., latent); by its own way, or by the one asked for.
 
         Warns (`UserWarning`) where the spherical way is asked for and does not suit its noise.
         """
-        if way == "spherical" and self.way != way:
+        if interpolation == "spherical" and self.interpolation != interpolation:
             warnings.warn(ASTRAY, stacklevel=2)
-        return INTERPOLATIONS[way or self.way](a, b, t)
+        return INTERPOLATIONS[interpolation or self.interpolation](a, b, t)
 
     def pictures(self, z: Tensor, labels: np.ndarray | Tensor | None = None) -> np.ndarray:
         """uint8 (N, C, H, W) for z (N, latent).
@@ -81,14 +86,15 @@ class Sampler:
 
     def numbers(self, z: Tensor, labels: np.ndarray | Tensor | None = None) -> np.ndarray:
         """The same as float32 in [-1, 1]: for points, for which bytes are too coarse."""
-        return np.concatenate([part.float().numpy() for part in self._parts(z, labels)])
+        return np.concatenate([part.float().cpu().numpy() for part in self._parts(z, labels)])
 
     def _parts(self, z: Tensor, labels: np.ndarray | Tensor | None) -> Iterator[Tensor]:
+        device = next(self.generator.parameters()).device
         asked = self._labels(len(z), labels)
         for start in range(0, len(z), CHUNK):
             chunk = slice(start, start + CHUNK)
             with self._lock, torch.inference_mode():
-                part = self.generator(z[chunk], None if asked is None else asked[chunk])
+                part = self.generator(z[chunk].to(device), None if asked is None else asked[chunk].to(device))
             yield part
 
     def sample(self, count: int, seed: int, label: int | None = None) -> tuple[np.ndarray, np.ndarray | None]:
@@ -103,10 +109,10 @@ class Sampler:
         if label is None:
             return
         if not self.model.classes:
-            raise ConfigError.single("label", label, "This generator was trained without labels.")
+            raise ConfigError("no-labels", field="label", value=label)
         if not 0 <= label < self.model.classes:
-            sentence = f"label is {label}, allowed are 0 to {self.model.classes - 1}."
-            raise ConfigError.single("label", label, sentence)
+            highest = self.model.classes - 1
+            raise ConfigError("out-of-range", field="label", value=label, low=0, high=highest)
 
     def _labels(self, count: int, labels: np.ndarray | Tensor | None) -> Tensor | None:
         if not self.model.classes:

@@ -30,7 +30,8 @@ def score_generator(
     Points and the classes of Stacked MNIST are not judged but counted, see `metrics.modes` and `stacked`.
 
     Raises:
-        WeightsError: no judge for the data set, or one of another kind. DataError: its files are not there.
+        WeightsError: no classifier for the data set, or one of another kind.
+        DataError: its files are not there.
     """
     dataset = dataset or str(sampler.info.get("dataset", ""))
     source = DATASETS.get(dataset)
@@ -38,9 +39,7 @@ def score_generator(
         drawn = _kind(sampler.model.channels, sampler.model.size == 1)
         held = _kind(source.channels, source.mixture is not None)
         if drawn != held:
-            raise WeightsError(
-                f"This generator draws {drawn} and cannot be scored by {dataset}, which holds {held}."
-            )
+            raise WeightsError("score-kind", drawn=drawn, dataset=dataset, held=held)
     if source and source.mixture:
         return metrics.score_points(sampler.numbers(sampler.latents(count, seed)), source.mixture)
     if dataset == "stacked-mnist":
@@ -51,9 +50,8 @@ def score_generator(
 
 
 def _kind(channels: int, points: bool) -> str:
-    """What there is to look at, in words."""
-    named = {1: "grey pictures", 3: "colour pictures"}
-    return "points" if points else named.get(channels, "other pictures")
+    """What there is to look at: the words of `score-kind` know all four."""
+    return "points" if points else {1: "grey", 3: "colour"}.get(channels, "other")
 
 
 def classes_found(run: RunPaths, root: str = "", best: bool = False) -> dict[str, float]:
@@ -82,7 +80,7 @@ def score_codes(run: RunPaths, root: str = "", best: bool = False) -> float:
     assert pictures.labels is not None
     classes = int(pictures.labels.max()) + 1
     if not steps or model.classes or model.code_classes != classes:
-        raise RunError(f"Run {run.id} has no checkpoint with a code of {classes} kinds found without labels.")
+        raise RunError("run-no-codes", run=run.id, count=classes)
     D = load_discriminator(model, run.checkpoint(steps[-1]))
     guesses = []
     with torch.inference_mode():

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from gan_core.errors import GanError
+from gan_core.messages import Message
 from gan_core.runs.layout import RunPaths
 from gan_core.runs.reader import ACTIVE, checkpoint_steps, last_checkpoint, read_settings, status_as_written
 from gan_core.runs.writer import amend_status
@@ -46,20 +47,20 @@ def work(run: RunPaths, train: Callable[..., Iterable[Any]]) -> int:
         for _ in train(config, run, resume=bool(checkpoint_steps(run))):
             pass
     except GanError as error:
-        _fail(run, str(error))
+        _fail(run, *error.messages)
         return 1
     except BaseException as error:
         traceback.print_exc()
         words = traceback.format_exception_only(error)[-1].strip()
-        _fail(run, f"Training ended unexpectedly ({words[:300]}); log.txt has more. {last_checkpoint(run)}")
+        _fail(run, Message("training-crashed", reason=words[:300]), last_checkpoint(run))
         return 1
     return 0
 
 
-def _fail(run: RunPaths, message: str) -> None:
+def _fail(run: RunPaths, *messages: Message) -> None:
     """Mark the run as failed, unless training itself has already said how it ended."""
     if status_as_written(run).state in ACTIVE:
-        amend_status(run, state="failed", message=message)
+        amend_status(run, state="failed", messages=messages)
 
 
 def _step_back() -> None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from gan_core.errors import ConfigError
 from studio.handlers import answered
-from studio.models import Shelf
+from studio.models import ModelRegistry
 from studio.pictures import SEEDS
 from studio.services import Services
 
@@ -28,27 +28,26 @@ def number(name: str, value: Any, low: float, high: float, whole: bool = True) -
     """
     fits = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not fits or not low <= value <= high or (whole and value != int(value)):
-        kind = "a whole number" if whole else "a number"
-        sentence = f"{name} is {str(value)[:20]}, it must be {kind} from {low:g} to {high:.10g}."
-        raise ConfigError.single(name, value, sentence)
+        about = {"value": str(value)[:20], "kind": "int" if whole else "float"}
+        raise ConfigError("number-range", field=name, low=low, high=high, **about)
     return float(value)
 
 
-def generate(shelf: Shelf, model: str, seed: Any, count: Any) -> Any:
+def generate(registry: ModelRegistry, model: str, seed: Any, count: Any) -> Any:
     """`count` samples as one PIL picture, about square; with classes 0, 1, 2 ... in turn."""
     from gan_core.images import to_grid
 
-    sampler, _ = shelf.load(shelf.model(str(model)))
+    sampler, _ = registry.load(registry.model(str(model)))
     drawn = int(number("count", count, 1, MOST))
     pictures, _ = sampler.sample(drawn, int(number("seed", seed, 0, SEEDS)))
     return to_grid(pictures, columns=min(drawn, 10) if drawn <= 100 else 20)
 
 
-def interpolate(shelf: Shelf, model: str, seed_a: Any, seed_b: Any, t: Any) -> Any:
+def interpolate(registry: ModelRegistry, model: str, seed_a: Any, seed_b: Any, t: Any) -> Any:
     """The picture at `t` (0 to 1) on the way from the first sample of one seed to that of another."""
     from gan_core.images import to_grid
 
-    sampler, _ = shelf.load(shelf.model(str(model)))
+    sampler, _ = registry.load(registry.model(str(model)))
     ends = [sampler.latents(1, int(number(name, seed, 0, SEEDS)))
             for name, seed in (("seed_a", seed_a), ("seed_b", seed_b))]  # fmt: skip
     z = sampler.between(ends[0], ends[1], number("t", t, 0, 1, whole=False))
@@ -59,7 +58,7 @@ def build_api(services: Services) -> None:
     """Add the three endpoints to the Blocks that is being built."""
 
     def models() -> list[str]:
-        return [model.name for model in services.shelf.models()]
+        return [model.name for model in services.registry.models()]
 
     gr.api(answered(models), api_name="models", queue=False)
     model, seed, count, seed_b, t = (
@@ -70,10 +69,10 @@ def build_api(services: Services) -> None:
     button = gr.Button(visible=False)
 
     def _generate(model: str, seed: float, count: float) -> Any:
-        return generate(services.shelf, model, seed, count)
+        return generate(services.registry, model, seed, count)
 
     def _interpolate(model: str, seed_a: float, seed_b: float, t: float) -> Any:
-        return interpolate(services.shelf, model, seed_a, seed_b, t)
+        return interpolate(services.registry, model, seed_a, seed_b, t)
 
     button.click(answered(_generate), [model, seed, count], answer, api_name="generate", queue=False)
     button.click(

@@ -69,8 +69,8 @@ def warm(services: Services) -> None:
         import torch
 
         torch.set_num_threads(1)  # one small picture is drawn faster alone, and training wants the others
-        for model in services.shelf.models()[:1]:
-            services.shelf.load(model)[0].sample(1, 0)
+        for model in services.registry.models()[:1]:
+            services.registry.load(model)[0].sample(1, 0)
 
     threading.Thread(target=work, name="warm", daemon=True).start()
 
@@ -87,8 +87,8 @@ def _join(services: Services, handles: dict[str, Any], tabs: gr.Tabs) -> None:
     """What one tab does to another."""
 
     def explore_run(run: str | None, request: gr.Request) -> tuple[Any, Any]:
-        model = services.shelf.model(f"{RUN}{run}")
-        offered = explore.choices(services.shelf.models(), language(request))
+        model = services.registry.model(f"{RUN}{run}")
+        offered = explore.choices(services.registry.models(), language(request))
         return gr.update(choices=offered, value=model.name), gr.update(selected="explore")
 
     for tab, run in (("train", handles["train"].own), ("watch", handles["watch"].run)):

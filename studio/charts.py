@@ -11,8 +11,8 @@ from array import array
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from gan_core.runs.downsample import downsample
 from gan_core.runs.lineage import place
-from gan_core.runs.thin import thin
 
 LIMIT = 500  # points of one curve that reach a browser, however long the run
 
@@ -69,7 +69,7 @@ class Columns:
 
 
 def _curve(name: str, xs: array[float], ys: array[float]) -> dict[str, Any]:
-    kept_x, kept_y = thin(xs, ys, LIMIT)
+    kept_x, kept_y = downsample(xs, ys, LIMIT)
     return {
         "name": name,
         "x": [int(x) if x == int(x) else x for x in kept_x],

@@ -19,10 +19,11 @@ from gan_core import presets
 from gan_core.catalog import check, choices
 from gan_core.config import TrainConfig, kind, knobs, to_mapping
 from gan_core.data import available
-from gan_core.errors import ConfigError, Problem
+from gan_core.errors import ConfigError
 from gan_core.knobs import Knob
+from gan_core.messages import Message
 from gan_core.rules import applies, depends
-from studio.words import t
+from studio.words import t_or
 
 ALWAYS = ("dataset", "seconds", "steps", "images")  # in the command line even when the preset says the same
 
@@ -73,7 +74,7 @@ def build_form(config: TrainConfig, skip: Collection[str] = ()) -> Form:
     """Lay out one widget a setting, a folded accordion a group, with the values of `config`."""
     fields: dict[str, Component] = {}
     for group, names in groups(skip):
-        with gr.Accordion(t(f"knobs.group.{group}"), open=False, elem_classes="knobs"), gr.Row():
+        with gr.Accordion(t_or(f"knobs.group.{group}", group), open=False, elem_classes="knobs"), gr.Row():
             for name in names:
                 fields[name] = widget(name, getattr(config, name), applies(name, config))
     return Form(fields)
@@ -85,8 +86,8 @@ def widget(name: str, value: Any, visible: bool = True) -> Component:
     about = knobs()[name]
     plain, optional = kind(name)
     words: dict[str, Any] = {
-        "label": t(f"knobs.{name}.label"),
-        "info": t(f"knobs.{name}.help"),
+        "label": t_or(f"knobs.{name}.label", name),
+        "info": t_or(f"knobs.{name}.help", about.help),
         "elem_id": f"knob-{name.replace('_', '-')}",
         "min_width": 240,
         "visible": visible,
@@ -109,12 +110,9 @@ def configure(preset: str, values: Mapping[str, Any]) -> TrainConfig:
     Raises:
         ConfigError: every unknown, unusable or local setting, each with one sentence.
     """
-    problems = [
-        Problem(name, value, f"{name} is chosen by whoever runs this studio; leave it out.")
-        for name, value in values.items() if name in knobs() and knobs()[name].local
-    ]  # fmt: skip
-    if problems:
-        raise ConfigError(problems)
+    local = [name for name in values if name in knobs() and knobs()[name].local]
+    if local:
+        raise ConfigError.of(Message("setting-local", field=name) for name in local)
     return check(presets.settings(preset, values))
 
 
@@ -141,7 +139,7 @@ def command_line(preset: str, config: TrainConfig) -> str:
         if isinstance(value, bool):
             words.append(f"--{flag}" if value else f"--no-{flag}")
         else:
-            words += [f"--{flag}", f"{value:.10g}" if isinstance(value, float) else str(value)]
+            words += [f"--{flag}", str(value).removesuffix(".0") if isinstance(value, float) else str(value)]
     return shlex.join(words)
 
 

@@ -12,7 +12,7 @@ import gradio as gr
 from gradio.context import LocalContext
 
 from gan_core.errors import GanError
-from studio.words import language, sentence
+from studio.words import language, sentences
 
 LOG = logging.getLogger("studio")
 Handler = Callable[..., Any]
@@ -27,7 +27,7 @@ def guarded(handler: Handler) -> Handler:
 
     def shown(error: GanError) -> Any:
         LOG.warning("%s", error, exc_info=error)
-        gr.Warning(sentence(str(error), language(LocalContext.request.get(None))))
+        gr.Warning(sentences(error.messages, language(LocalContext.request.get(None))))
         return gr.skip()
 
     return _wrapped(handler, shown)

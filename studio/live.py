@@ -42,7 +42,7 @@ from gan_core.runs.reader import (
 )
 from studio.charts import Columns, Lines
 from studio.models import explorable
-from studio.words import language, sentence
+from studio.words import language, sentences
 
 FRESH = 0.1  # seconds during which an answer is not checked against the disk again
 RECHECK = 2.0  # a live run's status is read again after this even if its file is the same: it may have died
@@ -100,7 +100,7 @@ class Reader:
             full = charts and seen < self._chart_revision
             if (full, tongue) not in self._bodies:
                 extra = {"charts": self._charts} if full else {}
-                told = {"message": sentence(self._info["message"], tongue)}
+                told = {"message": sentences(self._info["message"], tongue)}
                 self._bodies[full, tongue] = Body({"rev": self._revision, **self._info, **told, **extra})
             return self._bodies[full, tongue]
 
@@ -165,7 +165,7 @@ class Reader:
             "state": status.state,
             "say": say(status, ahead),
             "ahead": ahead,
-            "message": status.message,
+            "message": status.messages,  # each answer has them in its own words
             "dataset": status.dataset,
             "preset": status.preset,
             "step": status.step,
@@ -214,7 +214,8 @@ class Live:
             reader = self.reader(ask.get("run", ""))
             body = reader.answer(_whole(ask.get("rev")), ask.get("charts") == "1", tongue)
         except (GanError, OSError) as error:
-            return JSONResponse({"error": sentence(str(error), tongue)}, 404, {"Cache-Control": "no-store"})
+            told = sentences(error.messages, tongue) if isinstance(error, GanError) else str(error)
+            return JSONResponse({"error": told}, 404, {"Cache-Control": "no-store"})
         if body is None:
             return Response(status_code=204, headers={"Cache-Control": "no-store"})
         headers = {"Cache-Control": "no-store", "Vary": "Accept-Encoding"}
@@ -273,7 +274,7 @@ def resting_lines(run: RunPaths) -> Lines:
     """Where the losses settle when nobody can tell real from fake, in the run's own game; those that do."""
     try:
         config = read_settings(run)[1]
-        game = game_of(config.loss, config.real_target, config.flips)
+        game = game_of(config.loss, config.real_label, config.label_flip_prob)
     except (GanError, OSError, KeyError):
         return {}
     values = zip(("D", "G"), game.at_rest or (None, None), strict=True)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from gan_core.data import DATASETS
 from gan_core.errors import RunError, WeightsError
-from gan_core.knobs import did_you_mean
+from gan_core.knobs import unknown_names
 from gan_core.runs.layout import RunPaths, find_run
 from gan_core.runs.reader import ACTIVE, Status, glance, list_runs, read_status
 
@@ -43,7 +43,7 @@ class Model:
     classes: tuple[str, ...]
     info: Mapping[str, Any]
     state: str = ""  # of its run; empty for shipped weights
-    way: str = "spherical"  # from one sample to another, as suits its noise
+    interpolation: str = "spherical"  # from one sample to another, as suits its noise
 
     @property
     def live(self) -> bool:
@@ -51,7 +51,7 @@ class Model:
         return self.state in ACTIVE
 
 
-class Shelf:
+class ModelRegistry:
     """Finds models by name and keeps the few that were used last in memory."""
 
     def __init__(self, weights: Path, runs: Path, *, kept: int = 6) -> None:
@@ -77,12 +77,12 @@ class Shelf:
             try:
                 found = self._run(glance(find_run(self._runs, name[len(RUN) :])))
             except RunError as error:
-                raise WeightsError(str(error)) from error
+                raise WeightsError.of(error.messages) from error
         elif Path(name).name == name:
             found = _shipped(self._weights / f"{name}.safetensors")
         if found is None:
             known = [model.name for model in self.models()]
-            raise WeightsError(f"There is no model named {name[:60]!r}{did_you_mean(name[:60], known)}")
+            raise WeightsError.of(unknown_names([name[:60]], known, "model"))
         return found
 
     def load(self, model: Model) -> tuple[Sampler, torch.Tensor]:
@@ -128,7 +128,7 @@ def _shipped(path: Path) -> Model | None:
 def _described(name: str, path: Path, run: Status | None) -> Model | None:
     """What the header of `path` says; None when it is no generator of ours, or draws points, which have
     nothing to walk through but a plane. Reads no weights."""
-    from gan_core.latent import fitting_way
+    from gan_core.latent import suitable_interpolation
 
     try:
         about = path.stat()
@@ -137,7 +137,9 @@ def _described(name: str, path: Path, run: Status | None) -> Model | None:
         model = json.loads(header["model"])
         classes, points = int(model["classes"]), model["channels"] == 2
         codes = int(model.get("code_classes", 0)) + int(model.get("code_numbers", 0))
-        way = fitting_way(model.get("noise", "gaussian"), codes)  # files of old name no noise
+        interpolation = suitable_interpolation(
+            model.get("noise", "gaussian"), codes
+        )  # files of old name no noise
     except (OSError, ValueError, KeyError, TypeError, struct.error):
         return None
     if header.get("format") != FORMAT or not isinstance(info, dict) or points:
@@ -146,7 +148,7 @@ def _described(name: str, path: Path, run: Status | None) -> Model | None:
     if run is not None:
         info |= {"preset": run.preset}
     version, state = f"{about.st_mtime_ns:x}", run.state if run else ""
-    return Model(name, path, version, tuple(names), info, state, way)
+    return Model(name, path, version, tuple(names), info, state, interpolation)
 
 
 def _header(path: Path) -> dict[str, Any]:

@@ -5,8 +5,9 @@
     GET /studio/explore/strip?...                      the whole way, STRIP pictures side by side
     GET /studio/explore/grid?model&seed&label          random samples, a class a column where there are any
 
-Query, all optional but `model`: `seed` of the samples; `a`, `b` their places in the grid; `t` 0 to 1; `mode`
-spherical or linear, else what suits the model's noise; `label` a class for all, else each sample has its own;
+Query, all optional but `model`: `seed` of the samples; `a`, `b` their places in the grid; `t` 0 to 1;
+`interpolation` spherical or linear, else what suits the model's noise; `label` a class for all, else each
+sample has its own;
 `d` steps along the model's directions, "0.5,0,-2"; `v` the model's version, which lets the browser keep the
 answer; `format` webp or png; `scale` enlarges a png; `save` makes it a download.
 """
@@ -24,14 +25,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from gan_core.errors import ConfigError, GanError, Problem, WeightsError
+from gan_core.errors import ConfigError, GanError, WeightsError
 from gan_core.knobs import unknown_names
-from studio.models import Model, Shelf
-from studio.words import language, sentence
+from gan_core.messages import Message
+from studio.models import Model, ModelRegistry
+from studio.words import language, sentences
 
 STRIP = 9
 COLUMNS, ROWS = 10, 4
-MODES = ("spherical", "linear")
+INTERPOLATION_MODES = ("spherical", "linear")
 FAR = 6.0  # how far along a direction a visitor may go
 SEEDS = 2**31 - 1
 FOREVER = "private, max-age=86400, immutable"  # for an address that names the version of its weights
@@ -45,7 +47,7 @@ class View:
     a: int = 0
     b: int = 1
     t: float = 0.0
-    mode: str = ""
+    interpolation: str = ""
     label: int | None = None
     steps: tuple[float, ...] = ()
 
@@ -61,7 +63,7 @@ def parse(query: Mapping[str, str], model: Model) -> View:
     Raises:
         ConfigError: with every value that cannot be used.
     """
-    problems: list[Problem] = []
+    problems: list[Message] = []
     last = columns(model) * ROWS - 1
 
     def number(name: str, low: float, high: float, default: float, text: str | None = None) -> float:
@@ -72,24 +74,24 @@ def parse(query: Mapping[str, str], model: Model) -> View:
             value = math.nan
         if low <= value <= high:
             return value
-        problems.append(Problem(name, text, f"{name} is {text[:20]!r}, allowed are {low:g} to {high:.10g}."))
+        problems.append(Message("query-range", field=name, value=text[:20], low=low, high=high))
         return default
 
-    mode = query.get("mode") or ""
-    problems += unknown_names([mode] if mode else [], MODES, "way")
+    interpolation = query.get("interpolation") or ""
+    problems += unknown_names([interpolation] if interpolation else [], INTERPOLATION_MODES, "way")
     label = number("label", -1, max(len(model.classes) - 1, 0), -1)
     steps = [number("d", -FAR, FAR, 0.0, text) for text in query.get("d", "").split(",")[:16]]
     view = View(
         seed=int(number("seed", 0, SEEDS, 0)), a=int(number("a", 0, last, 0)),
-        b=int(number("b", 0, last, min(1, last))), t=number("t", 0, 1, 0.0), mode=mode,
+        b=int(number("b", 0, last, min(1, last))), t=number("t", 0, 1, 0.0), interpolation=interpolation,
         label=int(label) if label >= 0 and model.classes else None, steps=tuple(steps),
     )  # fmt: skip
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError.of(problems)
     return view
 
 
-def walk(shelf: Shelf, model: Model, view: View, ts: np.ndarray) -> np.ndarray:
+def walk(registry: ModelRegistry, model: Model, view: View, ts: np.ndarray) -> np.ndarray:
     """Pictures at the places `ts` (N,) on the way from A to B: uint8 (N, C, H, W).
 
     Between two classes the label is mixed, too.
@@ -98,10 +100,10 @@ def walk(shelf: Shelf, model: Model, view: View, ts: np.ndarray) -> np.ndarray:
 
     from gan_core.latent import INTERPOLATIONS
 
-    sampler, directions = shelf.load(model)
+    sampler, directions = registry.load(model)
     ends = sampler.latents(max(view.a, view.b) + 1, view.seed)[[view.a, view.b]]  # (2, latent)
     t = torch.from_numpy(ts.astype(np.float32))[:, None]
-    z = INTERPOLATIONS[view.mode or sampler.way](ends[:1], ends[1:], t)  # (N, latent)
+    z = INTERPOLATIONS[view.interpolation or sampler.interpolation](ends[:1], ends[1:], t)  # (N, latent)
     steps = torch.tensor(view.steps[: len(directions)])
     z = z + steps @ directions[: len(steps)]
     if not model.classes:
@@ -111,19 +113,19 @@ def walk(shelf: Shelf, model: Model, view: View, ts: np.ndarray) -> np.ndarray:
     return sampler.pictures(z, (1 - ts[:, None]) * first + ts[:, None] * last)
 
 
-def grid(shelf: Shelf, model: Model, view: View) -> np.ndarray:
+def grid(registry: ModelRegistry, model: Model, view: View) -> np.ndarray:
     """The random samples among which A and B are chosen: uint8 (N, C, H, W), row by row."""
-    return shelf.load(model)[0].sample(columns(model) * ROWS, view.seed, view.label)[0]
+    return registry.load(model)[0].sample(columns(model) * ROWS, view.seed, view.label)[0]
 
 
-def image(shelf: Shelf, model: Model, view: View) -> np.ndarray:
+def image(registry: ModelRegistry, model: Model, view: View) -> np.ndarray:
     """One picture, uint8 (1, C, H, W)."""
-    return walk(shelf, model, view, np.array([view.t]))
+    return walk(registry, model, view, np.array([view.t]))
 
 
-def strip(shelf: Shelf, model: Model, view: View) -> np.ndarray:
+def strip(registry: ModelRegistry, model: Model, view: View) -> np.ndarray:
     """The way from A to B, uint8 (STRIP, C, H, W)."""
-    return walk(shelf, model, view, np.linspace(0, 1, STRIP))
+    return walk(registry, model, view, np.linspace(0, 1, STRIP))
 
 
 def describe(model: Model) -> dict[str, Any]:
@@ -131,37 +133,38 @@ def describe(model: Model) -> dict[str, Any]:
     known = ("dataset", "step", "images", "seconds", "seed")
     about = {key: model.info[key] for key in known if isinstance(model.info.get(key), (str, int, float))}
     return {"name": model.name, "version": model.version, "state": model.state,
-            "live": model.live, "classes": model.classes, "way": model.way,
+            "live": model.live, "classes": model.classes, "interpolation": model.interpolation,
             "columns": columns(model), "rows": ROWS, "strip": STRIP, "about": about}  # fmt: skip
 
 
-def routes(shelf: Shelf) -> list[Route]:
+def routes(registry: ModelRegistry) -> list[Route]:
     """The four addresses above."""
 
     async def models(request: Request) -> Response:
-        rows = [describe(model) for model in await run_in_threadpool(shelf.models)]
+        rows = [describe(model) for model in await run_in_threadpool(registry.models)]
         return JSONResponse(rows, headers={"Cache-Control": "no-store"})
 
     drawn = {"image": (image, 1), "strip": (strip, STRIP), "grid": (grid, 0)}
     pictures = [
-        Route(f"/studio/explore/{name}", _answer(shelf, draw, wide)) for name, (draw, wide) in drawn.items()
+        Route(f"/studio/explore/{name}", _answer(registry, draw, wide))
+        for name, (draw, wide) in drawn.items()
     ]
     return [Route("/studio/explore/models", models), *pictures]
 
 
-Draw = Callable[[Shelf, Model, View], np.ndarray]
+Draw = Callable[[ModelRegistry, Model, View], np.ndarray]
 
 
-def _answer(shelf: Shelf, draw: Draw, wide: int) -> Callable[[Request], Any]:
+def _answer(registry: ModelRegistry, draw: Draw, wide: int) -> Callable[[Request], Any]:
     def make(query: Mapping[str, str], tongue: str) -> Response:
         from gan_core.images import to_grid
 
         try:
-            model = shelf.model(query.get("model", ""))
-            pictures = draw(shelf, model, parse(query, model))
+            model = registry.model(query.get("model", ""))
+            pictures = draw(registry, model, parse(query, model))
         except GanError as error:
             status = 404 if isinstance(error, WeightsError) else 400
-            return JSONResponse({"error": sentence(str(error), tongue)}, status_code=status)
+            return JSONResponse({"error": sentences(error.messages, tongue)}, status_code=status)
         return _encoded(to_grid(pictures, wide or columns(model)), query, model)
 
     async def answer(request: Request) -> Response:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gan_core.jobs import Jobs
-from studio.models import Shelf
+from studio.models import ModelRegistry
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
 
@@ -19,14 +19,12 @@ class Services:
     data_root: str
     weights: Path
     jobs: Jobs
-    shelf: Shelf
+    registry: ModelRegistry
     longest: float = 0.0  # seconds that a visitor's run may take; 0: as long as asked for
 
 
-def make_services(
-    runs: Path, data_root: str = "", weights: Path = WEIGHTS, longest: float = 0.0
-) -> Services:
+def make_services(runs: Path, data_root: str = "", weights: Path = WEIGHTS, longest: float = 0.0) -> Services:
     """Services on these folders; starts the queue's scheduler."""
     runs = runs.resolve()
     runs.mkdir(parents=True, exist_ok=True)
-    return Services(runs, data_root, weights, Jobs(runs), Shelf(weights, runs), longest)
+    return Services(runs, data_root, weights, Jobs(runs), ModelRegistry(weights, runs), longest)

@@ -17,11 +17,12 @@ import gradio as gr
 
 from gan_core import presets
 from gan_core.config import knobs
-from gan_core.errors import ConfigError, Problem
+from gan_core.errors import ConfigError
 from gan_core.knobs import unknown_names
+from gan_core.messages import Message
 from gan_core.runs.layout import find_run
 from gan_core.runs.reader import Status, read_status
-from studio import own_run
+from studio import run_controls
 from studio.handlers import answered
 from studio.services import Services
 
@@ -37,29 +38,26 @@ def parse(settings: str) -> tuple[str, dict[str, Any]]:
     """
     settings = settings or "{}"
     if len(settings) > LONGEST:
-        sentence = f"The settings are {len(settings):,} letters long, at most {LONGEST:,} are read."
-        raise ConfigError.single("settings", settings[:40], sentence)
+        raise ConfigError("settings-long", field="settings", count=len(settings), most=LONGEST)
     try:
         values = json.loads(settings)
     except (ValueError, RecursionError) as error:
-        raise ConfigError.single("settings", settings, f"The settings are not JSON: {error}.") from error
+        raise ConfigError("settings-json", field="settings", reason=error) from error
     if not isinstance(values, dict):
-        raise ConfigError.single(
-            "settings", settings, 'The settings must be an object: {"dataset": "mnist"}.'
-        )
+        raise ConfigError("settings-object", field="settings", example='{"dataset": "mnist"}')
     preset = values.pop("preset", next(iter(presets.PRESETS)))
-    problems = unknown_names([preset], presets.PRESETS, "preset") if isinstance(preset, str) else [
-        Problem("preset", preset, f"preset is {preset!r}, which is not text.")
+    problems = unknown_names([preset], presets.PRESETS, "presets") if isinstance(preset, str) else [
+        Message("wrong-type", field="preset", value=repr(preset), kind="str")
     ]  # fmt: skip
     problems += unknown_names(values, (*knobs(), "preset"), "setting")
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError.of(problems)
     return preset, values
 
 
 def start(services: Services, settings: str) -> str:
     """Queue a run and return its id. Raises `ConfigError`, `DataError` and `JobError`."""
-    return own_run.start(services, *parse(settings))
+    return run_controls.start(services, *parse(settings))
 
 
 def status(services: Services, run: str) -> dict[str, Any]:
@@ -74,9 +72,11 @@ def stop(services: Services, run: str) -> dict[str, Any]:
 
 
 def describe(about: Status) -> dict[str, Any]:
-    """A status as plain JSON values, with progress (0 to 1) and the seconds that remain."""
+    """A status as plain JSON values, with progress (0 to 1), the seconds that remain, and its messages both
+    as codes with values and as one English text."""
     values = {name: value for name, value in asdict(about).items() if name not in HIDDEN}
-    return values | {"progress": about.progress, "remaining": about.remaining}
+    told = {"messages": [asdict(message) for message in about.messages], "message": about.message}
+    return values | told | {"progress": about.progress, "remaining": about.remaining}
 
 
 def build_api(services: Services) -> None:

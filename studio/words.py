@@ -6,15 +6,15 @@ language in the browser; HTML takes `span(key)`, as Gradio translates one marker
 modules in `studio/web` import `word` from `./language.js`; handlers, which answer one visitor, take
 `pick(key, language(request), ...)`.
 
-Sentences that gan_core raises or writes are English; `sentence` knows them by the rows of errors.json.
+What the library knows the English of, the help of a setting and the messages, has here its Chinese alone:
+`{"key": "中文"}`. `sentences` puts messages into words.
 """
 
 from __future__ import annotations
 
 import html
 import json
-import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -23,13 +23,18 @@ import gradio as gr
 from gradio.i18n import I18nData
 from starlette.requests import Request
 
-from gan_core.knobs import did_you_mean
+from gan_core.config import knobs
+from gan_core.knobs import nearest
+from gan_core.messages import ENGLISH, Message, render
 
 TEXT = Path(__file__).parent / "text"
 LANGUAGES = ("en", "zh")
 COOKIE = "studio-language"
-LONGEST = 2000  # letters of a message that is still looked up
-_OURS = ("error.", "phrase.")  # rows that `sentence` alone reads; no browser needs them
+MESSAGE = "message."  # rows that `sentences` alone reads; no browser needs them
+LIBRARY: Mapping[str, str] = MappingProxyType(
+    {MESSAGE + code: words for code, words in ENGLISH.items()}
+    | {f"knobs.{name}.help": about.help for name, about in knobs().items()}
+)
 _CHINESE_LOCALES = ("zh", "zh-CN", "zh-TW", "zh-HK", "zh-SG", "zh-MO", "zh-Hans", "zh-Hant")
 
 
@@ -37,13 +42,16 @@ def read_table(folder: Path = TEXT) -> Mapping[str, tuple[str, str]]:
     """All rows of the files in `folder`.
 
     Raises:
-        ValueError: for a key that stands in two places, or a row that is not two texts.
+        ValueError: for a key that stands in two places, or a row that is neither two texts nor one that
+            goes with the library's English.
     """
     table: dict[str, tuple[str, str]] = {}
     for path in sorted(folder.glob("*.json")):
         for key, row in json.loads(path.read_text("utf-8"), object_pairs_hook=_unique).items():
             if key in table:
                 raise ValueError(f"{path.name} repeats the words of {key!r}.")
+            if isinstance(row, str) and key in LIBRARY:
+                row = [LIBRARY[key], row]
             if not (isinstance(row, list) and len(row) == 2 and all(isinstance(text, str) for text in row)):
                 raise ValueError(f'{path.name}: {key!r} must be ["English", "中文"], not {row!r}.')
             table[key] = (row[0], row[1])
@@ -59,6 +67,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 TABLE = read_table()
+_CHINESE = {code: TABLE.get(MESSAGE + code, (words, words))[1] for code, words in ENGLISH.items()}
 
 
 def t(key: str) -> I18nData:
@@ -87,34 +96,9 @@ def pick_or(key: str, otherwise: str, tongue: str) -> str:
     return pick(key, tongue) if key in TABLE else otherwise
 
 
-def sentence(text: str, tongue: str) -> str:
-    """The English sentences of a `GanError` or a status in `tongue`; what no template knows stays as it is.
-
-    The template that ends first is the first sentence, and what follows it is looked up in turn. A place's
-    words are looked up as `phrase.PLACE.WORDS`.
-    """
-    if tongue != "zh" or len(text) > LONGEST:
-        return text
-    found = [(match.end(), key, match) for key, shape in _SHAPES.items() if (match := shape.match(text))]
-    if not found:
-        return text
-    end, key, match = min(found, key=lambda one: one[0])
-    places = {
-        name: TABLE.get(f"phrase.{name}.{words}", ("", words))[1] for name, words in match.groupdict().items()
-    }
-    return pick(key, tongue, **places) + sentence(text[end:].lstrip(), tongue)
-
-
-def _shape(template: str) -> re.Pattern[str]:
-    """What the sentences made from `template` look like; a quoted place may hold full stops."""
-    end = r"(?=\s|\Z)" if template[-1] in ".?" else r"\Z"
-    parts = re.split(r"\{(\w+)\}", template)
-    parts[::2] = map(re.escape, parts[::2])
-    parts[1::2] = [f"(?P<{name}>'[^']*'|.+?)" for name in parts[1::2]]
-    return re.compile("".join(parts) + end, re.DOTALL)
-
-
-_SHAPES = MappingProxyType({key: _shape(row[0]) for key, row in TABLE.items() if key.startswith("error.")})
+def sentences(messages: Iterable[Message], tongue: str) -> str:
+    """The words of `messages` in `tongue`; English where the table has no others."""
+    return render(messages, _CHINESE, gap="") if tongue == "zh" else render(messages)
 
 
 def language(request: gr.Request | Request | None) -> str:
@@ -139,10 +123,12 @@ def script() -> str:
 
 
 def _shown() -> dict[str, tuple[str, str]]:
-    return {key: row for key, row in TABLE.items() if not key.startswith(_OURS)}
+    return {key: row for key, row in TABLE.items() if not key.startswith(MESSAGE)}
 
 
 def _row(key: str) -> tuple[str, str]:
     if key not in TABLE:
-        raise KeyError(f"studio/text has no words for {key!r}{did_you_mean(key, TABLE)}")
+        near = nearest(key, TABLE)
+        hint = f"; did you mean {near!r}?" if near else "."
+        raise KeyError(f"studio/text has no words for {key!r}{hint}")
     return TABLE[key]

@@ -23,9 +23,11 @@ from gan_core.catalog import check
 from gan_core.data import available
 from gan_core.errors import RunError
 from gan_core.losses import LOSSES
+from gan_core.messages import Message
 from gan_core.presets import PRESETS, settings
 from gan_core.rules import warnings
 from gan_core.runs import RunWriter, create_run
+from gan_core.runs.reader import Verdict
 
 CASES = [*learning.CASES, *plane.CASES, thousand.CASE, *map(games.case_of, LOSSES)]
 SCORES = {"modes": 8.0, "within_3_sigma": 0.97, "reverse_kl": 0.01}
@@ -97,17 +99,17 @@ def test_pictures_that_stay_and_pictures_that_turn_into_others(run):
 
 def test_only_numbers_that_ran_out_are_without_end(run):
     writer = RunWriter(run)
-    writer.update(state="failed", message="Unexpected OSError: no space.")
+    writer.update(state="failed", messages=[Message("unexpected-error", error="OSError", reason="no space.")])
     with pytest.raises(RunError, match=r"\(fail-memorise\) is failed: Unexpected OSError: no space\."):
         ended(run)
     writer.update(state="finished")
     with pytest.raises(RunError, match="is finished"):
         ended(run)  # without a generator
-    writer.verdict({"step": 3, "kind": "collapsed", "text": "-"})
+    writer.verdict(Verdict("collapsed", 3, {}))
     with pytest.raises(RunError):
         ended(run)
-    writer.verdict({"step": 3, "kind": "diverged", "text": "-"})
-    writer.update(state="failed", message="Training diverged")
+    writer.verdict(Verdict("diverged", 3, {"value": "loss/G"}))
+    writer.update(state="failed")
     one = ended(run)
     assert one.diverged and value_of("fail-divergence", one) == ENDLESS
     assert SIGNS["fail-unconstrained"].shows(ENDLESS)
@@ -147,7 +149,7 @@ def test_every_failing_preset_has_its_sign_and_every_named_preset_is_there():
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.what)
 def test_every_case_can_be_trained(case):
     config = check(settings(case.preset, case.changes))
-    broken = [sentence for sentence in warnings(config) if "mistake" not in config.loss]
+    broken = [warning for warning in warnings(config) if "mistake" not in config.loss]
     assert not broken and (config.seconds or config.steps)
 
 

@@ -14,7 +14,8 @@ from gan_core.networks import NETWORKS
 from gan_core.training.session import chosen, model_config
 
 SMALL = {"size": 16, "g_width": 4, "d_width": 4, "latent": 8, "batch": 8, "precision": "fp32",
-         "memory_format": "contiguous", "threads": 1, "pictures": 50, "lr_g": 1e-3, "lr_d": 1e-3}  # fmt: skip
+         "memory_format": "contiguous", "threads": 1, "dataset_limit": 50, "lr_g": 1e-3,
+         "lr_d": 1e-3}  # fmt: skip
 TINY = Pace(rounds=1, seconds=0.0, steps=1, run=1.0)
 
 
@@ -25,9 +26,11 @@ TINY = Pace(rounds=1, seconds=0.0, steps=1, run=1.0)
 def test_the_plain_loop_and_ours_make_the_same_steps(changes):
     with opened({**SMALL, **changes}) as session:
         config, state = session.config, session.state
-        order = torch.cat([session.feed._rows((BEGUN + k) * config.batch, config.batch) for k in range(3)])
+        order = torch.cat(
+            [session.batch_sampler._rows((BEGUN + k) * config.batch, config.batch) for k in range(3)]
+        )
         plain = PlainLoop(config, model_config(config), chosen(config), order=order.tolist())
-        plain.images = state.images
+        plain.images = state.images_seen
         begin = [value.clone() for value in state.D.parameters()]
         step = stepper(session)
         for _ in range(3):

@@ -12,220 +12,16 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from tools.mutant_table import MUTANTS, Mutant
+
 ROOT = Path(__file__).resolve().parents[1]
-COPIED = ("gan_core", "tests", "tools", "weights", "pyproject.toml")
+COPIED = ("gan_core", "studio", "tests", "tools", "weights", "app.py", "pyproject.toml")
 LIST = ROOT / "tests" / "mutants.md"
 HEAD = ("# Mutants", "", "Each line is a mistake put into the code on purpose, and the test that noticed it.",
         "Made by `python -m tools.mutants`.", "", "| what was broken | where | the test that fell |",
         "|---|---|---|")  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """One change: what it breaks, the file below gan_core, the words that stand there, what replaces them."""
-
-    what: str
-    file: str
-    old: str
-    new: str
-    tests: str
-
-
-LOSS, PEN, STAB, MOV = "test_losses.py", "test_penalties.py", "test_stabilisers.py", "test_moving.py"
-WORLD = "test_world.py"
-LABELS, TOGETHER, CODES = "test_labels.py", "test_together.py", "test_codes.py"
-MUTANTS = (
-    Mutant("non-saturating D: a sign", "losses.py", "F.softplus(-real).mean() + F.softplus(fake)", "F.softplus(real).mean() + F.softplus(fake)", LOSS),
-    Mutant("non-saturating G: a sign", "losses.py", "return F.softplus(-fake).mean()", "return F.softplus(fake).mean()", LOSS),
-    Mutant("minimax G: the non-saturating one", "losses.py", "return -F.softplus(fake).mean()", "return F.softplus(-fake).mean()", LOSS),
-    Mutant("least squares D: without the half", "losses.py", "(0.5 * (real - 1).square() + 0.5", "((real - 1).square() + 0.5", LOSS),
-    Mutant("least squares G: aims at 0", "losses.py", "0.5 * (fake - 1).square().mean()", "0.5 * fake.square().mean()", LOSS),
-    Mutant("hinge D: no margin for fakes", "losses.py", "F.relu(1 + fake)", "F.relu(fake)", LOSS),
-    Mutant("Wasserstein D: the other way round", "losses.py", "return (fake - real).mean()", "return (real - fake).mean()", LOSS),
-    Mutant("critic G: a sign", "losses.py", "return -fake.mean()", "return fake.mean()", LOSS),
-    Mutant("relativistic D: pairs not kept", "losses.py", "F.softplus(fake - real).mean()", "F.softplus(fake.mean() - real).mean()", LOSS),
-    Mutant("relativistic G overwritten by the plain one", "losses.py", "return F.softplus(real - fake).mean()", "return F.softplus(-fake).mean()", LOSS),
-    Mutant("smoothing: the fake side too", "losses.py", "(1 - target) * real.mean()", "(1 - target) * (real.mean() - fake.mean())", STAB),
-    Mutant("smoothing: the resting point of the sharp game", "losses.py", "replace(game, d=d, at_rest=rest)", "replace(game, d=d)", LOSS),
-    Mutant("smoothing: at rest D answers 0", "losses.py", "math.log(target / (2 - target))", "0.0 * math.log(target)", LOSS),
-    Mutant("hinge: a resting point for G, who has none", "losses.py", "at_rest=(2.0, None)", "at_rest=(2.0, 0.0)", LOSS),
-    Mutant("double sigmoid: a resting point at 0", "losses.py", "at_rest=None,  # D's loss falls", "at_rest=(1.4482, 0.4741),  # D's loss falls", LOSS),
-    Mutant("flips: none", "losses.py", "torch.where(wrong, fake, real)", "torch.where(wrong, real, real)", STAB),
-    Mutant("R1 without its half", "penalties.py", "return 0.5 * slopes(D, real, labels)", "return slopes(D, real, labels)", PEN),
-    Mutant("R2 at real pictures", "penalties.py", "return 0.5 * slopes(D, fake, labels)", "return 0.5 * slopes(D, real, labels)", PEN),
-    Mutant("R1 and R2: one of them", "penalties.py", "return r1(D, real, fake, labels) + r2(D, real, fake, labels)", "return r1(D, real, fake, labels)", PEN),
-    Mutant("R1 by difference: not divided by the step", "penalties.py", "(difference / STEP).square()", "difference.square()", PEN),
-    Mutant("gradient penalty: one norm for the batch", "penalties.py", "lengths = (gradient.square().sum(1) + TINY).sqrt()", "lengths = (gradient.square().sum() + TINY).sqrt()[None]", PEN),
-    Mutant("gradient penalty: one share for the batch", "penalties.py", "torch.rand(len(real), 1, 1, 1,", "torch.rand(1, 1, 1, 1,", PEN),
-    Mutant("gradient penalty: the mean of squares, not (l - 1)^2", "penalties.py", "(lengths - 1).square().mean()", "lengths.square().mean()", PEN),
-    Mutant("DRAGAN: around fakes", "penalties.py", "around = real + 0.5 * real.std()", "around = fake + 0.5 * real.std()", PEN),
-    Mutant("DRAGAN: at real pictures, not around them", "penalties.py", "around = real + 0.5 * real.std()", "around = real + 0.0 * real.std()", PEN),
-    Mutant("DRAGAN: a whole deviation", "penalties.py", "around = real + 0.5 * real.std()", "around = real + real.std()", PEN),
-    Mutant("DRAGAN: noise to both sides", "penalties.py", "real.std() * torch.rand_like(real)", "real.std() * (2 * torch.rand_like(real) - 1)", PEN),
-    Mutant("DRAGAN: one noise for a picture", "penalties.py", "real.std() * torch.rand_like(real)", "real.std() * torch.rand_like(real[..., :1])", PEN),
-    Mutant("penalties: no second derivative", "penalties.py", "create_graph=True", "create_graph=False", PEN),
-    Mutant("lazy penalty: weight not multiplied", "training/objective.py", "return weight * config.penalty_every * row", "return weight * row", STAB),
-    Mutant("trial: a lazy penalty in each round", "training/session.py", "state.step = number\n", "state.step = 0\n", "test_training.py"),
-    Mutant("trial: a lazy penalty counts as often as none", "training/speed.py", "(1 - dear) * plain + dear * penalised", "(plain + penalised) / 2", "test_training.py"),
-    Mutant("lazy penalty: betas not adjusted", "training/state.py", "(config.beta1**share, config.beta2**share) if share < 1", "(config.beta1, config.beta2) if share < 1", STAB),
-    Mutant("weight clipping: the upper side only", "training/objective.py", "parameter.clamp_(-bound, bound)", "parameter.clamp_(max=bound)", STAB),
-    Mutant("clipping by value as by length", "training/objective.py", "nn.utils.clip_grad_value_(learning, value)", "nn.utils.clip_grad_norm_(learning, value)", STAB),
-    Mutant("R1 by difference: two dropout masks", "penalties.py", "with torch.random.fork_rng(_devices(real)):", "if True:", PEN),
-    Mutant("lazy penalty: counted by rounds", "training/rounds.py", "if turn % config.penalty_every == 0", "if state.step % config.penalty_every == 0", MOV),
-    Mutant("divergence in the last steps is a good end", "training/loop.py", "    if metrics is None:", "    if False:", "test_training.py"),
-    Mutant("lazy penalty of weight 0 slows D down", "penalties.py", 'name != "none" and weight != 0', 'name != "none"', STAB),
-    Mutant("processes: packs torn", "training/session.py", "batch=config.batch // world.size)\n    for rule", "batch=config.batch)\n    for rule", WORLD),
-    Mutant("mode seeking: without its tangent", "variety.py", "return 1.0 / kept + (kept - ratio) / LEAST**2", "return 1.0 / kept", MOV),
-    Mutant("ADA: the wrong way", "training/moving.py", "sure - self.target)", "self.target - sure)", MOV),
-    Mutant("ADA: four times too fast", "training/moving.py", "OBSERVED * count / self.reach", "4 * OBSERVED * count / self.reach", MOV),
-    Mutant("ADA: the chance is not kept", "training/moving.py", "self.adaptive.chance, *self.adaptive.signs = numbers", "_, *self.adaptive.signs = numbers", MOV),
-    Mutant("ADA: one chance for the batch", "augment.py", "chosen = torch.rand(len(pictures), 1, 1, 1,", "chosen = torch.rand(1, 1, 1, 1,", MOV),
-    Mutant("dynamic schedule: D speeds up while it wins", "training/moving.py", "0.2 * (self.TARGET - self.right)", "0.2 * (self.right - self.TARGET)", MOV),
-    Mutant("infinite moments are sound", "training/state.py", '(("G", self.g_optimizer), ("D", self.d_optimizer))', "()", "test_training.py"),
-    Mutant("large moments are unsound", "training/state.py", "return all(bool(tensor.isfinite().all()) for tensor in tensors)", "return False", "test_training.py"),
-    Mutant("a due save of an unsound state: the run goes on", "training/loop.py", 'if session.unsound is None else "diverged"', 'if True else "diverged"', "test_training.py"),
-    Mutant("an unsound state in the last steps is a good end", "training/loop.py", "    if unsound := state.unsound():", "    if unsound := None:", "test_training.py"),
-    Mutant("processes: an unsound state ends the first alone", "training/loop.py", 'if order == "diverged":', "if session.unsound:", "test_training.py"),
-    Mutant("dynamic schedule: not applied", "training/state.py", "lazy_share(config) * d_share", "lazy_share(config)", MOV),
-    Mutant("growing batch: stays", "training/moving.py", "int(config.batch * 2**done)", "config.batch", MOV),
-    Mutant("mode seeking: not turned over", "variety.py", "return 1.0 / kept +", "return kept +", MOV),
-    Mutant("mode seeking: not in G's loss", "training/step.py", "adversarial + naming + reading + sameness", "adversarial + naming + reading", MOV),
-    Mutant("G's steps: all on one batch", "training/rounds.py", "if turn > 0:", "if False:", MOV),
-    Mutant("rotation: about a corner", "augment.py", "turn = torch.stack([cosine, -sine, none, sine, cosine, none], 1)", "turn = torch.stack([cosine, -sine, angle, sine, cosine, angle], 1)", MOV),
-    Mutant("real augmentation: fakes too", "training/objective.py", "changes: list[Change] = [*noises,", "changes: list[Change] = [AUGMENTS['translation'], *noises,", MOV),
-    Mutant("stale batch mistake: mended", "losses.py", "F.softplus(-fake.detach()).mean() + 0.0", "F.softplus(-fake).mean() + 0.0", MOV),
-    Mutant("L1: the weight in place of its sign", "training/objective.py", "parameter.detach().sign()", "parameter.detach()", STAB),
-    Mutant("spectral norm not applied", "networks/dcgan.py", "                spectral_norm(layer)", "                pass", STAB),
-    Mutant("a network's own norms not kept", "networks/__init__.py", "model = replace(model, **row.fixed)", "pass", STAB),
-    Mutant("batch norm kept without norm", "networks/dcgan.py", 'norm=k > 0 and model.d_norm == "batch"', "norm=k > 0", STAB),
-    Mutant("dropout ignored", "networks/dcgan.py", "nn.Dropout(model.d_dropout)", "nn.Dropout(0.0)", "test_branch.py test_stabilisers.py"),
-    Mutant("instance noise does not fade", "training/moving.py", "noise.share = max(0.0, 1.0 - progress)", "noise.share = 1.0", STAB),
-    Mutant("auxiliary: fakes are not named", "training/step.py", "        if objective.names_fakes:", "        if False:", LABELS),
-    Mutant("auxiliary: realness among the names", "networks/base.py", 'out[:, 1:] if self.how == "auxiliary"', 'out[:, :-1] if self.how == "auxiliary"', LABELS),
-    Mutant("label planes: the same for all", "networks/labels.py", "own = F.one_hot(labels, self.classes)", "own = F.one_hot(labels * 0, self.classes)", LABELS),
-    Mutant("class norm: no offset", "networks/labels.py", "return self.norm(h) * gain + offset", "return self.norm(h) * gain", LABELS),
-    Mutant("class norm: labels between classes lose their shares", "networks/labels.py", "return labels.to(table.dtype) @ table", "return F.embedding(labels.argmax(1), table)", LABELS),
-    Mutant("minibatch deviation: over the whole batch", "networks/base.py", "features.float().view(-1, GROUP, features.shape[1])", "features.float()[None]", TOGETHER),
-    Mutant("minibatch deviation: variance", "networks/base.py", "(groups.var(1, correction=0) + TINY).sqrt().mean(1)", "(groups.var(1, correction=0) + TINY).mean(1)", TOGETHER),
-    Mutant("minibatch deviation: not shown", "networks/base.py", "if self.compares else features\n", "if False else features\n", TOGETHER),
-    Mutant("packs: every second picture left out", "training/objective.py", "pictures.reshape(count // self.size, self.size * channels, height, width)", "pictures[:: self.size].repeat(1, self.size, 1, 1)", TOGETHER),
-    Mutant("packs: not packed", "training/objective.py", "        changes.append(Pack(config.pack))", "        pass", TOGETHER),
-    Mutant("InfoGAN: the code does not reach G", "training/step.py", "adversarial + naming + reading + sameness", "adversarial + naming + sameness", CODES),
-    Mutant("InfoGAN: no gradient", "codes.py", "loss = answer.new_zeros(())", "answer, loss = answer.detach(), answer.sum() * 0", CODES),
-    Mutant("InfoGAN: a softmax before the cross-entropy", "codes.py", "F.cross_entropy(answer[:, :classes],", "F.cross_entropy(answer[:, :classes].softmax(1),", CODES),
-    Mutant("InfoGAN: deviations do not count", "codes.py", "0.5 * off.square() + log_deviation +", "0.5 * off.square() +", CODES),
-    Mutant("InfoGAN: the code is read beside its place", "codes.py", "z[:, first : first + classes].argmax(1)", "z[:, first - 1 : first - 1 + classes].argmax(1)", CODES),
-    Mutant("codes: not equally often", "latent.py", "F.one_hot(code.argmax(1), classes)", "F.one_hot(code.argmax(1) // 2, classes)", CODES),
-    Mutant("matching: codes may share a class", "codes.py", "assignment(-table)", "(-table).argmin(1)", CODES),
-    Mutant("matching: prices of rows forgotten", "codes.py", "rows[owner[done]] += step", "pass", CODES),
-    Mutant("start from: D forgotten", "training/inherit.py", '(("G", state.G), ("D", state.D))', '(("G", state.G),)', "test_inherit.py"),
-    Mutant("start from: nothing copied", "training/inherit.py", "own.copy_(other)", "pass", "test_inherit.py"),
-    Mutant("start from: the smoothed generator as drawn", "training/inherit.py", "    state.ema.load_state_dict(copy.deepcopy(state.G.state_dict()))", "    pass", "test_inherit.py"),
-    Mutant("start from: counters count as a fit", "training/inherit.py", "own[key].ndim > 1 and", "", "test_inherit.py"),
-    Mutant("batch_end: says a wrong end", "rules.py", "(asked // config.batch).bit_length() - 1)", "(asked // config.batch).bit_length())", "test_rules.py"),
-    Mutant("mlp-64: widths the wrong way round", "networks/articles.py", "[model.d_width * k for k in (4, 2, 1)]", "[model.d_width * k for k in (1, 2, 4)]", "test_presets.py"),
-    Mutant("projection: without the label", "networks/base.py", "(self.embedding(labels) * features).sum(1)", "(self.embedding(labels * 0) * features).sum(1)", "test_networks.py"),
-    Mutant("uniform from 0 to 1", "latent.py", "2 * torch.special.ndtr(normal) - 1", "torch.special.ndtr(normal)", STAB),
-    Mutant("Laplacian not of unit size", "latent.py", "(2 * tail).log() / 2**0.5", "(2 * tail).log()", STAB),
-    Mutant("the way between: truncated noise taken for normal", "latent.py", "Noise(truncated, False,", "Noise(truncated, True,", "test_latent.py"),
-    Mutant("the way between: round whatever the noise", "latent.py", 'return "spherical" if NOISES[noise].turns and not codes', 'return "spherical" if not codes', "test_latent.py"),
-    Mutant("the way between: round through codes", "latent.py", 'if NOISES[noise].turns and not codes', 'if NOISES[noise].turns', "test_latent.py"),
-    Mutant("truncated at 2", "latent.py", "return numbers.clamp(-1, 1)", "return normal.clamp(-2, 2)", STAB),
-    Mutant("translation by one picture's shift for all", "augment.py", "down = torch.randint(-reach, reach + 1, (count, 1, 1)", "down = torch.randint(-reach, reach + 1, (1, 1, 1)", STAB),
-    Mutant("translation wraps round", "augment.py", ".clamp(-1, height) + 1", " % height + 1", STAB),
-    Mutant("cutout too small", "augment.py", "share: float = 1 / 2", "share: float = 1 / 4", STAB),
-    Mutant("colour: no contrast", "augment.py", "return mean + (pictures - mean) * chance(0.5, 1.5)", "return pictures", STAB),
-    Mutant("AdamW: decay as in Adam", "optimisers.py", "torch.optim.AdamW(", "torch.optim.Adam(", STAB),
-    Mutant("RMSProp: betas exchanged", "optimisers.py", "alpha=betas[1], momentum=betas[0]", "alpha=betas[0], momentum=betas[1]", STAB),
-    Mutant("cosine: straight", "training/state.py", "(1.0 + math.cos(math.pi * progress)) / 2", "(1.0 - progress)", STAB),
-    Mutant("accuracy: decided at 0 in every game", "training/record.py", "if (bound := loss.decides_at) is None:", "if (bound := 0.0) is None:", "test_step.py"),
-    Mutant("accuracy: pairs by a bound", "losses.py", "decides_at=None", "decides_at=0.0", "test_step.py"),
-    Mutant("scores where a logit is no probability", "training/record.py", "(scores if loss.log_odds else {}) | right", "scores | right", "test_step.py"),
-    Mutant("curves: gradients after their limit", "training/step.py", "        length = gradient_norm(net)\n        objective.limit(net)", "        objective.limit(net)\n        length = gradient_norm(net)", STAB),
-    Mutant("EMA: buffers not followed", "training/state.py", "[*ema.parameters(), *ema.buffers()], [*G.parameters(), *G.buffers()]", "ema.parameters(), G.parameters()", "test_step.py"),
-    Mutant("EMA: half-life in steps", "training/state.py", "0.5 ** (batch / half_life)", "0.5 ** (1 / half_life)", "test_step.py"),
-    Mutant("D learns from attached fakes", "training/step.py", "objective.augment(drawn.pictures.detach())", "objective.augment(drawn.pictures)", "test_step.py"),
-    Mutant("D not frozen while G learns", "training/step.py", "state.D.requires_grad_(False)", "state.D.requires_grad_(True)", "test_step.py"),
-    Mutant("the penalty is left out", "training/step.py", "adversarial + naming + penalty", "adversarial + naming", "test_step.py"),
-    Mutant("processes: gradients not averaged", "training/step.py", "objective.average(net)", "pass", WORLD),
-    Mutant("processes: no all-reduce", "training/world.py", "dist.all_reduce(total)", "pass", WORLD),
-    Mutant("processes: the sum in place of the mean", "training/world.py", "return total / self.size", "return total", WORLD),
-    Mutant("processes: all take the same share", "training/world.py", "slice(self.rank, None, self.size)", "slice(0, None, self.size)", WORLD),
-    Mutant("processes: each its own thermostat", "training/moving.py", "sign, right = mean(seen).tolist()", "sign, right = seen.tolist()", WORLD),
-    Mutant("processes: noise not shared out", "training/state.py", "normal[self.world.share]", "normal[: len(normal[self.world.share])]", WORLD),
-    Mutant("processes: the same chance in all", "training/world.py", "if self.rank:", "if False:", WORLD),
-    Mutant("processes: each by its own clock", "training/loop.py", "order, state.seconds = state.world.agree(asked, state.seconds)", "order = asked", WORLD),
-    Mutant("resume: torch's random numbers forgotten", "training/snapshot.py", 'torch.set_rng_state(tensors["torch"])', "pass", "test_branch.py"),
-    Mutant("resume: moments in another memory layout", "training/snapshot.py", "            _lay_out(optimizer)\n", "", "test_resume.py"),
-    Mutant("resume: the optimisers forgotten", "training/snapshot.py", "optimizer.load_state_dict(saved)", "pass", "test_training.py"),
-    Mutant("resume: second tries used up are forgotten", "training/loop.py", "    rewrite_settings(writer.run, config)  #", "    pass  #", "test_branch.py"),
-    Mutant("resume: unknown names are let through", "cli.py", "config = catalog.check(settings_between(given, old) if given else old)", "config = settings_between(given, old) if given else old", "test_cli.py"),
-    Mutant("worker: unknown names are let through", "worker.py", "train(check(config), run, resume=resume)", "train(config, run, resume=resume)", "test_cli.py"),
-    Mutant("resume: a budget used up is let through", "cli.py", "_check_budget(run, checkpoint_steps(run)[-1:], config)", "pass", "test_cli.py"),
-    Mutant("branch: a budget used up is let through", "cli.py", "        _check_budget(parent, {arguments.at} & set(checkpoint_steps(parent)), new)\n", "", "test_cli.py"),
-    Mutant("resume: an end not yet written is refused", "cli.py", 'if status.state == "finished" or renewed:', 'if status.state != "running" or renewed:', "test_cli.py"),
-    Mutant("the way back: advised where it goes back by itself", "training/loop.py", "if not steps or config.retries:", "if not steps:", "test_branch.py"),
-    Mutant("the way back: second tries advised where they were used up", "training/loop.py", 'if any(verdict.get("retries")', 'if False and any(verdict.get("retries")', "test_branch.py"),
-    Mutant("resume: a new budget drops the parent", "runs/branch.py", "read_config(run) | {", "{\"schema\": 1, \"preset\": \"\"} | {", "test_branch.py"),
-    Mutant("branch: machine flags ignored", "training/machine.py", "machine = saved.fixed(config)", "machine = saved", "test_branch.py"),
-    Mutant("resume elsewhere: the other device's random numbers", "training/snapshot.py", 'if counters["machine"].device == state.machine.device:', "if True:", "test_elsewhere.py"),
-    Mutant("resume elsewhere: the noise of the beginning", "training/snapshot.py", "initial_seed() * 1_000_003 + step", "initial_seed()", "test_elsewhere.py"),
-    Mutant("resume elsewhere: nothing in its place", "training/machine.py", 'if config.device == "auto" and not', "if not config.device and not", "test_elsewhere.py"),
-    Mutant("thinning: the newest of the others goes first", "runs/keep.py", "kept.pop(min(free, key=gap))", "kept.pop(free[-1])", "test_runs_keep.py"),
-    Mutant("thinning: what is guarded goes too", "runs/keep.py", "if kept[i] not in guarded]", "]", "test_runs_keep.py"),
-    Mutant("thinning: the best goes too", "runs/writer.py", " | set(reader.best_steps(self.run)[-1:])", "", "test_runs_writer.py"),
-    Mutant("thinning: branch points go too", "runs/writer.py", "self._branches.steps() | ", "", "test_runs_writer.py"),
-    Mutant("a checkpoint written again: the former one goes first", "runs/writer.py", "path.replace(_aside(path))", "_discard(path)", "test_runs_writer.py"),
-    Mutant("a checkpoint that was set aside is swept", "runs/writer.py", "_discard(aside) if path.exists() else aside.replace(path)", "_discard(aside)", "test_runs_writer.py"),
-    Mutant("a checkpoint is saved twice a step", "training/session.py", "if self.saved == self.state.step or not", "if not", "test_training.py"),
-    Mutant("a branch's curve: the parent's beyond the branch", "runs/lineage.py", "_points(run, limit) | points", "_points(run, float(\"inf\")) | points", "test_runs_lineage.py"),
-    Mutant("curves: what was lost when it went back stays", "runs/lineage.py", "steps[at:], points[at:] = [step], [record]", "steps[at : at + 1], points[at : at + 1] = [step], [record]", "test_runs_lineage.py"),
-    Mutant("curves: all of the past is lost", "runs/lineage.py", "else bisect_left(steps, step)", "else 0", "test_runs_lineage.py"),
-    Mutant("grids: lost ones stay", "runs/writer.py", "lost = [later for later in steps if later > step]", "lost: list[int] = []", "test_branch.py"),
-    Mutant("grids: the first of the lost goes first", "runs/writer.py", "for later in reversed(lost):", "for later in lost:", "test_branch.py"),
-    Mutant("grids: that of the checkpoint goes too", "runs/writer.py", "lost = [later for later in steps if later > step]", "lost = [later for later in steps if later >= step]", "test_branch.py"),
-    Mutant("grids: dropped by a run that cannot go on", "training/session.py", "        state = build_state(config, model, machine)\n        moving", "        state = build_state(config, model, machine)\n        writer.back_to(0)\n        moving", "test_branch.py"),
-    Mutant("the best: the newest", "training/referee.py", "distance < self._best,", "True,", "test_referee.py"),
-    Mutant("the best: without its checkpoint", "training/session.py", "            self.save()\n            self.export(best=True)", "            self.export(best=True)", "test_referee.py"),
-    Mutant("scores draw from the run's random numbers", "training/referee.py", "with torch.random.fork_rng(devices=[]):", "if torch.rand(1) >= 0:", "test_referee.py"),
-    Mutant("scores: no limit on their time", "training/referee.py", "return late and self._spent <= SHARE * seconds and", "return late and", "test_referee.py"),
-    Mutant("scores: a resumed run forgets the best", "training/referee.py", "rows, _ = read_lines(writer.run.scores)", "rows: list[dict[str, Any]] = []", "test_referee.py"),
-    Mutant("scores: InfoGAN's codes left out", "training/referee.py", "SEED, config.noise, codes).to", "SEED, config.noise).to", "test_referee.py"),
-    Mutant("scores of points: as bytes", "training/referee.py", "read = _as_numbers if DATASETS[config.dataset].mixture else to_bytes", "read = to_bytes", "test_referee.py"),
-    Mutant("scores of points: those astray do not count", "metrics/modes.py", "return spread + 1 - within(landed)", "return spread", "test_referee.py"),
-    Mutant("stacked: one order for all colours", "data/stacked.py", "[random.permutation(len(digits)) for _ in range(3)]", "[random.permutation(len(digits))] * 3", "test_stacked.py"),
-    Mutant("stacked: colours mixed up", "metrics/stacked.py", "100 * digits[0] + 10 * digits[1] + digits[2]", "digits[0] + 10 * digits[1] + 100 * digits[2]", "test_stacked.py"),
-    Mutant("ring: the first place twice", "data/points.py", "2 * math.pi * k / count", "2 * math.pi * k / max(count - 1, 1)", "test_points.py"),
-    Mutant("points as bytes", "images.py", "return pictures if points else", "return (pictures * 127).round() / 127 if points else", "test_points.py"),
-    Mutant("modes: points far away count", "metrics/modes.py", "self.nearest[self.distance <= GOOD]", "self.nearest", "test_points.py"),
-    Mutant("modes: distances not in standard deviations", "metrics/modes.py", "/ mixture.sigma  # (N, K)", "/ 0.02  # (N, K)", "test_points.py"),
-    Mutant("modes: KL the other way round", "metrics/modes.py", "divergence(good, np.ones(landed.places))", "divergence(np.ones(landed.places), good)", "test_points.py"),
-    Mutant("score: pixels counted as points", "scoring.py", "        if drawn != held:", "        if False:", "test_points.py"),
-    Mutant("score: two channels taken for points", "scoring.py", "sampler.model.size == 1", "sampler.model.channels == 2", "test_points.py"),
-    Mutant("points: D without waves", "networks/points.py", "place.unsqueeze(2) * self.waves", "0 * place.unsqueeze(2) * self.waves", "test_points.py"),
-    Mutant("mistake, wrong label: mended", "losses.py", "return F.softplus(fake).mean()\n\n\ndef twice", "return F.softplus(-fake).mean()\n\n\ndef twice", LOSS),
-    Mutant("mistake, double sigmoid: mended", "losses.py", "non_saturating_d(real.sigmoid(), fake.sigmoid())", "non_saturating_d(real, fake)", LOSS),
-    Mutant("mistake, wrong sign: mended", "losses.py", "0.5 * (F.softplus(-real).mean() - F.softplus(fake).mean())", "0.5 * (F.softplus(-real).mean() + F.softplus(fake).mean())", LOSS),
-    Mutant("clipping by length: not", "training/objective.py", "nn.utils.clip_grad_norm_(learning, norm)", "pass", STAB),
-    Mutant("Xavier: as DCGAN", "networks/base.py", "nn.init.xavier_normal_(weight, generator=generator)", "nn.init.normal_(weight, 0.0, 0.02, generator=generator)", STAB),
-    Mutant("orthogonal: as DCGAN", "networks/base.py", "nn.init.orthogonal_(weight, generator=generator)", "nn.init.normal_(weight, 0.0, 0.02, generator=generator)", STAB),
-    Mutant("SGD: decay forgotten", "optimisers.py", "torch.optim.SGD(parameters, lr=rate, momentum=betas[0], weight_decay=decay)", "torch.optim.SGD(parameters, lr=rate, momentum=betas[0])", STAB),
-    Mutant("Adam: decay as in AdamW", "optimisers.py", "torch.optim.Adam(parameters, lr", "torch.optim.AdamW(parameters, lr", STAB),
-    Mutant("linear schedule: stays", "training/state.py", '"linear": lambda progress, last: 1.0 - (1.0 - last) * progress', '"linear": lambda progress, last: 1.0', STAB),
-    Mutant("precision and recall exchanged", "metrics/manifold.py", "return share_inside(made, real)", "return share_inside(real, made)", "test_metrics_formulas.py"),
-    Mutant("recall: the nearest neighbour but one", "metrics/manifold.py", "topk(neighbour + 1,", "topk(neighbour,", "test_metrics_formulas.py"),
-    Mutant("Fréchet: without the mixed term", "metrics/frechet.py", "- 2 * cross", "- 0 * cross", "test_metrics_formulas.py"),
-    Mutant("rules: a lone pack under batch norm is let through", "rules.py", 'packs["batch"] < packs["least"]', 'packs["batch"] < packs["pack"]', TOGETHER),
-    Mutant("branch: other first weights are let through", "runs/branch.py", "for name in FIRST_WEIGHTS if name in changed", "for name in () if name in changed", "test_branch.py"),
-    Mutant("directions: the norm of convnet-28 left out", "networks/articles.py", "weight * scale.repeat(49)[:, None]", "weight", "test_networks.py"),
-    Mutant("directions: a scale a place, not a feature map", "networks/dcgan.py", "weight * scale.repeat(16)[:, None]", "weight * scale.repeat_interleave(16)[:, None]", "test_networks.py"),
-    Mutant("R3: groups that do not divide the width", "networks/residual.py", "groups=_groups(wide)", "groups=max(1, wide // 16)", "test_networks.py"),
-    Mutant("class KL the other way round", "metrics/coverage.py", "p, q = p / p.sum(), q / q.sum()", "q, p = p / p.sum(), q / q.sum()", "test_metrics_formulas.py"),
-    Mutant("judge: 28 pixels enlarged, not bordered", "metrics/judge.py", "torch.from_numpy(bordered(images, SIDE)", "torch.from_numpy((images)", "test_metrics_judge.py"),
-)  # fmt: skip
 
 
 def fell(mutant: Mutant, place: Path) -> str:
@@ -235,7 +31,7 @@ def fell(mutant: Mutant, place: Path) -> str:
         ValueError: the words are not there, so there is nothing to break.
         SyntaxError: what is left is no Python.
     """
-    path = place / "gan_core" / mutant.file
+    path = place / mutant.path
     sound = path.read_text("utf-8")
     if mutant.old not in sound:
         raise ValueError(f"{mutant.what}: {mutant.file} has no {mutant.old!r}")
@@ -248,12 +44,17 @@ def fell(mutant: Mutant, place: Path) -> str:
         path.write_text(sound, "utf-8")
 
 
+def path_of_test(name: str) -> str:
+    """A file of tests from the root of the project."""
+    return f"tests/{name}" if name.startswith("studio/") else f"tests/gan_core/{name}"
+
+
 def first_failure(files: Sequence[str], place: Path) -> str:
     """The first test of these files that fails there; "" when all pass."""
-    tests = [f"tests/gan_core/{name}" for name in files]
+    tests = [path_of_test(name) for name in files]
     command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "-p", "no:cacheprovider", *tests]
     said = subprocess.run(command, cwd=place, stdout=subprocess.PIPE, text=True, check=False).stdout
-    found = re.search(r"^(?:FAILED|ERROR) (?:tests/gan_core/)?(\S+)", said, re.MULTILINE)
+    found = re.search(r"^(?:FAILED|ERROR) tests/(?:gan_core/)?(\S+)", said, re.MULTILINE)
     return found[1] if found else ""
 
 

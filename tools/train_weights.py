@@ -37,13 +37,20 @@ class Recipe:
 
 
 # nobody is waiting
-SLOW: Mapping[str, Any] = {"ema": 0.05, "ema_images": 1_000_000, "lr_end": 0.02, "threads": 1}
+SLOW: Mapping[str, Any] = {"ema_rampup": 0.05, "ema_half_life": 1_000_000, "lr_end": 0.02, "threads": 1}
 RECIPES = {
     "mnist": Recipe("digits", {"steps": 12_000, "batch": 64, "lr_g": 6e-3, "lr_d": 6e-3, **SLOW}),
     "fashion-mnist": Recipe(
         "fashion",
-        {"steps": 14_000, "g_width": 48, "d_width": 48, "class_weight": 0.05, "lr_g": 4e-3, "lr_d": 4e-3,
-         **SLOW},
+        {
+            "steps": 14_000,
+            "g_width": 48,
+            "d_width": 48,
+            "class_weight": 0.05,
+            "lr_g": 4e-3,
+            "lr_d": 4e-3,
+            **SLOW,
+        },
     ),
 }
 COLUMNS = ("frechet", "floor", "frechet_over_floor", "class_kl", "confidence", "agreement", "recall")

@@ -21,7 +21,7 @@ from gan_core.data import cifar, glyphs, mnist, points, stacked
 from gan_core.data.prepare import prepared
 from gan_core.data.source import DataSource, locate
 from gan_core.errors import DataError
-from gan_core.knobs import did_you_mean
+from gan_core.knobs import unknown_names
 
 __all__ = ["DATASETS", "DataSource", "Pictures", "available", "load"]
 
@@ -73,21 +73,21 @@ def load(
         DataError: an unknown name, files that are missing or damaged, or a download that failed.
     """
     if split not in ("train", "test"):
-        raise DataError(f"There is no split named {split!r}; there are train and test.")
+        raise DataError("split-unknown", name=split)
     source = _source(name)
     folder = _folder(source, root)
     if folder is None and download and source.fetch:
         source.fetch(_root(root))
         folder = _folder(source, root)
     if folder is None:
-        raise DataError(_missing(source, root))
+        raise _missing(source, root)
     images, labels = prepared(source, folder, source.native_size if source.mixture else size, split)
     return Pictures(source, images, labels)
 
 
 def _source(name: str) -> DataSource:
-    if name not in DATASETS:
-        raise DataError(f"There is no data set named {name!r}{did_you_mean(name, DATASETS)}")
+    if problems := unknown_names([name], DATASETS, "datasets"):
+        raise DataError.of(problems)
     return DATASETS[name]
 
 
@@ -108,12 +108,14 @@ def _folder(source: DataSource, root: str) -> Path | None:
     return next((place for place in _places(source, root) if source.found(place) is not None), None)
 
 
-def _missing(source: DataSource, root: str) -> str:
+def _missing(source: DataSource, root: str) -> DataError:
     places = _places(source, root)
     name = next(name for name in source.files if locate(places[0], name) is None)
     into = f" --data-root {root}" if root else ""
-    return (
-        f"{source.title} is not here: there is no {name} in {' or in '.join(map(str, places))}. "
-        f"Type `python -m gan_core datasets --download {source.name}{into}` to fetch it, "
-        f"or give the folder that holds {source.folder} with `--data-root DIR`."
-    )
+    about = {
+        "title": source.title, "file": name, "place": places[0], "folder": source.folder,
+        "command": f"python -m gan_core datasets --download {source.name}{into}",
+    }  # fmt: skip
+    if len(places) > 1:
+        return DataError("data-missing-system", other=places[1], **about)
+    return DataError("data-missing", **about)

@@ -28,7 +28,7 @@ def read(folder: Path, split: str) -> Arrays:
     try:
         data = CIFAR10(folder.parent, train=split == "train", download=False)
     except RuntimeError as error:
-        raise DataError(f"The files in {folder} are damaged; delete them and download them again.") from error
+        raise DataError("data-damaged", folder=folder) from error
     return np.asarray(data.data, np.uint8), np.asarray(data.targets, np.int64)
 
 

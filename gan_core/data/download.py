@@ -28,5 +28,4 @@ def fetch(kind: str, folder: str, files: tuple[str, ...], root: Path) -> None:
                 (Path(scratch) / folder / name).replace(root / folder / name)
     except (OSError, RuntimeError, http.client.HTTPException) as error:
         reason = " ".join(str(error).split()).rstrip(".")
-        raise DataError(f"{kind} could not be downloaded into {root}: {reason}. "
-                        "Try again, or put the files there yourself.") from error  # fmt: skip
+        raise DataError("data-download", title=kind, folder=root, reason=reason) from error

@@ -37,7 +37,7 @@ def read(folder: Path, split: str) -> Arrays:
     names = FILES[:2] if split == "train" else FILES[2:]
     pictures, labels = (read_idx(locate(folder, name) or folder / name) for name in names)
     if pictures.shape[1:] != (28, 28) or labels.shape != pictures.shape[:1]:
-        raise DataError(f"The {split} files in {folder} do not belong together; download them again.")
+        raise DataError("data-apart", split=split, folder=folder)
     return pictures[..., None], labels.astype(np.int64)
 
 
@@ -52,11 +52,11 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
         if path.suffix == ".gz":
             data = gzip.decompress(data)
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path} cannot be read: {error}.") from error
+        raise DataError("data-unreadable", path=path, reason=error) from error
     axes = data[3] if data[:3] == b"\x00\x00\x08" and len(data) > 3 else 0  # 08: unsigned bytes
     shape = [int.from_bytes(data[4 * i : 4 * i + 4], "big") for i in range(1, axes + 1)]
     if not axes or len(data) != 4 + 4 * axes + math.prod(shape):
-        raise DataError(f"{path} is damaged or cut short; delete it and download it again.")
+        raise DataError("data-short", path=path)
     return np.frombuffer(data, np.uint8, offset=4 + 4 * axes).reshape(shape)
 
 

@@ -1,8 +1,7 @@
-"""Each (data set, size, split) is brought to its final form once, into one file that is mapped into memory.
+"""Each (data set, size, split) is brought to its final form once, into files that are mapped into memory.
 
-The file is a safetensors file of `labels`, int64 (N,), and `images`, uint8 (N, C, size, size) or float32 for
-points, so any other program can read it too. Its name carries the state of the source's files: when those
-change, another is made.
+They are NumPy's own: `...-images.npy`, uint8 (N, C, size, size) or float32 for points, and `...-labels.npy`,
+int64 (N,). Their name carries the state of the source's files: when those change, others are made.
 """
 
 from __future__ import annotations
@@ -17,15 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from gan_core.data.source import Arrays, DataSource
 from gan_core.errors import DataError
 from gan_core.files import replacing
 
-FORMAT = 1  # counted up when `fit` gives other pictures than before
+FORMAT = 2  # counted up when `fit` gives other pictures than before, or the files another form
 CHUNK = 2000
-KINDS = {"U8": np.uint8, "F32": np.float32}  # safetensors' names
 
 
 def cache_folder() -> Path:
@@ -48,29 +47,32 @@ def cache_folder() -> Path:
 def prepared(source: DataSource, folder: Path, size: int, split: str) -> Arrays:
     """Pictures (N, C, size, size), a read-only memory map, and labels int64 (N,); made when missing.
 
-    A file that is cut short or not ours is made again. Two processes may do so at once: both write the same,
+    Files that are cut short or not ours are made again. Two processes may do so at once: both write the same,
     and each file appears whole.
 
     Raises:
         DataError: the source's files are damaged or empty, or the cache cannot be written.
     """
-    path = cache_folder() / f"{source.name}-{size}-{split}-{_state(source, folder)}.safetensors"
-    if (ready := _open(path)) is not None:
+    name = f"{source.name}-{size}-{split}-{_state(source, folder)}"
+    paths = [cache_folder() / f"{name}-{part}.npy" for part in ("images", "labels")]
+    if (ready := _open(*paths)) is not None:
         return ready
     images, labels = source.read(folder, split)
     if len(images) == 0:
-        raise DataError(f"{source.title} in {folder} has no pictures.")
+        raise DataError("data-empty", title=source.title, folder=folder)
     try:
-        _write(path, images, labels, size)
+        cache_folder().mkdir(parents=True, exist_ok=True)
+        _write_images(paths[0], images, size)
+        with replacing(paths[1]) as scratch, scratch.open("wb") as stream:
+            np.save(stream, labels)
     except OSError as error:
-        if (ready := _open(path)) is not None:  # Windows keeps a file that another process has mapped
+        if (ready := _open(*paths)) is not None:  # Windows keeps a file that another process has mapped
             return ready
         reason = error.strerror or error
-        raise DataError(f"Prepared pictures cannot be kept in {path.parent}: {reason}. "
-                        "Set GAN_CACHE to a folder with space.") from error  # fmt: skip
-    ready = _open(path)
+        raise DataError("data-cache", folder=cache_folder(), reason=reason) from error
+    ready = _open(*paths)
     if ready is None:
-        raise DataError(f"{path} was damaged while it was written; try again.")
+        raise DataError("data-torn", path=paths[0])
     return ready
 
 
@@ -106,33 +108,24 @@ def _state(source: DataSource, folder: Path) -> str:
     return hashlib.sha256(json.dumps(seen).encode()).hexdigest()[:12]
 
 
-def _write(path: Path, images: NDArray[Any], labels: NDArray[np.int64], size: int) -> None:
-    count, channels = len(images), images.shape[3]
-    middle, end = 8 * count, 8 * count + count * channels * size**2 * images.itemsize
-    kind = next(name for name, dtype in KINDS.items() if dtype == images.dtype)
-    about = {
-        "labels": {"dtype": "I64", "shape": [count], "data_offsets": [0, middle]},
-        "images": {"dtype": kind, "shape": [count, channels, size, size], "data_offsets": [middle, end]},
-    }
-    header = json.dumps(about).encode()
-    header += b" " * (-len(header) % 8)
-    path.parent.mkdir(parents=True, exist_ok=True)
+def _write_images(path: Path, images: NDArray[Any], size: int) -> None:
+    """All of them as `fit` makes them, a few at a time.
+
+    Written, not mapped: on a full disk a write raises an error, a map ends the process by a signal.
+    """
+    shape = (len(images), images.shape[3], size, size)
+    about = {"descr": npy.dtype_to_descr(images.dtype), "fortran_order": False, "shape": shape}
     with replacing(path) as scratch, scratch.open("wb") as stream:
-        stream.write(len(header).to_bytes(8, "little") + header + labels.astype("<i8").tobytes())
-        for start in range(0, count, CHUNK):
+        npy.write_array_header_1_0(stream, about)
+        for start in range(0, len(images), CHUNK):
             stream.write(fit(images[start : start + CHUNK], size).data)
 
 
-def _open(path: Path) -> Arrays | None:
-    """What `_write` wrote; None where there is no such file or it is not whole."""
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        with path.open("rb") as stream:
-            length = int.from_bytes(stream.read(8), "little")
-            about = json.loads(stream.read(min(length, 4096)))
-        middle, end = about["images"]["data_offsets"]
-        shape, kind = tuple(about["images"]["shape"]), np.dtype(KINDS[about["images"]["dtype"]])
-        if path.stat().st_size == 8 + length + end and end - middle == np.prod(shape) * kind.itemsize:
-            images = np.memmap(path, kind, "r", offset=8 + length + middle, shape=shape)
-            labels = np.fromfile(path, "<i8", shape[0], offset=8 + length).astype(np.int64)
-            return images, labels
+def _open(*paths: Path) -> Arrays | None:
+    """The images and the labels in these files; None where one is missing or not whole."""
+    with contextlib.suppress(Exception):  # a damaged header, read as Python, can raise almost anything
+        images, labels = (npy.open_memmap(path, mode="r") for path in paths)
+        whole = all(path.stat().st_size == a.offset + a.nbytes for path, a in zip(paths, (images, labels)))
+        if whole and len(images) == len(labels):
+            return images, np.array(labels)
     return None

@@ -1,6 +1,6 @@
-"""Scores of a generator, as a judge sees its pictures (see `judge`).
+"""Scores of a generator, as a classifier sees its pictures (see `classifier`).
 
-Each metric is a pure function of one `Evidence`; to add one, write the function and its row in `METRICS`.
+Each metric is a pure function of one `MetricInput`; to add one, write the function and its row in `METRICS`.
 Where a row has a `beside`, the same function is also asked about real pictures, and `score` gives that
 value under this name: without it most of these numbers say little.
 """
@@ -15,22 +15,22 @@ import numpy as np
 
 from gan_core.errors import DataError
 from gan_core.metrics import coverage, frechet, manifold
-from gan_core.metrics.evidence import Evidence, Observed
+from gan_core.metrics.classifier import FeatureExtractor, classifiers
 from gan_core.metrics.frechet import frechet_distance
-from gan_core.metrics.judge import Judge, judges
+from gan_core.metrics.inputs import Features, MetricInput
 from gan_core.metrics.modes import MODES, score_points
-from gan_core.metrics.reference import observe_real, real_labels
+from gan_core.metrics.reference import extract_real_features, real_labels
 from gan_core.metrics.stacked import read_stacked, stacked_modes
 
 __all__ = [
     "METRICS",
     "MODES",
-    "Evidence",
-    "Judge",
+    "FeatureExtractor",
+    "Features",
     "Metric",
-    "Observed",
+    "MetricInput",
+    "classifiers",
     "frechet_distance",
-    "judges",
     "read_stacked",
     "real_labels",
     "score",
@@ -45,7 +45,7 @@ FEWEST = 10  # pictures
 class Metric:
     """A row: what is computed, what it says, what is better, and the name that real pictures' value gets."""
 
-    function: Callable[[Evidence], float | None]
+    function: Callable[[MetricInput], float | None]
     summary: str
     better: str  # "lower" or "higher"
     beside: str = ""
@@ -54,7 +54,7 @@ class Metric:
 METRICS: dict[str, Metric] = {
     "frechet": Metric(
         frechet.frechet,
-        "Distance between made and real pictures, as two clouds in the judge's eyes.",
+        "Distance between made and real pictures, as two clouds in the classifier's eyes.",
         "lower",
         beside="floor",
     ),
@@ -71,7 +71,7 @@ METRICS: dict[str, Metric] = {
     ),
     "confidence": Metric(
         coverage.confidence,
-        "How sure the judge is of what it reads, on average.",
+        "How sure the classifier is of what it reads, on average.",
         "higher",
         beside="confidence_real",
     ),
@@ -102,18 +102,18 @@ def score(images: np.ndarray, labels: np.ndarray | None, dataset: str, root: str
     Args:
         images: uint8 (N, C, H, W); 10,000 for numbers to be quoted.
         labels: int (N,), the classes asked for, or None; then there is no "agreement".
-        dataset: a name in `judges()`; `root` is where its files are, as for `gan_core.data.load`.
+        dataset: a name in `classifiers()`; `root` is where its files are, as for `gan_core.data.load`.
 
     Raises:
-        WeightsError: no judge for this data set, or pictures of another kind than it has learned.
+        WeightsError: no classifier for this data set, or pictures of another kind than it has learned.
         DataError: fewer than ten pictures, or the real ones are not there.
     """
     if len(images) < FEWEST:
-        raise DataError(f"A score needs at least {FEWEST} pictures, there are {len(images)}.")
-    features, probabilities = Judge.load(dataset)(images)
+        raise DataError("score-few-pictures", low=FEWEST, count=len(images))
+    features, probabilities = FeatureExtractor.load(dataset)(images)
     asked = None if labels is None else np.asarray(labels, dtype=np.int64)
-    real, other = observe_real(dataset, root)
-    evidence = Evidence(Observed(features, probabilities, asked), real, other)
+    real, other = extract_real_features(dataset, root)
+    evidence = MetricInput(Features(features, probabilities, asked), real, other)
     values: dict[str, float] = {}
     for name, metric in METRICS.items():
         value = metric.function(evidence)
@@ -126,7 +126,7 @@ def score(images: np.ndarray, labels: np.ndarray | None, dataset: str, root: str
 
 @lru_cache(maxsize=64)
 def _of_real_pictures(metric: str, count: int, dataset: str, root: str) -> float:
-    real, other = observe_real(dataset, root)
-    value = METRICS[metric].function(Evidence(real.sample(count), real, other).if_real())
+    real, other = extract_real_features(dataset, root)
+    value = METRICS[metric].function(MetricInput(real.sample(count), real, other).if_real())
     assert value is not None  # real pictures have labels
     return value

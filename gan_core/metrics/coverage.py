@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gan_core.metrics.evidence import Evidence
+from gan_core.metrics.inputs import MetricInput
 
 ENOUGH = 0.1  # of a class's share among real pictures
 
@@ -25,30 +25,30 @@ def shares(labels: np.ndarray, classes: int) -> np.ndarray:
     return np.bincount(labels, minlength=classes) / len(labels)
 
 
-def class_kl(evidence: Evidence) -> float:
+def class_kl(evidence: MetricInput) -> float:
     """KL of the classes read in the made pictures from those of the real ones, in nats."""
     return divergence(*_both_shares(evidence))
 
 
-def classes(evidence: Evidence) -> float:
+def classes(evidence: MetricInput) -> float:
     """How many classes appear with at least a tenth of their share among real pictures."""
     made, real = _both_shares(evidence)
     return float(((made > 0) & (made >= ENOUGH * real)).sum())
 
 
-def confidence(evidence: Evidence) -> float:
-    """Mean probability of the class that the judge finds most likely: how readable the pictures are."""
+def confidence(evidence: MetricInput) -> float:
+    """Mean probability of the class that the classifier finds most likely: how readable the pictures are."""
     return float(evidence.made.probabilities.max(axis=1).mean())
 
 
-def agreement(evidence: Evidence) -> float | None:
+def agreement(evidence: MetricInput) -> float | None:
     """Share of pictures read as the class that was asked for; None when none was."""
     if evidence.made.labels is None:
         return None
     return float((evidence.made.read == evidence.made.labels).mean())
 
 
-def _both_shares(evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:
+def _both_shares(evidence: MetricInput) -> tuple[np.ndarray, np.ndarray]:
     count = evidence.real.probabilities.shape[1]
     real = evidence.real.read if evidence.real.labels is None else evidence.real.labels
     return shares(evidence.made.read, count), shares(real, count)

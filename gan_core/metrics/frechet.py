@@ -1,7 +1,7 @@
 """Fréchet distance between two clouds of features.
 
 Not the FID: that name belongs to the features of one Inception network trained on ImageNet. Here they are
-the judge's, and the number has a meaning only beside its floor, the distance between real pictures and
+the classifier's, and the number has a meaning only beside its floor, the distance between real pictures and
 other real pictures at the same count.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gan_core.metrics.evidence import Evidence
+from gan_core.metrics.inputs import MetricInput
 
 
 def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
@@ -36,11 +36,11 @@ def _covariance(rows: np.ndarray) -> np.ndarray:
     return np.asarray(centred.T @ centred / (len(rows) - 1))
 
 
-def frechet(evidence: Evidence) -> float:
+def frechet(evidence: MetricInput) -> float:
     """Fréchet distance of the made pictures from the real ones."""
     return frechet_distance(evidence.made.features, evidence.real.features)
 
 
-def frechet_over_floor(evidence: Evidence) -> float:
+def frechet_over_floor(evidence: MetricInput) -> float:
     """Fréchet distance as a multiple of that of real pictures; 1 cannot be told from real."""
     return frechet(evidence) / max(frechet(evidence.if_real()), 1e-12)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gan_core.metrics.evidence import Evidence
+from gan_core.metrics.inputs import MetricInput
 
 NEIGHBOUR = 3
 AT_MOST = 5000  # pictures of each kind
@@ -35,19 +35,19 @@ def share_inside(points: np.ndarray, cloud: np.ndarray, neighbour: int = NEIGHBO
     return float(torch.cat(inside).double().mean())
 
 
-def precision(evidence: Evidence) -> float:
+def precision(evidence: MetricInput) -> float:
     """Share of made pictures that lie among real ones."""
     made, real = _equal_parts(evidence)
     return share_inside(made, real)
 
 
-def recall(evidence: Evidence) -> float:
+def recall(evidence: MetricInput) -> float:
     """Share of real pictures that lie among made ones: variety."""
     made, real = _equal_parts(evidence)
     return share_inside(real, made)
 
 
-def _equal_parts(evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:
+def _equal_parts(evidence: MetricInput) -> tuple[np.ndarray, np.ndarray]:
     count = min(AT_MOST, len(evidence.made), len(evidence.real))
     return evidence.made.sample(count).features, evidence.real.sample(count).features
 

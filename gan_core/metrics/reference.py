@@ -1,4 +1,4 @@
-"""What the judge says about the real pictures of a data set: looked at once, kept on disk and in memory."""
+"""What the classifier says about a data set's real pictures: looked at once, kept on disk and in memory."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ import safetensors.numpy
 from gan_core.data import load
 from gan_core.data.prepare import bordered, cache_folder
 from gan_core.files import write_bytes
-from gan_core.metrics.evidence import Observed
-from gan_core.metrics.judge import SIDE, Judge
+from gan_core.metrics.classifier import SIDE, FeatureExtractor
+from gan_core.metrics.inputs import Features
 
 SAMPLE = 10_000  # training pictures that the floor is measured with
 
 
 @lru_cache(maxsize=4)
-def observe_real(dataset: str, root: str = "") -> tuple[Observed, Observed]:
-    """All test pictures of a data set and 10,000 training pictures, always the same, as the judge sees them.
+def extract_real_features(dataset: str, root: str = "") -> tuple[Features, Features]:
+    """All test pictures and 10,000 training pictures, always the same, as the classifier sees them.
 
     Raises:
-        WeightsError: this data set has no judge.
+        WeightsError: this data set has no classifier.
         DataError: its files are not there.
     """
-    judge = Judge.load(dataset)
+    extractor = FeatureExtractor.load(dataset)
     test = load(dataset, size=SIDE, split="test", root=root)
     train = load(dataset, size=SIDE, split="train", root=root)
     chosen = np.sort(np.random.default_rng(0).permutation(len(train.labels))[:SAMPLE])
     return (
-        observe(judge, test.images, test.labels),
-        observe(judge, train.images[chosen], train.labels[chosen]),
+        extract_features(extractor, test.images, test.labels),
+        extract_features(extractor, train.images[chosen], train.labels[chosen]),
     )
 
 
@@ -43,18 +43,18 @@ def real_labels(dataset: str, count: int, root: str = "") -> np.ndarray:
     return np.resize(np.random.default_rng(0).permutation(labels), count)
 
 
-def observe(judge: Judge, images: np.ndarray, labels: np.ndarray) -> Observed:
-    """The judge's words on real pictures, from disk where they have been written down before.
+def extract_features(extractor: FeatureExtractor, images: np.ndarray, labels: np.ndarray) -> Features:
+    """The classifier's words on real pictures, from disk where they have been written down before.
 
-    They are found again by what the judge is shown: 28 pixels with their border.
+    They are found again by what the classifier is shown: 28 pixels with their border.
     """
     shown = np.ascontiguousarray(bordered(images, SIDE)).tobytes()
-    name = hashlib.sha256(judge.fingerprint.encode() + shown).hexdigest()
+    name = hashlib.sha256(extractor.fingerprint.encode() + shown).hexdigest()
     path = cache_folder() / f"judged-{name[:24]}.safetensors"
     with contextlib.suppress(OSError, KeyError, safetensors.SafetensorError):
         kept = safetensors.numpy.load_file(path)
-        return Observed(kept["features"], kept["probabilities"], np.asarray(labels))
-    features, probabilities = judge(images)
+        return Features(kept["features"], kept["probabilities"], np.asarray(labels))
+    features, probabilities = extractor(images)
     with contextlib.suppress(OSError):  # a full disk costs the next process a few seconds, no more
         write_bytes(path, safetensors.numpy.save({"features": features, "probabilities": probabilities}))
-    return Observed(features, probabilities, np.asarray(labels))
+    return Features(features, probabilities, np.asarray(labels))

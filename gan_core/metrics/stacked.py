@@ -1,23 +1,23 @@
 """How many of the thousand classes of Stacked MNIST a generator draws, and how evenly.
 
 The protocol of Lin et al. 2018, arXiv 1712.04086, section 4.2: 26,000 pictures; a classifier of MNIST reads
-each colour by itself. Theirs is not published; ours is the shipped judge of MNIST.
+each colour by itself. Theirs is not published; ours is the shipped classifier of MNIST.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from gan_core.metrics.classifier import FeatureExtractor
 from gan_core.metrics.coverage import divergence
-from gan_core.metrics.judge import Judge
 
 CLASSES = 1000
 
 
 def read_stacked(images: np.ndarray) -> np.ndarray:
-    """The class 100 r + 10 g + b that the judge reads in uint8 (N, 3, H, W), int64 (N,)."""
-    judge = Judge.load("mnist")
-    digits = [judge(np.ascontiguousarray(images[:, k : k + 1]))[1].argmax(1) for k in range(3)]
+    """The class 100 r + 10 g + b that the classifier reads in uint8 (N, 3, H, W), int64 (N,)."""
+    extractor = FeatureExtractor.load("mnist")
+    digits = [extractor(np.ascontiguousarray(images[:, k : k + 1]))[1].argmax(1) for k in range(3)]
     return np.asarray(100 * digits[0] + 10 * digits[1] + digits[2])
 
 

@@ -9,8 +9,8 @@ from torch import nn
 
 from gan_core.config import ModelConfig
 from gan_core.networks import articles, points
-from gan_core.networks.base import INITIALISATIONS, Head, Judgement, Network, init_weights
-from gan_core.networks.dcgan import Discriminator, Generator, measured
+from gan_core.networks.base import INITIALISATIONS, DiscriminatorOutput, Head, Network, init_weights
+from gan_core.networks.dcgan import Discriminator, Generator, apply_spectral_norm
 from gan_core.networks.dense import DenseFoldedDiscriminator, DenseFoldedGenerator
 from gan_core.networks.folded import FoldedDiscriminator, FoldedGenerator
 from gan_core.networks.labels import ClassNorms, LabelPlanes
@@ -23,7 +23,15 @@ from gan_core.networks.residual import (
     SnGenerator,
 )
 
-__all__ = ["INITIALISATIONS", "NETWORKS", "Head", "Judgement", "Network", "build_pair", "init_weights"]
+__all__ = [
+    "INITIALISATIONS",
+    "NETWORKS",
+    "DiscriminatorOutput",
+    "Head",
+    "Network",
+    "build_pair",
+    "init_weights",
+]
 
 NETWORKS: dict[str, Network] = {
     "dcgan": Network(
@@ -73,7 +81,7 @@ NETWORKS: dict[str, Network] = {
     ),
     "mlp-28": Network(
         articles.mlp_28,
-        articles.mlp_28_judge,
+        articles.mlp_28_discriminator,
         sizes=(28,),
         paper="Goodfellow et al. 2014, arXiv 1406.2661, in its smallest form",
         summary="One hidden layer each, sigmoid pixels: the shortest GAN there is, and a speckled one.",
@@ -81,7 +89,7 @@ NETWORKS: dict[str, Network] = {
     ),
     "mlp-64": Network(
         articles.mlp_64,
-        articles.mlp_64_judge,
+        articles.mlp_64_discriminator,
         sizes=(64,),
         paper="Goodfellow et al. 2014, arXiv 1406.2661",
         summary="Fully connected at 64 pixels, dropout in D: it does not know which pixels are neighbours.",
@@ -89,7 +97,7 @@ NETWORKS: dict[str, Network] = {
     ),
     "mlp-32-rgb": Network(
         articles.mlp_32,
-        articles.mlp_32_judge,
+        articles.mlp_32_discriminator,
         sizes=(32,),
         paper="Goodfellow et al. 2014, arXiv 1406.2661",
         summary="Fully connected for small colour pictures, four layers with batch norm.",
@@ -97,7 +105,7 @@ NETWORKS: dict[str, Network] = {
     ),
     "convnet-28": Network(
         articles.ConvGenerator,
-        articles.ConvJudge,
+        articles.ConvDiscriminator,
         sizes=(28,),
         paper="after Radford et al. 2016, arXiv 1511.06434",
         summary="The tutorials' 28-pixel net: three transposed convolutions against two with pooling.",
@@ -105,7 +113,7 @@ NETWORKS: dict[str, Network] = {
     ),
     "mlp-2d": Network(
         points.PointGenerator,
-        points.PointJudge,
+        points.PointDiscriminator,
         sizes=(1,),
         paper="after Metz et al. 2017, arXiv 1611.02163, appendix A",
         summary="A few small layers each, for points in the plane: forgetting can be watched and counted.",
@@ -124,7 +132,7 @@ def build_pair(
     generator = None if seed is None else torch.Generator().manual_seed(seed)
     for net in (G, D):
         init_weights(net, generator, initialisation)
-    measured(D, model)  # after the first weights are drawn: it wraps them
+    apply_spectral_norm(D, model)  # after the first weights are drawn: it wraps them
     return G, D
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_core.config import ModelConfig
-from gan_core.networks.base import Head, Judgement, join_label
+from gan_core.networks.base import DiscriminatorOutput, Head, join_label
 from gan_core.networks.dcgan import flat
 from gan_core.networks.labels import scale_of
 
@@ -47,7 +47,7 @@ class Dense(nn.Module):
         return self.first.weight[:, : self.first.in_features - self.classes].detach()
 
 
-class DenseJudge(nn.Module):
+class DenseDiscriminator(nn.Module):
     """A discriminator of fully connected layers; `widths` are its hidden layers'."""
 
     def __init__(self, model: ModelConfig, widths: Sequence[int]) -> None:
@@ -58,7 +58,7 @@ class DenseJudge(nn.Module):
         self.layers = nn.Sequential(*layers)
         self.head = Head(widths[-1], model)
 
-    def forward(self, pictures: Tensor, labels: Tensor | None = None) -> Judgement:
+    def forward(self, pictures: Tensor, labels: Tensor | None = None) -> DiscriminatorOutput:
         return self.head(self.layers(pictures.flatten(1)), labels)  # type: ignore[no-any-return]
 
 
@@ -90,7 +90,7 @@ class ConvGenerator(nn.Module):
         return (weight * scale.repeat(49)[:, None]).detach()
 
 
-class ConvJudge(nn.Module):
+class ConvDiscriminator(nn.Module):
     """Two convolutions of kernel 5, each followed by max pooling: 28 to 7 pixels; no norm."""
 
     def __init__(self, model: ModelConfig) -> None:
@@ -103,7 +103,7 @@ class ConvJudge(nn.Module):
         self.dropout = nn.Dropout(model.d_dropout)
         self.head = Head(2 * w * 49, model)
 
-    def forward(self, pictures: Tensor, labels: Tensor | None = None) -> Judgement:
+    def forward(self, pictures: Tensor, labels: Tensor | None = None) -> DiscriminatorOutput:
         return self.head(self.dropout(flat(self.layers(pictures))), labels)  # type: ignore[no-any-return]
 
 
@@ -112,9 +112,9 @@ def mlp_28(model: ModelConfig) -> nn.Module:
     return Dense(model, [model.g_width], norm=False, sigmoid=True)
 
 
-def mlp_28_judge(model: ModelConfig) -> nn.Module:
+def mlp_28_discriminator(model: ModelConfig) -> nn.Module:
     """One hidden layer."""
-    return DenseJudge(model, [model.d_width])
+    return DenseDiscriminator(model, [model.d_width])
 
 
 def mlp_64(model: ModelConfig) -> nn.Module:
@@ -122,9 +122,9 @@ def mlp_64(model: ModelConfig) -> nn.Module:
     return Dense(model, [model.g_width * k for k in (1, 2, 4)], norm=False)
 
 
-def mlp_64_judge(model: ModelConfig) -> nn.Module:
+def mlp_64_discriminator(model: ModelConfig) -> nn.Module:
     """4w, 2w, w, dropout .3 after each."""
-    return DenseJudge(model, [model.d_width * k for k in (4, 2, 1)])
+    return DenseDiscriminator(model, [model.d_width * k for k in (4, 2, 1)])
 
 
 def mlp_32(model: ModelConfig) -> nn.Module:
@@ -132,6 +132,6 @@ def mlp_32(model: ModelConfig) -> nn.Module:
     return Dense(model, [model.g_width * k for k in (1, 2, 4, 8)], norm=True)
 
 
-def mlp_32_judge(model: ModelConfig) -> nn.Module:
+def mlp_32_discriminator(model: ModelConfig) -> nn.Module:
     """4w, 2w."""
-    return DenseJudge(model, [model.d_width * k for k in (4, 2)])
+    return DenseDiscriminator(model, [model.d_width * k for k in (4, 2)])

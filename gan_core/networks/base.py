@@ -16,10 +16,10 @@ GROUP = 4  # pictures that the minibatch deviation compares
 TINY = 1e-8  # under its square root: the slope is finite where all are alike
 
 
-class Judgement(NamedTuple):
+class DiscriminatorOutput(NamedTuple):
     """A discriminator's answer to N pictures."""
 
-    realness: Tensor  # (N,) logits: above 0 means "real"
+    logits: Tensor  # (N,) logits: above 0 means "real"
     classes: Tensor | None  # (N, K) logits of the label, where the discriminator names it
     codes: Tensor | None = None  # (N, K + 2 M), what it reads of InfoGAN's codes: see `gan_core.codes`
 
@@ -30,8 +30,8 @@ class Network:
 
     `generator(model)` builds a module called as G(z (N, latent), labels (N,) or None) that gives pictures
     (N, C, H, W) in [-1, 1]; `discriminator(model)` one called as D(pictures, labels) that gives a
-    `Judgement`. `fixed` holds the settings that belong to its definition: they are built as it says, whatever
-    was asked for.
+    `DiscriminatorOutput`. `fixed` holds the settings that belong to its definition: they are built as it
+    says, whatever was asked for.
     """
 
     generator: Callable[[ModelConfig], nn.Module]
@@ -56,7 +56,7 @@ def join_label(z: Tensor, labels: Tensor | None, classes: int) -> Tensor:
 
 
 class Head(nn.Module):
-    """The last layer of a discriminator: features (N, F) and labels (N,) to a `Judgement`.
+    """The last layer of a discriminator: features (N, F) and labels (N,) to a `DiscriminatorOutput`.
 
     Without classes, or where the label has come in before: one logit. `class-logits`: a real/fake logit per
     class, of which the sample's own is taken, and K logits that name the class. `auxiliary`: one real/fake
@@ -70,32 +70,32 @@ class Head(nn.Module):
     def __init__(self, features: int, model: ModelConfig) -> None:
         super().__init__()
         answers = model.code_classes + 2 * model.code_numbers
-        reading = reader(features, answers, model.d_norm) if answers else None
+        q_head = QHead(features, answers, model.d_norm) if answers else None
         self.compares = model.d_minibatch_std
         features += self.compares
         self.classes, self.how = model.classes, model.conditioning if model.classes else ""
         outputs = {"class-logits": 2 * model.classes, "auxiliary": 1 + model.classes}.get(self.how, 1)
         self.linear = nn.Linear(features, outputs)
         self.embedding = nn.Embedding(model.classes, features) if self.how == "projection" else None
-        self.reader = reading
+        self.q_head = q_head
 
-    def forward(self, features: Tensor, labels: Tensor | None) -> Judgement:
+    def forward(self, features: Tensor, labels: Tensor | None) -> DiscriminatorOutput:
         seen = torch.cat([features, deviation(features)], dim=1) if self.compares else features
-        judgement = self.judge(seen, labels)
-        return judgement if self.reader is None else judgement._replace(codes=self.reader(features))
+        output = self.classify(seen, labels)
+        return output if self.q_head is None else output._replace(codes=self.q_head(features))
 
-    def judge(self, features: Tensor, labels: Tensor | None) -> Judgement:
+    def classify(self, features: Tensor, labels: Tensor | None) -> DiscriminatorOutput:
         """Realness and the classes' names."""
         out = self.linear(features)  # (N, outputs): realness first, then the names of the classes
         if self.how == "class-logits":
             assert labels is not None
-            realness = out[:, : self.classes].gather(1, labels[:, None])[:, 0]
-            return Judgement(realness, out[:, self.classes :])
-        realness = out[:, 0]
+            logits = out[:, : self.classes].gather(1, labels[:, None])[:, 0]
+            return DiscriminatorOutput(logits, out[:, self.classes :])
+        logits = out[:, 0]
         if self.embedding is not None:
             assert labels is not None
-            realness = realness + (self.embedding(labels) * features).sum(1)
-        return Judgement(realness, out[:, 1:] if self.how == "auxiliary" else None)
+            logits = logits + (self.embedding(labels) * features).sum(1)
+        return DiscriminatorOutput(logits, out[:, 1:] if self.how == "auxiliary" else None)
 
 
 def deviation(features: Tensor) -> Tensor:
@@ -109,10 +109,15 @@ def deviation(features: Tensor) -> Tensor:
     return spread.repeat_interleave(GROUP)[:, None].to(features.dtype)
 
 
-def reader(features: int, answers: int, norm: str) -> nn.Sequential:
-    """Q of InfoGAN: one hidden layer of 128. Source: Chen et al. 2016, arXiv 1606.03657, appendix C."""
-    middle = nn.BatchNorm1d(128) if norm == "batch" else nn.Identity()
-    return nn.Sequential(nn.Linear(features, 128), middle, nn.LeakyReLU(0.1), nn.Linear(128, answers))
+class QHead(nn.Sequential):
+    """Q of InfoGAN: features (N, F) to (N, answers) by one hidden layer of 128.
+
+    Source: Chen et al. 2016, arXiv 1606.03657, appendix C.
+    """
+
+    def __init__(self, features: int, answers: int, norm: str) -> None:
+        middle = nn.BatchNorm1d(128) if norm == "batch" else nn.Identity()
+        super().__init__(nn.Linear(features, 128), middle, nn.LeakyReLU(0.1), nn.Linear(128, answers))
 
 
 class NormFree(nn.Module):

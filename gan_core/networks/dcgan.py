@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from gan_core.config import ModelConfig
-from gan_core.networks.base import Head, Judgement, join_label
+from gan_core.networks.base import DiscriminatorOutput, Head, join_label
 from gan_core.networks.labels import scale_of
 
 
@@ -37,7 +37,7 @@ def downs(widths: Sequence[int], model: ModelConfig) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def measured(D: nn.Module, model: ModelConfig) -> None:
+def apply_spectral_norm(D: nn.Module, model: ModelConfig) -> None:
     """Divide each weight of D by its largest singular value where `spectral` is asked for.
 
     The value is followed by one power iteration a forward pass. Source: Miyato et al. 2018, arXiv 1802.05957.
@@ -56,7 +56,7 @@ def flat(h: Tensor) -> Tensor:
     return h.permute(0, 2, 3, 1).flatten(1)
 
 
-class Seed(nn.Module):
+class LatentProjection(nn.Module):
     """z and label to the first 4x4 feature map: (N, latent), (N,) to (N, width, 4, 4)."""
 
     def __init__(self, model: ModelConfig, width: int) -> None:
@@ -87,20 +87,23 @@ class Generator(nn.Module):
         super().__init__()
         n = doublings(model.size)
         widths = [model.g_width * 2**k for k in reversed(range(n))]  # 32 px: 4w, 2w, w
-        self.seed = Seed(model, widths[0])
+        self.projection = LatentProjection(model, widths[0])
         self.ups = nn.Sequential(*(up(a, b, model.g_norm) for a, b in zip(widths, widths[1:])))
         self.out = nn.ConvTranspose2d(widths[-1], model.channels, 4, 2, 1)
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        return torch.tanh(self.out(self.ups(self.seed(z, labels))))
+        return torch.tanh(self.out(self.ups(self.projection(z, labels))))
 
     def latent_map(self) -> Tensor:
         """See `Seed.latent_map`."""
-        return self.seed.latent_map()
+        return self.projection.latent_map()
 
 
 class Discriminator(nn.Module):
-    """pictures (N, C, size, size), labels (N,) or None -> `Judgement`; no batch norm on the first layer."""
+    """pictures (N, C, size, size), labels (N,) or None -> `DiscriminatorOutput`.
+
+    No batch norm on the first layer.
+    """
 
     def __init__(self, model: ModelConfig) -> None:
         super().__init__()
@@ -110,5 +113,5 @@ class Discriminator(nn.Module):
         self.dropout = nn.Dropout(model.d_dropout)
         self.head = Head(widths[-1] * 16, model)
 
-    def forward(self, pictures: Tensor, labels: Tensor | None = None) -> Judgement:
+    def forward(self, pictures: Tensor, labels: Tensor | None = None) -> DiscriminatorOutput:
         return self.head(self.dropout(flat(self.downs(pictures))), labels)  # type: ignore[no-any-return]

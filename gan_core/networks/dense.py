@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gan_core.config import ModelConfig
-from gan_core.networks.base import Head, Judgement, join_label
+from gan_core.networks.base import DiscriminatorOutput, Head, join_label
 from gan_core.networks.dcgan import doublings, downs, flat
 from gan_core.networks.folded import FOLD, FoldedGenerator
 from gan_core.networks.labels import scale_of
@@ -43,7 +43,7 @@ class DenseFoldedGenerator(nn.Module):
 
 
 class DenseFoldedDiscriminator(nn.Module):
-    """pictures (N, C, size, size), labels (N,) or None -> `Judgement`."""
+    """pictures (N, C, size, size), labels (N,) or None -> `DiscriminatorOutput`."""
 
     def __init__(self, model: ModelConfig) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class DenseFoldedDiscriminator(nn.Module):
         self.dropout = nn.Dropout(model.d_dropout)
         self.head = Head(hidden, model)
 
-    def forward(self, pictures: Tensor, labels: Tensor | None = None) -> Judgement:
+    def forward(self, pictures: Tensor, labels: Tensor | None = None) -> DiscriminatorOutput:
         folded = F.pixel_unshuffle(pictures, FOLD)  # (N, 4C, size/2, size/2)
         hidden = self.dense(flat(self.downs(folded)))  # (N, hidden)
         return self.head(self.dropout(hidden), labels)  # type: ignore[no-any-return]

@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gan_core.config import ModelConfig
-from gan_core.networks.base import Head, Judgement
-from gan_core.networks.dcgan import Seed, doublings, downs, flat, up
+from gan_core.networks.base import DiscriminatorOutput, Head
+from gan_core.networks.dcgan import LatentProjection, doublings, downs, flat, up
 
 FOLD = 2
 
@@ -25,21 +25,21 @@ class FoldedGenerator(nn.Module):
         super().__init__()
         n = doublings(model.size // FOLD)
         widths = [model.g_width * 2**k for k in reversed(range(n + 1))]  # 32 px: 4w, 2w, w
-        self.seed = Seed(model, widths[0])
+        self.projection = LatentProjection(model, widths[0])
         self.ups = nn.Sequential(*(up(a, b, model.g_norm) for a, b in zip(widths, widths[1:])))
         self.out = nn.Conv2d(widths[-1], model.channels * FOLD**2, 3, padding=1)
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        folded = self.out(self.ups(self.seed(z, labels)))  # (N, 4C, size/2, size/2)
+        folded = self.out(self.ups(self.projection(z, labels)))  # (N, 4C, size/2, size/2)
         return torch.tanh(F.pixel_shuffle(folded, FOLD))  # (N, C, size, size)
 
     def latent_map(self) -> Tensor:
         """See `Seed.latent_map`."""
-        return self.seed.latent_map()
+        return self.projection.latent_map()
 
 
 class FoldedDiscriminator(nn.Module):
-    """pictures (N, C, size, size), labels (N,) or None -> `Judgement`."""
+    """pictures (N, C, size, size), labels (N,) or None -> `DiscriminatorOutput`."""
 
     def __init__(self, model: ModelConfig) -> None:
         super().__init__()
@@ -49,6 +49,6 @@ class FoldedDiscriminator(nn.Module):
         self.dropout = nn.Dropout(model.d_dropout)
         self.head = Head(widths[-1] * 16, model)
 
-    def forward(self, pictures: Tensor, labels: Tensor | None = None) -> Judgement:
+    def forward(self, pictures: Tensor, labels: Tensor | None = None) -> DiscriminatorOutput:
         folded = F.pixel_unshuffle(pictures, FOLD)  # (N, 4C, size/2, size/2)
         return self.head(self.dropout(flat(self.downs(folded))), labels)  # type: ignore[no-any-return]

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gan_core.networks.base import Judgement
+from gan_core.networks.base import DiscriminatorOutput
 
 
 class LabelPlanes(nn.Module):
@@ -21,7 +21,7 @@ class LabelPlanes(nn.Module):
         super().__init__()
         self.D, self.classes = D, classes
 
-    def forward(self, pictures: Tensor, labels: Tensor | None = None) -> Judgement:
+    def forward(self, pictures: Tensor, labels: Tensor | None = None) -> DiscriminatorOutput:
         if labels is None:
             raise ValueError("a conditional discriminator needs labels")
         own = F.one_hot(labels, self.classes).to(pictures.dtype).view(len(pictures), -1, 1, 1)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from gan_core.config import ModelConfig
 from gan_core.networks.articles import Dense
-from gan_core.networks.base import Head, Judgement
+from gan_core.networks.base import DiscriminatorOutput, Head
 
 G_LAYERS, D_LAYERS = 5, 3  # depth lets G tear the plane apart between two clouds
 SPREAD = 8.0  # z is taken this many times, for the same reason
@@ -35,8 +35,8 @@ class PointGenerator(Dense):
         return SPREAD * super().latent_map()
 
 
-class PointJudge(nn.Module):
-    """Points (N, C, 1, 1), labels to a `Judgement`: three hidden layers on the place and on waves over it.
+class PointDiscriminator(nn.Module):
+    """Points (N, C, 1, 1), labels to a `DiscriminatorOutput`: three hidden layers on place and waves over it.
 
     A plain net of this size sees blurs for a long time; waves let it see clouds a hundredth wide.
     Source: Tancik et al. 2020, arXiv 2006.10739, section 6 (positional encoding). No norm: each point is
@@ -55,7 +55,7 @@ class PointJudge(nn.Module):
         self.register_buffer("waves", math.pi * 2.0 ** torch.arange(OCTAVES), persistent=False)
         self.head = Head(model.d_width, model)
 
-    def forward(self, pictures: Tensor, labels: Tensor | None = None) -> Judgement:
+    def forward(self, pictures: Tensor, labels: Tensor | None = None) -> DiscriminatorOutput:
         place = pictures.flatten(1)  # (N, C)
         turns = (place.unsqueeze(2) * self.waves).flatten(1)  # (N, C * OCTAVES)
         seen = torch.cat([place, turns.sin(), turns.cos()], 1)

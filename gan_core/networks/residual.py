@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gan_core.config import ModelConfig
-from gan_core.networks.base import Head, Judgement, NormFree, join_label
-from gan_core.networks.dcgan import Seed, doublings, flat, up
+from gan_core.networks.base import DiscriminatorOutput, Head, NormFree, join_label
+from gan_core.networks.dcgan import LatentProjection, doublings, flat, up
 
 DEEPEST = 3  # doublings of the width
 
@@ -33,16 +33,16 @@ class SnGenerator(nn.Module):
     def __init__(self, model: ModelConfig) -> None:
         super().__init__()
         w = widths(model.g_width, model.size)
-        self.seed = Seed(model, w[0])
+        self.projection = LatentProjection(model, w[0])
         self.ups = nn.Sequential(*(up(a, b, model.g_norm) for a, b in zip(w, w[1:])))
         self.out = nn.Conv2d(w[-1], model.channels, 3, padding=1)
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        return torch.tanh(self.out(self.ups(self.seed(z, labels))))
+        return torch.tanh(self.out(self.ups(self.projection(z, labels))))
 
     def latent_map(self) -> Tensor:
         """See `Seed.latent_map`."""
-        return self.seed.latent_map()
+        return self.projection.latent_map()
 
 
 class SnDiscriminator(nn.Module):
@@ -58,7 +58,7 @@ class SnDiscriminator(nn.Module):
         self.layers = nn.Sequential(*layers)
         self.head = Head(w[-1] * 16, model)
 
-    def forward(self, pictures: Tensor, labels: Tensor | None = None) -> Judgement:
+    def forward(self, pictures: Tensor, labels: Tensor | None = None) -> DiscriminatorOutput:
         return self.head(flat(self.layers(pictures)), labels)  # type: ignore[no-any-return]
 
 
@@ -101,18 +101,18 @@ class ResGenerator(nn.Module):
     def __init__(self, model: ModelConfig) -> None:
         super().__init__()
         w = widths(model.g_width, model.size)
-        self.seed = Seed(model, w[0])
+        self.projection = LatentProjection(model, w[0])
         self.blocks = nn.Sequential(*(UpBlock(a, b) for a, b in zip(w, w[1:])))
         self.norm = nn.BatchNorm2d(w[-1])
         self.out = nn.Conv2d(w[-1], model.channels, 3, padding=1)
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        h = self.blocks(self.seed(z, labels))
+        h = self.blocks(self.projection(z, labels))
         return torch.tanh(self.out(F.relu(self.norm(h))))
 
     def latent_map(self) -> Tensor:
         """See `Seed.latent_map`."""
-        return self.seed.latent_map()
+        return self.projection.latent_map()
 
 
 class ResDiscriminator(nn.Module):
@@ -129,7 +129,7 @@ class ResDiscriminator(nn.Module):
         self.blocks = nn.Sequential(*(DownBlock(a, b) for a, b in zip(w, w[1:])))
         self.head = Head(w[-1], model)
 
-    def forward(self, pictures: Tensor, labels: Tensor | None = None) -> Judgement:
+    def forward(self, pictures: Tensor, labels: Tensor | None = None) -> DiscriminatorOutput:
         h = F.relu(self.blocks(self.first(pictures)))
         return self.head(h.sum((2, 3)), labels)  # type: ignore[no-any-return]
 
@@ -207,7 +207,7 @@ class R3Discriminator(NormFree):
         self.basis = nn.Conv2d(w[-1], w[-1], 4, groups=w[-1], bias=False)
         self.head = Head(w[-1], model)
 
-    def forward(self, pictures: Tensor, labels: Tensor | None = None) -> Judgement:
+    def forward(self, pictures: Tensor, labels: Tensor | None = None) -> DiscriminatorOutput:
         h = self.blocks[0](self.first(pictures))
         for shrink, block in zip(self.shrink, list(self.blocks)[1:]):
             h = block(shrink(F.avg_pool2d(h, 2)))

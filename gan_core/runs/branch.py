@@ -9,7 +9,8 @@ from typing import Any
 
 from gan_core import files
 from gan_core.config import BUDGET, TrainConfig, difference, from_mapping, to_mapping
-from gan_core.errors import ConfigError, Problem, RunError
+from gan_core.errors import ConfigError, RunError
+from gan_core.messages import Message
 from gan_core.runs.layout import RunPaths, create_run, find_run
 from gan_core.runs.reader import checkpoint_steps, read_config
 
@@ -27,7 +28,7 @@ def rewrite_settings(run: RunPaths, config: TrainConfig) -> None:
     try:
         files.write_json(run.config, read_config(run) | {"settings": to_mapping(config)})
     except OSError as error:
-        raise RunError(f"Run {run.id} cannot be written: {error.strerror or error}.") from error
+        raise RunError("run-write", run=run.id, reason=error.strerror or error) from error
 
 
 def branch(parent: RunPaths, step: int, old: TrainConfig, new: TrainConfig, preset: str) -> RunPaths:
@@ -41,11 +42,10 @@ def branch(parent: RunPaths, step: int, old: TrainConfig, new: TrainConfig, pres
     """
     steps = checkpoint_steps(parent)
     if step not in steps:
-        listed = ", ".join(map(str, steps)) or "none"
-        raise RunError(f"Run {parent.id} has no checkpoint of step {step}; there are: {listed}.")
+        raise RunError("run-no-checkpoint-of-step", run=parent.id, step=step, steps=steps)
     changed = {name: list(pair) for name, pair in difference(old, new).items()}
-    if problems := [_too_late(name, changed[name][1]) for name in FIRST_WEIGHTS if name in changed]:
-        raise ConfigError(problems)
+    if late := [Message("branch-weights", field=name) for name in FIRST_WEIGHTS if name in changed]:
+        raise ConfigError.of(late)
     descent = {"run": parent.id, "step": step, "changed": changed}
     # named before the copy begins: from here on the parent keeps that checkpoint
     run = create_run(parent.path.parent, new, preset, state="stopped", parent=descent)
@@ -53,12 +53,8 @@ def branch(parent: RunPaths, step: int, old: TrainConfig, new: TrainConfig, pres
         with files.replacing(run.checkpoint(step)) as scratch:
             shutil.copytree(parent.checkpoint(step), scratch)
     except OSError as error:
-        raise RunError(f"Run {run.id} cannot be written: {error.strerror or error}.") from error
+        raise RunError("run-write", run=run.id, reason=error.strerror or error) from error
     return run
-
-
-def _too_late(name: str, value: object) -> Problem:
-    return Problem(name, value, f"A branch begins with its checkpoint's weights: leave {name} as it was.")
 
 
 def settings_between(values: Mapping[str, Any], config: TrainConfig) -> TrainConfig:

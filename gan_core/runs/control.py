@@ -38,7 +38,8 @@ def send(run: RunPaths, command: str) -> None:
     try:
         files.write_json(run.control, {"command": command, "time": time.time()})
     except OSError as error:
-        raise RunError(f"Run {run.id} cannot be told to {command}: {error.strerror or error}.") from error
+        reason = error.strerror or error
+        raise RunError("run-order", run=run.id, command=command, reason=reason) from error
 
 
 def read(run: RunPaths) -> Order | None:

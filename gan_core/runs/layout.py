@@ -29,6 +29,7 @@ from typing import Any
 from gan_core import files
 from gan_core.config import TrainConfig, to_mapping
 from gan_core.errors import RunError
+from gan_core.messages import Message
 from gan_core.runs import process
 
 SCHEMA = 1
@@ -74,7 +75,7 @@ class RunPaths:
 
     @property
     def verdicts(self) -> Path:
-        """Judgements in words: one JSON object a line."""
+        """Judgements: one JSON object a line."""
         return self.path / "verdicts.jsonl"
 
     @property
@@ -140,7 +141,7 @@ def create_run(
             files.write_json(made.config, about | ({"parent": dict(parent)} if parent else {}))
             files.write_json(made.status, _first_status(config, preset, state, now))
     except OSError as error:
-        raise RunError(f"No run can be made in {root}: {error.strerror or error}.") from error
+        raise RunError("run-make", folder=root, reason=error.strerror or error) from error
     return run
 
 
@@ -154,8 +155,8 @@ def find_run(root: Path, id: str) -> RunPaths:
     if run is not None and run.status.is_file():
         return run
     near = difflib.get_close_matches(str(id)[:120], [run.id for run in run_paths(root)], n=1, cutoff=0.5)
-    hint = f" Did you mean {near[0]}?" if near else ""
-    raise RunError(f"There is no run named {str(id)[:60]!r}.{hint}")
+    hint = [Message("meant", near=near[0])] if near else []
+    raise RunError("run-unknown", *hint, name=str(id)[:60])
 
 
 def run_paths(root: Path) -> list[RunPaths]:

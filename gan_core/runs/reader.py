@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from gan_core.config import TrainConfig, from_mapping
 from gan_core.errors import ConfigError, RunError
+from gan_core.messages import Message, is_message, render
+from gan_core.old_names import RECORDS, SETTINGS, renamed
 from gan_core.runs import process
 from gan_core.runs.layout import SCHEMA, RunPaths, run_paths
 
@@ -37,10 +39,15 @@ class Status:
     host: str = ""
     heartbeat: float = 0.0
     created: float = 0.0
-    message: str = ""
+    messages: tuple[Message, ...] = ()  # why it failed or was stopped
     preset: str = ""
     dataset: str = ""
     grid_step: int | None = None
+
+    @property
+    def message(self) -> str:
+        """`messages` in English."""
+        return render(self.messages)
 
     @property
     def progress(self) -> float | None:
@@ -63,6 +70,22 @@ class Status:
         return [(done[name], self.budget.get(name)) for name in done]
 
 
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is said of a run at a step: its kind, which is the code of its words, and the figures in them."""
+
+    kind: str
+    step: int
+    figures: Mapping[str, Any]
+
+    @property
+    def message(self) -> Message:
+        """It, to be put into words."""
+        if "text" in self.figures:  # an old run's, a finished sentence
+            return Message("prose", text=self.figures["text"])
+        return Message(self.kind, step=self.step, **self.figures)
+
+
 _KINDS = {f.name: str(f.type) for f in fields(Status)}
 FIELDS = frozenset(_KINDS) - {"id"}
 
@@ -76,15 +99,20 @@ def read_status(run: RunPaths) -> Status:
     status = status_as_written(run)
     if not is_lost(status):
         return status
-    return _replaced(status, state="failed", message=f"Its process is gone. {last_checkpoint(run)}")
+    return _replaced(status, state="failed", messages=(Message("process-gone"), last_checkpoint(run)))
 
 
 def status_as_written(run: RunPaths) -> Status:
-    """What status.json says, believed as it stands. Raises `RunError` as `read_status` does."""
+    """What status.json says, believed as it stands. Raises `RunError` as `read_status` does.
+
+    An old run's `message` is a finished sentence, which stays as it is.
+    """
     data = _load(run, run.status)
+    if prose := data.get("message"):
+        data.setdefault("messages", [{"code": "prose", "values": {"text": prose}}])
     values: dict[str, Any] = {name: _checked(run, name, data[name]) for name in FIELDS & data.keys()}
     if values.get("state") not in STATES:
-        raise RunError(f"Run {run.id} is damaged: {values.get('state')!r} is no state of a run.")
+        raise RunError("run-state", run=run.id, state=values.get("state"))
     return Status(id=run.id, **values)
 
 
@@ -102,11 +130,11 @@ def is_lost(status: Status, patience: float = STALE_SECONDS) -> bool:
 
 
 def glance(run: RunPaths, read: Callable[[RunPaths], Status] = read_status) -> Status:
-    """What `read` says, with a damaged run shown as failed and the reason in its message."""
+    """What `read` says, with a damaged run shown as failed and the reason in its messages."""
     try:
         return read(run)
     except RunError as error:
-        return Status(id=run.id, state="failed", created=_made(run), message=str(error))
+        return Status(id=run.id, state="failed", created=_made(run), messages=error.messages)
 
 
 def list_runs(root: Path) -> list[Status]:
@@ -124,11 +152,11 @@ def read_settings(run: RunPaths) -> tuple[str, TrainConfig]:
     data = read_config(run)
     preset, settings = data.get("preset", ""), data.get("settings")
     if not isinstance(preset, str) or not isinstance(settings, dict):
-        raise RunError(f"Run {run.id} is damaged: config.json holds no settings.")
+        raise RunError("run-no-settings", run=run.id)
     try:
-        return preset, from_mapping(settings)
+        return preset, from_mapping(renamed(settings, SETTINGS))
     except ConfigError as error:
-        raise RunError(f"The settings of run {run.id} cannot be used. {error}") from error
+        raise RunError("run-settings", *error.messages, run=run.id) from error
 
 
 def read_config(run: RunPaths) -> dict[str, Any]:
@@ -155,7 +183,7 @@ def read_lines(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
         return [], 0
     whole = data[: data.rfind(b"\n") + 1]
     records = (_record(line) for line in whole.splitlines())
-    return [record for record in records if record is not None], start + len(whole)
+    return [renamed(record, RECORDS) for record in records if record is not None], start + len(whole)
 
 
 def sample_steps(run: RunPaths) -> list[int]:
@@ -179,12 +207,20 @@ def best_steps(run: RunPaths) -> list[int]:
     return [score["step"] for score in scores if score.get("best") and isinstance(score.get("step"), int)]
 
 
-def last_checkpoint(run: RunPaths) -> str:
-    """A sentence that names the last good checkpoint."""
+def last_checkpoint(run: RunPaths) -> Message:
+    """Which checkpoint is the last good one."""
     steps = checkpoint_steps(run)
     if not steps:
-        return "No checkpoint had been written yet."
-    return f"The last good checkpoint is of step {steps[-1]} (checkpoints/{run.checkpoint(steps[-1]).name})."
+        return Message("checkpoint-none")
+    file = f"checkpoints/{run.checkpoint(steps[-1]).name}"
+    return Message("checkpoint-last", step=steps[-1], file=file)
+
+
+def read_verdicts(run: RunPaths) -> list[Verdict]:
+    """All verdicts on the run, in order. An old run's name no figures: all else that they say is one."""
+    rows, _ = read_lines(run.verdicts)
+    heads = [(str(row.pop("kind", "")), row.pop("step", 0)) for row in rows]
+    return [Verdict(*head, figures=row.get("figures", row)) for head, row in zip(heads, rows)]
 
 
 def _steps(folder: Path, ending: str) -> list[int]:
@@ -207,17 +243,15 @@ def _load(run: RunPaths, path: Path) -> dict[str, Any]:
     try:
         data = _record(_read(path))
     except OSError as error:
-        raise RunError(f"Run {run.id}: {path.name} cannot be read ({error.strerror or error}).") from error
+        reason = error.strerror or error
+        raise RunError("run-unreadable", run=run.id, file=path.name, reason=reason) from error
     if data is None:
-        raise RunError(f"Run {run.id} is damaged: {path.name} is not whole.")
+        raise RunError("run-torn", run=run.id, file=path.name)
     schema = data.get("schema")
     if not isinstance(schema, int) or schema < 1:
-        raise RunError(f"Run {run.id} is damaged: {path.name} names no schema.")
+        raise RunError("run-schema", run=run.id, file=path.name)
     if schema > SCHEMA:
-        raise RunError(
-            f"Run {run.id} was written by a newer version of this program "
-            f"(schema {schema}, this one reads up to {SCHEMA}); update to open it."
-        )
+        raise RunError("run-newer", run=run.id, schema=schema, known=SCHEMA)
     return data
 
 
@@ -238,9 +272,12 @@ def _checked(run: RunPaths, name: str, value: Any) -> Any:
         "int": _is_number(value) and value == int(value),
         "float": _is_number(value),
         "int | None": value is None or (_is_number(value) and value == int(value)),
+        "tuple[Message, ...]": isinstance(value, list) and all(map(is_message, value)),
     }.get(kind, isinstance(value, dict) and all(v is None or _is_number(v) for v in value.values()))
     if not fits:
-        raise RunError(f"Run {run.id} is damaged: its status says {name} is {str(value)[:40]!r}.")
+        raise RunError("run-value", run=run.id, field=name, value=str(value)[:40])
+    if kind.startswith("tuple"):
+        return tuple(Message(one["code"], **one["values"]) for one in value)
     return int(value) if value is not None and kind.startswith("int") else value
 
 

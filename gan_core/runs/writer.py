@@ -9,15 +9,17 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from gan_core import files
 from gan_core.errors import RunError
+from gan_core.messages import Message, render
 from gan_core.runs import control, process, reader
-from gan_core.runs.keep import MEGABYTE, checkpoint_sizes, kept_checkpoints
 from gan_core.runs.layout import SCHEMA, RunPaths
 from gan_core.runs.lineage import Branches
+from gan_core.runs.retention import MEGABYTE, checkpoint_sizes, retained_checkpoints
 
 RESERVE_BYTES = 65_536  # given back when the disk is full, so that the reason can still be written
 
@@ -29,7 +31,7 @@ def amend_status(run: RunPaths, **changes: Any) -> None:
         RunError: when it cannot be written.
     """
     with _explained(run):
-        files.write_json(run.status, _merged(_stored(run), changes))
+        files.write_json(run.status, _as_json(_merged(_stored(run), changes)))
 
 
 class RunWriter:
@@ -56,13 +58,13 @@ class RunWriter:
     def update(self, **changes: Any) -> None:
         """Replace status.json with `changes` (fields of `Status`) put in and the heartbeat renewed.
 
-        Call it about twice a second, paused or not. A new state without a message clears the message.
+        Call it about twice a second, paused or not. A new state without messages clears them.
         The final state must be the last thing written: the run may be queued again from then on.
         """
         self._signature["heartbeat"] = time.time()
         self._status = _merged(self._status, changes | self._signature)
         with self._writing():
-            files.write_json(self.run.status, self._status)
+            files.write_json(self.run.status, _as_json(self._status))
         if self._status.get("state") not in reader.ACTIVE:
             self._reserve.unlink(missing_ok=True)
 
@@ -74,15 +76,15 @@ class RunWriter:
         """Add quality figures."""
         self._append(self.run.scores, values)
 
-    def verdict(self, values: Mapping[str, Any]) -> None:
-        """Add a judgement in words."""
-        self._append(self.run.verdicts, values)
+    def verdict(self, verdict: reader.Verdict) -> None:
+        """Add a verdict."""
+        self._append(self.run.verdicts, asdict(verdict))
 
-    def log(self, text: str) -> None:
-        """Add a line to log.txt, with the time (UTC)."""
+    def log(self, *messages: Message) -> None:
+        """Add a line to log.txt, in English, with the time (UTC)."""
         stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
         with self._writing(), self.run.log.open("a", encoding="utf-8") as stream:
-            stream.write(f"{stamp}  {text}\n")
+            stream.write(f"{stamp}  {render(messages)}\n")
 
     def sample(self, step: int, data: bytes) -> None:
         """Keep the sample grid of `step` (WebP bytes) and name it in the status."""
@@ -104,7 +106,7 @@ class RunWriter:
         with self._writing():
             for later in reversed(lost):
                 self.run.sample(later).unlink(missing_ok=True)
-        self.log(f"Sample grids beyond step {step}, from before it went back, were dropped: {len(lost)}.")
+        self.log(Message("log-grids-dropped", step=step, count=len(lost)))
 
     def real(self, data: bytes) -> None:
         """Keep real pictures (WebP bytes) in the layout of the sample grids."""
@@ -134,7 +136,7 @@ class RunWriter:
                 put_back(self.run)
             sizes = checkpoint_sizes(self.run)
             guarded = self._branches.steps() | set(reader.best_steps(self.run)[-1:])
-            for old in sizes.keys() - kept_checkpoints(sizes, megabytes * MEGABYTE, guarded):
+            for old in sizes.keys() - retained_checkpoints(sizes, megabytes * MEGABYTE, guarded):
                 _discard(self.run.checkpoint(old))
 
     def command(self) -> str:
@@ -162,7 +164,7 @@ class RunWriter:
                 raise
 
 
-class Onlooker(RunWriter):
+class NullRunWriter(RunWriter):
     """A writer that writes nothing: for the processes of a run beside its first."""
 
     def __init__(self, run: RunPaths) -> None:
@@ -171,7 +173,7 @@ class Onlooker(RunWriter):
     def update(self, **changes: Any) -> None:
         """Nothing."""
 
-    def log(self, text: str) -> None:
+    def log(self, *messages: Message) -> None:
         """Nothing."""
 
     def sample(self, step: int, data: bytes) -> None:
@@ -210,7 +212,11 @@ def _merged(status: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     unknown = changes.keys() - reader.FIELDS
     if unknown:
         raise TypeError(f"a status has no {', '.join(sorted(unknown))}")
-    return status | ({"message": ""} if "state" in changes else {}) | changes
+    return status | ({"messages": ()} if "state" in changes else {}) | changes
+
+
+def _as_json(status: dict[str, Any]) -> dict[str, Any]:
+    return status | {"messages": [asdict(message) for message in status["messages"]]}
 
 
 @contextlib.contextmanager
@@ -219,11 +225,8 @@ def _explained(run: RunPaths) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise RunError(
-                f"The disk is full: run {run.id} cannot be written. Free some space, "
-                f"then continue it. {reader.last_checkpoint(run)}"
-            ) from error
-        raise RunError(f"Run {run.id} cannot be written: {error.strerror or error}.") from error
+            raise RunError("run-full", reader.last_checkpoint(run), run=run.id) from error
+        raise RunError("run-write", run=run.id, reason=error.strerror or error) from error
 
 
 def put_back(run: RunPaths) -> None:

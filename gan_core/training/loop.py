@@ -6,18 +6,20 @@ import shlex
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 from gan_core.config import TrainConfig
 from gan_core.errors import GanError, ProcessLost, TrainingDiverged
-from gan_core.runs import Onlooker, RunPaths, RunWriter
+from gan_core.messages import Message
+from gan_core.runs import NullRunWriter, RunPaths, RunWriter
 from gan_core.runs.branch import rewrite_settings
-from gan_core.runs.reader import checkpoint_steps, last_checkpoint, read_lines
-from gan_core.training.record import first_unsound, measure
-from gan_core.training.rounds import play
+from gan_core.runs.reader import Verdict, checkpoint_steps, last_checkpoint, read_verdicts
+from gan_core.training.distributed import SINGLE_PROCESS, DistributedContext
+from gan_core.training.iteration import train_iteration
+from gan_core.training.record import first_nonfinite_metric, measure
 from gan_core.training.session import Session, open_session
-from gan_core.training.state import set_rates
-from gan_core.training.step import Outcome
-from gan_core.training.world import ALONE, World
+from gan_core.training.state import set_learning_rates
+from gan_core.training.step import StepOutput
 
 POLL = 0.1  # seconds between two looks at the orders while paused
 
@@ -33,7 +35,7 @@ class StepRecord:
 
 
 def train(
-    config: TrainConfig, run: RunPaths, *, resume: bool = False, world: World = ALONE
+    config: TrainConfig, run: RunPaths, *, resume: bool = False, world: DistributedContext = SINGLE_PROCESS
 ) -> Iterator[StepRecord]:
     """Train as `config` says and write everything into `run`; yields after every round of updates.
 
@@ -45,8 +47,8 @@ def train(
         DataError: the pictures cannot be had. RunError: the run cannot be written, or has no checkpoint.
         TrainingDiverged: a number is no longer finite. ProcessLost: another process of the run is gone.
     """
-    writer = RunWriter(run) if world.leads else Onlooker(run)
-    end = {"state": "stopped"}
+    writer = RunWriter(run) if world.is_main else NullRunWriter(run)
+    end: dict[str, Any] = {"state": "stopped"}
     try:
         session = open_session(config, writer, resume, world)
         while True:
@@ -61,13 +63,14 @@ def train(
         end = {"state": "finished" if session.progress >= 1 else "stopped"}
         session.close()
     except ProcessLost as error:
-        end = {"state": "failed", "message": f"{error} {last_checkpoint(run)}"}
+        end = {"state": "failed", "messages": [*error.messages, last_checkpoint(run)]}
         raise
     except GanError as error:
-        end = {"state": "failed", "message": str(error)}
+        end = {"state": "failed", "messages": error.messages}
         raise
     except Exception as error:
-        end = {"state": "failed", "message": f"Unexpected {type(error).__name__}: {error}"}
+        reason = Message("unexpected-error", error=type(error).__name__, reason=error)
+        end = {"state": "failed", "messages": [reason]}
         raise
     finally:
         writer.update(**end)
@@ -83,11 +86,13 @@ def _again(diverged: Session, error: TrainingDiverged) -> Session:
     if config.retries == 0:
         raise error
     config = replace(config, lr_g=config.lr_g / 2, lr_d=config.lr_d / 2, retries=config.retries - 1)
-    if diverged.state.world.leads:
+    if diverged.state.distributed.is_main:
         rewrite_settings(writer.run, config)  # stopped and resumed, it goes on with what is left
-    writer.log(f"It diverged; once more with step sizes {config.lr_g:g} (G) and {config.lr_d:g} (D).")
-    world = diverged.state.world
-    return open_session(config, writer, world.tell(lambda: bool(checkpoint_steps(writer.run))), world)
+    writer.log(Message("log-retry", lr_g=config.lr_g, lr_d=config.lr_d))
+    world = diverged.state.distributed
+    return open_session(
+        config, writer, world.broadcast_object(lambda: bool(checkpoint_steps(writer.run))), world
+    )
 
 
 def _steps(session: Session) -> Iterator[StepRecord]:
@@ -95,10 +100,12 @@ def _steps(session: Session) -> Iterator[StepRecord]:
     config, state = session.config, session.state
     metrics: dict[str, float] | None = {}
     while _goes_on(session):
-        state.world.stir(config.seed, state.step)
-        set_rates(state, config, session.progress, session.moving.d_share)
-        session.moving.begin(session.progress)
-        d, g = play(state, session.feed, config, session.objective, session.moving, session.batch)
+        state.distributed.seed_rank(config.seed, state.step)
+        set_learning_rates(state, config, session.progress, session.controllers.d_share)
+        session.controllers.begin(session.progress)
+        d, g = train_iteration(
+            state, session.batch_sampler, config, session.objective, session.controllers, session.batch
+        )
 
         state.step += 1
         state.seconds = session.watch.seconds
@@ -106,13 +113,14 @@ def _steps(session: Session) -> Iterator[StepRecord]:
         _show(session)
         if session.times.checkpoint_due(state.step, state.seconds):
             session.save()
-        if session.progress < 1 and session.referee.due(state.seconds):
+            session.times.checkpoints.mark(state.seconds)
+        if session.progress < 1 and session.evaluator.due(state.seconds):
             session.score()
-        yield StepRecord(state.step, state.images, state.seconds, metrics)
+        yield StepRecord(state.step, state.images_seen, state.seconds, metrics)
     if metrics is None:  # a run that diverged in its last steps has not ended well
         _record(session, d, g)
-    if unsound := state.unsound():
-        _diverged(session, unsound)
+    if first_nonfinite := state.first_nonfinite():
+        _diverged(session, first_nonfinite)
 
 
 def _goes_on(session: Session) -> bool:
@@ -138,10 +146,10 @@ def _order(session: Session) -> str:
         TrainingDiverged: the first process, which saves, found the state not worth saving.
     """
     state = session.state
-    asked = session.writer.command() if session.unsound is None else "diverged"
-    order, state.seconds = state.world.agree(asked, state.seconds)
+    asked = session.writer.command() if session.first_nonfinite is None else "diverged"
+    order, state.seconds = state.distributed.broadcast_control(asked, state.seconds)
     if order == "diverged":
-        _diverged(session, session.unsound or state.unsound() or "what was to be saved")
+        _diverged(session, session.first_nonfinite or state.first_nonfinite() or "what was to be saved")
     return order
 
 
@@ -154,57 +162,58 @@ def _wait(session: Session) -> None:
             session.writer.update()
 
 
-def _record(session: Session, d: Outcome, g: Outcome) -> dict[str, float]:
+def _record(session: Session, d: StepOutput, g: StepOutput) -> dict[str, float]:
     """Write a point of the curves; end the run at the first number that is not finite."""
     state, writer = session.state, session.writer
     values = measure(state, session.objective.loss, d, g)
-    unsound = first_unsound(values)
-    if unsound is not None:
-        return _diverged(session, unsound)
+    first_nonfinite = first_nonfinite_metric(values)
+    if first_nonfinite is not None:
+        return _diverged(session, first_nonfinite)
     values |= {
         "speed/images per second": session.speed(),
-        "rate/G": state.g_optimizer.param_groups[0]["lr"],
-        "rate/D": state.d_optimizer.param_groups[0]["lr"],
-        **session.moving.curves(),
+        "learning_rate/G": state.g_optimizer.param_groups[0]["lr"],
+        "learning_rate/D": state.d_optimizer.param_groups[0]["lr"],
+        **session.controllers.curves(),
     }
-    writer.record({"step": state.step, "images": state.images, "seconds": round(state.seconds, 3), **values})
+    writer.record(
+        {"step": state.step, "images": state.images_seen, "seconds": round(state.seconds, 3), **values}
+    )
     return values
 
 
 def _diverged(session: Session, name: str) -> dict[str, float]:
-    state, writer = session.state, session.writer
-    session.paint()
-    sentence = (
-        f"Training diverged at step {state.step}: {name} is no longer a finite number. "
-        f"The pictures are kept; try a smaller step size (lr_g, lr_d).{_way_back(session)}"
-    )
-    left = session.config.retries
-    writer.verdict({"step": state.step, "kind": "diverged", "text": sentence, "retries": left})
-    raise TrainingDiverged(sentence)
+    session.render_samples()
+    figures = {"value": name, "retries": session.config.retries}
+    verdict = Verdict("diverged", session.state.step, figures)
+    session.writer.verdict(verdict)
+    raise TrainingDiverged.of([verdict.message, *_way_back(session)])
 
 
-def _way_back(session: Session) -> str:
+def _way_back(session: Session) -> list[Message]:
     """What to type for a new run from the last good checkpoint with half the step sizes, if there is one.
 
-    Nothing where it goes back by itself; that it could have done so only where it never has.
+    That it could have gone back by itself is said only where it never has.
     """
     config, run = session.config, session.writer.run
     steps = checkpoint_steps(run)
-    if not steps or config.retries:
-        return ""
+    if not steps:
+        return []
     rates = f"--lr-g {config.lr_g / 2:g} --lr-d {config.lr_d / 2:g}"
     command = f"python -m gan_core branch {shlex.quote(str(run.path))} --at {steps[-1]} {rates}"
-    if any(verdict.get("retries") for verdict in read_lines(run.verdicts)[0]):
-        return f" To go back with half of it, type `{command}`."
-    return f" To go back with half of it, type `{command}`, or train with --retries 2 next time."
+    if any(verdict.figures.get("retries") for verdict in read_verdicts(run)):
+        return [Message("way-back", command=command)]
+    return [Message("way-back-or-retries", command=command)]
 
 
 def _show(session: Session) -> None:
     """Write the sample grid, the generator and the status when they are due."""
     state, times = session.state, session.times
     if times.sample_due(state.step, state.seconds):
-        session.paint()
+        session.render_samples()
+        times.samples.mark(state.seconds)
     if times.exports.due(state.seconds):
         session.export()
+        times.exports.mark(state.seconds)
     if times.heartbeats.due(state.seconds):
         session.report()
+        times.heartbeats.mark(state.seconds)

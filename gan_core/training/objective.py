@@ -13,7 +13,7 @@ from gan_core.config import TrainConfig
 from gan_core.losses import game_of
 from gan_core.penalties import PENALTIES, in_force
 from gan_core.penalties import none as no_penalty
-from gan_core.training.moving import Adaptive, Balance, Moving
+from gan_core.training.controllers import AdaptiveAugment, Controllers, DiscriminatorLrController
 from gan_core.training.step import Objective, PenaltyTerm
 
 Change = Callable[[Tensor], Tensor]
@@ -48,33 +48,33 @@ class Pack:
         return pictures.reshape(count // self.size, self.size * channels, height, width)
 
 
-def objective_of(config: TrainConfig) -> tuple[Objective, Moving]:
+def objective_of(config: TrainConfig) -> tuple[Objective, Controllers]:
     """What `config` asks both networks to minimise, and what of it moves as the run goes on."""
     noises = [InstanceNoise(config.instance_noise)] if config.instance_noise else []
     augment = AUGMENTS[config.augment]
-    adaptive = None
+    adaptive_augment = None
     if config.ada_target > 0 and augment.changes:
-        adaptive = Adaptive(augment.changes, config.ada_target, config.ada_images)
-    changes: list[Change] = [*noises, *([adaptive] if adaptive else augment.changes)]
+        adaptive_augment = AdaptiveAugment(augment.changes, config.ada_target, config.ada_images)
+    changes: list[Change] = [*noises, *([adaptive_augment] if adaptive_augment else augment.changes)]
     if config.pack > 1:  # last: each picture is changed by itself, and penalties see packs as D does
         changes.append(Pack(config.pack))
     every = config.penalty_every
     term = penalty_of(config)
     objective = Objective(
-        loss=game_of(config.loss, config.real_target, config.flips),
+        loss=game_of(config.loss, config.real_label, config.label_flip_prob),
         class_weight=config.class_weight,
-        variety=config.mode_seeking,
+        mode_seeking_weight=config.mode_seeking,
         names_fakes=config.conditioning == "auxiliary",  # Odena et al. 2017, eq. 3
         code_weight=config.code_weight,
         code_classes=config.code_classes,
         penalty=term if every == 1 else no_penalty,
         lazy_penalty=None if every == 1 or term is no_penalty else term,
-        limit=limit_of(config),
-        constrain=constraint_of(config),
+        clip_gradients=gradient_clipping_of(config),
+        clip_weights=weight_clipping_of(config),
         augment=Chain(changes) if changes else unchanged,
     )
-    balance = Balance() if config.schedule == "dynamic" else None
-    return objective, Moving(noises, adaptive, balance)
+    d_lr_controller = DiscriminatorLrController() if config.schedule == "dynamic" else None
+    return objective, Controllers(noises, adaptive_augment, d_lr_controller)
 
 
 def penalty_of(config: TrainConfig) -> PenaltyTerm:
@@ -90,7 +90,7 @@ def penalty_of(config: TrainConfig) -> PenaltyTerm:
     return term
 
 
-def limit_of(config: TrainConfig) -> Callable[[nn.Module], None] | None:
+def gradient_clipping_of(config: TrainConfig) -> Callable[[nn.Module], None] | None:
     """What is done to a network's gradients before its step: L1, then limits by value and by length."""
     l1, value, norm = config.l1, config.clip_value, config.clip_norm
     if not (l1 or value or norm):
@@ -109,15 +109,15 @@ def limit_of(config: TrainConfig) -> Callable[[nn.Module], None] | None:
     return limit
 
 
-def constraint_of(config: TrainConfig) -> Callable[[nn.Module], None] | None:
+def weight_clipping_of(config: TrainConfig) -> Callable[[nn.Module], None] | None:
     """Weight clipping: each weight of D back between -c and c. Source: Arjovsky 2017, arXiv 1701.07875."""
     bound = config.clip_weights
     if not bound:
         return None
 
-    def constrain(D: nn.Module) -> None:
+    def clip_weights(D: nn.Module) -> None:
         with torch.no_grad():
             for parameter in D.parameters():
                 parameter.clamp_(-bound, bound)
 
-    return constrain
+    return clip_weights

@@ -11,30 +11,30 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gan_core.config import ModelConfig
-from gan_core.images import to_bytes, to_grid, webp
-from gan_core.latent import sample_latents
+from gan_core.images import to_grid, webp
 from gan_core.losses import GanLoss
+from gan_core.sampling import Sampler, latents
+from gan_core.seeds import stream_seed
 from gan_core.training.state import State
-from gan_core.training.step import Outcome, gradient_norm
+from gan_core.training.step import StepOutput, gradient_norm
 
 ROWS = 8
 POINTS = 2000  # in a scatter plot
-GRID_SEED_SHIFT = 7  # the grid's z must not be the first z of the training noise
 
 
-def measure(state: State, loss: GanLoss, d: Outcome, g: Outcome) -> dict[str, float]:
+def measure(state: State, loss: GanLoss, d: StepOutput, g: StepOutput) -> dict[str, float]:
     """A point of the curves, by "group/name", of all processes. The one place that waits for the device."""
     values = {
         "loss/D": d.loss, "loss/G": g.loss,
-        **judgement(loss, d.real, d.fake),
+        **discriminator_stats(loss, d.real, d.fake),
         "gradient/D": gradient_norm(state.D) if d.gradient is None else d.gradient,
         "gradient/G": gradient_norm(state.G) if g.gradient is None else g.gradient,
     }  # fmt: skip
     numbers = torch.stack([value.float() for value in values.values()])
-    return dict(zip(values, state.world.mean(numbers).tolist()))
+    return dict(zip(values, state.distributed.mean(numbers).tolist()))
 
 
-def judgement(loss: GanLoss, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+def discriminator_stats(loss: GanLoss, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
     """What D makes of real and of fake pictures, by its logits (N,), as far as its game gives them meaning.
 
     How often it is right, each kind by itself or, where only differences count, of pairs; and how likely real
@@ -48,33 +48,29 @@ def judgement(loss: GanLoss, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
     return (scores if loss.log_odds else {}) | right
 
 
-def first_unsound(values: Mapping[str, float]) -> str | None:
+def first_nonfinite_metric(values: Mapping[str, float]) -> str | None:
     """The first name whose value is not a finite number."""
     return next((name for name, value in values.items() if not math.isfinite(value)), None)
 
 
-class Gallery:
+class SampleGrid:
     """Sample grids of the same z from step to step, for conditional models one class a column, for codes one
     value of the code; for points scatter plots."""
 
     def __init__(self, model: ModelConfig, seed: int) -> None:
         self.points = model.channels == 2
         self.columns = min(model.classes or model.code_classes, 16) or 10
-        codes = (model.code_classes, model.code_numbers)
         count = POINTS if self.points else ROWS * self.columns
-        self.z = sample_latents(count, model.latent, seed + GRID_SEED_SHIFT, model.noise, codes)
+        self.z = latents(model, count, stream_seed(seed, "sample_grid"))
         columns = torch.arange(count) % self.columns
         self.labels = columns if model.classes else None
         if model.code_classes and not model.classes:
-            first = model.latent - sum(codes)
+            first = model.latent - model.code_classes - model.code_numbers
             self.z[:, first : first + model.code_classes] = F.one_hot(columns, model.code_classes).float()
 
-    def paint(self, state: State) -> bytes:
-        """The grid drawn by the smoothed generator, as WebP."""
-        device = state.machine.device
-        labels = None if self.labels is None else self.labels.to(device)
-        with torch.inference_mode():
-            return self._grid(to_bytes(state.ema(self.z.to(device), labels).float()))
+    def render(self, sampler: Sampler) -> bytes:
+        """The grid as WebP."""
+        return self._grid(sampler.pictures(self.z, self.labels))
 
     def real(self, images: np.ndarray, labels: np.ndarray | None) -> bytes:
         """Real pictures (N, C, H, W), in the same places, as WebP."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,22 +15,25 @@ from gan_core.checkpoints import export_generator
 from gan_core.config import BUDGET, ModelConfig, TrainConfig
 from gan_core.data import DATASETS, Pictures, load
 from gan_core.errors import ConfigError, RunError
+from gan_core.messages import Message
 from gan_core.rules import refusals
 from gan_core.runs import RunPaths, RunWriter
 from gan_core.runs.reader import checkpoint_steps
-from gan_core.training.feed import Feed
-from gan_core.training.inherit import inherit
-from gan_core.training.machine import Machine, choose_machine, keep_memory, machine_again
-from gan_core.training.moving import Moving, batch_at
+from gan_core.sampling import Sampler
+from gan_core.seeds import VERSION, stream_seed
+from gan_core.training.batch_sampler import BatchSampler
+from gan_core.training.compute import ComputeConfig, choose_compute, keep_memory, restore_compute
+from gan_core.training.controllers import Controllers, batch_at
+from gan_core.training.distributed import SINGLE_PROCESS, DistributedContext
+from gan_core.training.evaluator import PeriodicEvaluator
+from gan_core.training.iteration import train_iteration
 from gan_core.training.objective import objective_of
-from gan_core.training.record import Gallery
-from gan_core.training.referee import Referee
-from gan_core.training.rounds import play
+from gan_core.training.record import SampleGrid
+from gan_core.training.schedule import Schedule, Stopwatch, progress, schedule_of
 from gan_core.training.snapshot import load_state, read_counters, save_state
 from gan_core.training.state import State, build_state
 from gan_core.training.step import Objective
-from gan_core.training.timetable import Stopwatch, Timetable, progress, timetable
-from gan_core.training.world import ALONE, World
+from gan_core.training.warm_start import warm_start
 
 
 @dataclass(slots=True)
@@ -39,23 +43,24 @@ class Session:
     config: TrainConfig
     model: ModelConfig
     writer: RunWriter
-    feed: Feed
+    batch_sampler: BatchSampler
     state: State
     objective: Objective
-    moving: Moving
-    gallery: Gallery
-    times: Timetable
+    controllers: Controllers
+    sampler: Sampler  # of the smoothed generator
+    sample_grid: SampleGrid
+    times: Schedule
     watch: Stopwatch
-    referee: Referee
+    evaluator: PeriodicEvaluator
     marked: tuple[int, float] = (0, 0.0)  # images and seconds at the last look at the speed
     saved: int | None = None  # the step that was saved, or loaded, last
-    unsound: str | None = None  # what was not finite when the state was to be saved
+    first_nonfinite: str | None = None  # what was not finite when the state was to be saved
 
     @property
     def progress(self) -> float:
         """Share of the budget used, 0 to 1 and beyond."""
         state = self.state
-        return progress(self.config, state.step, state.images, state.seconds)
+        return progress(self.config, state.step, state.images_seen, state.seconds)
 
     @property
     def batch(self) -> int:
@@ -65,21 +70,21 @@ class Session:
     def speed(self) -> float:
         """Images a second since this was last asked."""
         (images, seconds), state = self.marked, self.state
-        self.marked = state.images, state.seconds
-        return (state.images - images) / max(state.seconds - seconds, 1e-9)
+        self.marked = state.images_seen, state.seconds
+        return (state.images_seen - images) / max(state.seconds - seconds, 1e-9)
 
     def report(self, **changes: object) -> None:
         """Write how far the run is, and `changes`, into its status."""
         state = self.state
         self.writer.update(
-            step=state.step, images=state.images, seconds=round(state.seconds, 3),
-            images_per_second=round(state.images / max(state.seconds, 1e-9), 1), **changes,
+            step=state.step, images=state.images_seen, seconds=round(state.seconds, 3),
+            images_per_second=round(state.images_seen / max(state.seconds, 1e-9), 1), **changes,
         )  # fmt: skip
 
-    def paint(self) -> None:
+    def render_samples(self) -> None:
         """Write the sample grid of this step."""
-        if self.state.world.leads:
-            self.writer.sample(self.state.step, self.gallery.paint(self.state))
+        if self.state.distributed.is_main:
+            self.writer.sample(self.state.step, self.sample_grid.render(self.sampler))
 
     def export(self, best: bool = False) -> None:
         """Write the smoothed generator, for whoever explores it, unless it diverged; or as the `best`."""
@@ -88,14 +93,14 @@ class Session:
         state, config, source = self.state, self.config, DATASETS[self.config.dataset]
         info = {
             "dataset": config.dataset, "class_names": list(source.classes) if config.conditional else [],
-            "step": state.step, "images": state.images, "seconds": round(state.seconds, 1),
+            "step": state.step, "images": state.images_seen, "seconds": round(state.seconds, 1),
             "seed": config.seed, "run": self.writer.run.id, "licence": source.licence,
         }  # fmt: skip
         self.writer.generator(lambda path: export_generator(path, state.ema, self.model, info), best)
 
     def score(self) -> None:
         """Measure how good the generator is; the best so far is kept, and the whole state it came from."""
-        row = self.referee.measure(self.state) if self._worth_keeping() else None
+        row = self.evaluator.measure(self.state, self.sampler) if self._worth_keeping() else None
         if row is None:
             return
         if row["best"]:  # the row comes last: what it calls the best is there
@@ -105,110 +110,112 @@ class Session:
 
     def save(self) -> None:
         """Write a checkpoint of the whole state, once a step; one that diverged leaves the last good one."""
-        if self.saved == self.state.step or not self.state.world.leads:
+        if self.saved == self.state.step or not self.state.distributed.is_main:
             return
-        self.unsound = self.state.unsound()
-        if self.unsound is not None:
+        self.first_nonfinite = self.state.first_nonfinite()
+        if self.first_nonfinite is not None:
             return
-        state, numbers = self.state, self.moving.numbers()
+        state, numbers = self.state, self.controllers.state_dict()
         self.writer.checkpoint(
             state.step, lambda folder: save_state(state, folder, numbers), self.config.disk_mb
         )
         self.saved = state.step
 
     def _worth_keeping(self) -> bool:
-        return self.state.world.leads and self.state.sound()
+        return self.state.distributed.is_main and self.state.is_finite()
 
     def close(self) -> None:
         """The last grid, generator, checkpoint and figures; of a finished run that has scores, one more."""
-        self.paint()
+        self.render_samples()
         self.export()
         self.save()
-        if self.referee.begun and self.progress >= 1:
+        if self.evaluator.begun and self.progress >= 1:
             self.score()
         self.report()
 
 
-def open_session(config: TrainConfig, writer: RunWriter, resume: bool, world: World = ALONE) -> Session:
+def open_session(
+    config: TrainConfig, writer: RunWriter, resume: bool, world: DistributedContext = SINGLE_PROCESS
+) -> Session:
     """Read the pictures, build or restore the state, show the first grid, measure the machine."""
     _check_shares(config, world)
     budget = {name: getattr(config, name) for name in sorted(BUDGET)}
-    writer.update(state="running", message="", budget=budget)
+    writer.update(state="running", budget=budget)
     keep_memory()
     model = model_config(config)
     pictures = chosen(config)
-    gallery = Gallery(model, config.seed)
-    folder = world.tell(lambda: _newest_checkpoint(writer.run)) if resume else None
-    if world.leads and not writer.run.real.exists():
-        writer.real(gallery.real(pictures.images, pictures.labels))
+    sample_grid = SampleGrid(model, config.seed)
+    folder = world.broadcast_object(lambda: _newest_checkpoint(writer.run)) if resume else None
+    if world.is_main and not writer.run.real.exists():
+        writer.real(sample_grid.real(pictures.images, pictures.labels))
     if folder is None:
-        if world.leads:  # the first grid is on the page while the machine is still being measured
-            writer.sample(0, gallery.paint(_begun(config, model, Machine())[0]))
-        machine = world.tell(lambda: _fastest(config, writer, world))
+        state = build_state(config, model, ComputeConfig())
+        if config.start_from:
+            writer.log(warm_start(state, config.start_from))
+        if world.is_main:  # the first grid is on the page while the machine is still being measured
+            writer.sample(0, sample_grid.render(Sampler(state.ema, model)))
+        state.to(world.broadcast_object(lambda: _fastest(config, writer, world)))
     else:
-        saved: Machine = read_counters(folder)["machine"]
-        machine = machine_again(saved, config)
-        writer.log(f"Resumed from {folder.name}.{_elsewhere(saved, machine)}")
-    machine.use_threads()
-    torch.manual_seed(config.seed)  # of spectral norm, dropout, augmentation and penalties
-    objective, moving = objective_of(config)
-    if folder is None:
-        state, source = _begun(config, model, machine)
-        if source:
-            writer.log(source)
-    else:
-        state = build_state(config, model, machine)
-        moving.restore(load_state(state, folder))
+        saved = read_counters(folder)
+        compute = restore_compute(saved["compute"], config)
+        told = [*_elsewhere(saved["compute"], compute), *_reseeded(saved)]
+        writer.log(Message("log-resumed", file=folder.name), *told)
+        state = build_state(config, model, compute)
+    state.compute.use_threads()
+    torch.manual_seed(stream_seed(config.seed, "training"))  # of dropout, augmentation and penalties
+    objective, controllers = objective_of(config)
+    if folder is not None:
+        controllers.load_state_dict(load_state(state, folder))
     writer.back_to(state.step)  # not before: a run that cannot go on loses nothing
-    state.world = world
-    world.begin_alike(state.G, state.D, state.ema)
-    if world.size > 1:
-        objective = replace(objective, average=world.average)
-    times = timetable(config)
-    times.sample_due(0, state.seconds)
-    times.checkpoints.last = state.seconds
-    session = Session(config, model, writer, _feed(config, pictures, machine), state, objective, moving,
-                      gallery, times, Stopwatch(state.seconds), Referee(config, writer, state.seconds),
-                      (state.images, state.seconds), None if folder is None else state.step)  # fmt: skip
-    if world.size > 1 and folder is None:
+    state.distributed = world
+    world.broadcast_parameters(state.G, state.D, state.ema)
+    if world.world_size > 1:
+        objective = replace(objective, average_gradients=world.average_gradients)
+    times = schedule_of(config)
+    times.samples.mark(state.seconds)
+    times.checkpoints.mark(state.seconds)
+    session = Session(
+        config, model, writer, _batch_sampler(config, pictures, state.compute), state, objective, controllers,
+        Sampler(state.ema, model), sample_grid, times, Stopwatch(state.seconds),
+        PeriodicEvaluator(config, writer, state.seconds), (state.images_seen, state.seconds),
+        None if folder is None else state.step,
+    )  # fmt: skip
+    if world.world_size > 1 and folder is None:
         session.save()  # the more processes, the likelier that one is lost: there is a way back at once
     return session
 
 
-def _elsewhere(saved: Machine, machine: Machine) -> str:
+def _elsewhere(saved: ComputeConfig, compute: ComputeConfig) -> list[Message]:
     """What it means for a run that it goes on on another kind of device; nothing where it does not."""
-    if saved.device == machine.device:
-        return ""
-    return (
-        f" It was computed on {saved.device} and goes on on {machine.device}: random numbers of the device "
-        "begin afresh, so it does not go on bit for bit as it would have."
-    )
+    if saved.device == compute.device:
+        return []
+    return [Message("log-other-device", before=saved.device, now=compute.device)]
 
 
-def _check_shares(config: TrainConfig, world: World) -> None:
+def _reseeded(saved: Mapping[str, Any]) -> list[Message]:
+    """What it means for a run that it was begun when its seeds were chosen otherwise; nothing else."""
+    return [] if saved["streams"] == VERSION else [Message("log-reseeded")]
+
+
+def _check_shares(config: TrainConfig, world: DistributedContext) -> None:
     """Whether each process can train on its share of a batch: packs and groups must divide it too.
 
     Raises:
         ConfigError: it cannot.
     """
     world.check(config.batch)
-    shared = replace(config, batch=config.batch // world.size)
-    for rule in refusals(shared):
-        raise ConfigError.single(rule.setting, getattr(config, rule.setting), rule.words(shared))
+    if refused := refusals(replace(config, batch=config.batch // world.world_size)):
+        raise ConfigError.of(refused)
 
 
-def _fastest(config: TrainConfig, writer: RunWriter, world: World) -> Machine:
+def _fastest(config: TrainConfig, writer: RunWriter, world: DistributedContext) -> ComputeConfig:
     """The machine's choice for this process's share of a batch, its reason in the log."""
-    shared = replace(config, batch=config.batch // world.size)
-    machine, reason = choose_machine(shared, lambda candidate: trial(shared, candidate), world.here)
+    shared = replace(config, batch=config.batch // world.world_size)
+    compute, reason = choose_compute(
+        shared, lambda candidate: trial(shared, candidate), world.local_world_size
+    )
     writer.log(reason)
-    return machine
-
-
-def _begun(config: TrainConfig, model: ModelConfig, machine: Machine) -> tuple[State, str]:
-    """A fresh state, and a sentence on the weights that it begins with where they come from elsewhere."""
-    state = build_state(config, model, machine)
-    return state, inherit(state, config.start_from) if config.start_from else ""
+    return compute
 
 
 def chosen(config: TrainConfig) -> Pictures:
@@ -218,7 +225,7 @@ def chosen(config: TrainConfig) -> Pictures:
         DataError: they cannot be had.
     """
     every = load(config.dataset, size=config.size, root=config.data_root)
-    few = config.pictures
+    few = config.dataset_limit
     return every if few is None else replace(every, images=every.images[:few], labels=every.labels[:few])
 
 
@@ -236,21 +243,21 @@ def model_config(config: TrainConfig) -> ModelConfig:
     )  # fmt: skip
 
 
-def trial(config: TrainConfig, machine: Machine) -> Callable[..., object]:
+def trial(config: TrainConfig, compute: ComputeConfig) -> Callable[..., object]:
     """A function that takes one round of updates, by its number, on scratch networks and random pictures.
 
     Round -1, which it takes unasked, has the fewest lazy penalties of all, as most have; round 0 the most.
     """
     model = model_config(config)
-    state, (objective, moving) = build_state(config, model, machine), objective_of(config)
+    state, (objective, controllers) = build_state(config, model, compute), objective_of(config)
     random = np.random.default_rng(0)
     pixels = random.integers(0, 256, (config.batch, model.channels, model.size, model.size), dtype=np.uint8)
     labels = np.arange(config.batch) % model.classes if model.classes else None
-    feed = Feed(pixels, labels, seed=0, device=machine.device, layout=machine.layout)
+    batch_sampler = BatchSampler(pixels, labels, seed=0, device=compute.device, layout=compute.layout)
 
     def step(number: int = -1) -> None:
         state.step = number
-        play(state, feed, config, objective, moving, config.batch)
+        train_iteration(state, batch_sampler, config, objective, controllers, config.batch)
 
     return step
 
@@ -258,17 +265,19 @@ def trial(config: TrainConfig, machine: Machine) -> Callable[..., object]:
 def warm_up() -> None:
     """One step on scratch networks: the first one loads parts of torch for a second or two."""
     keep_memory()
-    trial(TrainConfig(seconds=1.0), Machine())()
+    trial(TrainConfig(seconds=1.0), ComputeConfig())()
 
 
-def _feed(config: TrainConfig, pictures: Pictures, machine: Machine) -> Feed:
+def _batch_sampler(config: TrainConfig, pictures: Pictures, compute: ComputeConfig) -> BatchSampler:
     labels = pictures.labels if config.conditional else None
-    return Feed(pictures.images, labels, seed=config.seed, device=machine.device, layout=machine.layout,
-                change=REAL_AUGMENTS[config.real_augment])  # fmt: skip
+    return BatchSampler(
+        pictures.images, labels, seed=config.seed, device=compute.device, layout=compute.layout,
+        change=REAL_AUGMENTS[config.real_augment],
+    )  # fmt: skip
 
 
 def _newest_checkpoint(run: RunPaths) -> Path:
     steps = checkpoint_steps(run)
     if not steps:
-        raise RunError(f"Run {run.id} has no checkpoint to go on from.")
+        raise RunError("run-no-checkpoint", run=run.id)
     return run.checkpoint(steps[-1])

@@ -14,45 +14,50 @@ from gan_core.checkpoints import read_header, read_tensors, save_tensors
 from gan_core.config import ModelConfig
 from gan_core.errors import WeightsError
 from gan_core.networks import build_pair
-from gan_core.training.machine import Machine
+from gan_core.old_names import CONTROLLERS, COUNTERS, renamed
+from gan_core.seeds import VERSION, stream_seed
+from gan_core.training.compute import ComputeConfig
 from gan_core.training.state import State
 
 FILE = "state.safetensors"
 FORMAT = "gan_core.state"
 
 
-def save_state(state: State, folder: Path, moving: Mapping[str, Sequence[float]]) -> None:
+def save_state(state: State, folder: Path, controllers: Mapping[str, Sequence[float]]) -> None:
     """Write both networks, the EMA, both optimisers, all random generators, the counters and what training
     itself moves into `folder`."""
     tensors: dict[str, Tensor] = {"noise": state.noise.get_state(), "torch": torch.get_rng_state()}
-    if state.machine.device == "cuda":
+    if state.compute.device == "cuda":
         tensors["cuda"] = torch.cuda.get_rng_state()
     for name, net in _networks(state).items():
         tensors |= {f"{name}.{key}": value for key, value in net.state_dict().items()}
     for name, optimizer in _optimizers(state).items():
         for index, moments in optimizer.state_dict()["state"].items():
             tensors |= {f"{name}.{index}.{key}": value for key, value in moments.items() if value is not None}
-    machine = state.machine
+    compute = state.compute
     counters = {
-        "step": state.step, "images": state.images, "seconds": state.seconds,
-        "machine": [machine.device, machine.precision, machine.memory_format, machine.threads],
+        "streams": VERSION, "step": state.step, "images": state.images_seen, "seconds": state.seconds,
+        "compute": [compute.device, compute.precision, compute.memory_format, compute.threads],
         "optimisers": {name: _kind(optimizer) for name, optimizer in _optimizers(state).items()},
-        "moving": {name: list(numbers) for name, numbers in moving.items()},
+        "controllers": {name: list(numbers) for name, numbers in controllers.items()},
     }  # fmt: skip
     save_tensors(folder / FILE, tensors, {"format": FORMAT, "counters": json.dumps(counters)})
 
 
 def read_counters(folder: Path) -> dict[str, Any]:
-    """Step, images, seconds, machine, kinds of optimiser and moving numbers of a saved state.
+    """Step, images, seconds, `ComputeConfig`, kinds of optimiser, controllers' numbers and version of the
+    seeds of a saved state.
 
     Raises:
         WeightsError: the file is damaged or not a saved state.
     """
     header = read_header(folder / FILE)
     if header.get("format") != FORMAT:
-        raise WeightsError(f"{folder.name} holds no training state.")
-    counters: dict[str, Any] = {"optimisers": {}, "moving": {}} | json.loads(header["counters"])
-    counters["machine"] = Machine(*counters["machine"])
+        raise WeightsError("checkpoint-empty", file=folder.name)
+    saved = renamed(json.loads(header["counters"]), COUNTERS)
+    counters: dict[str, Any] = {"optimisers": {}, "controllers": {}, "streams": 1} | saved
+    counters["controllers"] = renamed(counters["controllers"], CONTROLLERS)
+    counters["compute"] = ComputeConfig(*counters["compute"])
     return counters
 
 
@@ -76,17 +81,17 @@ def load_state(state: State, folder: Path) -> dict[str, list[float]]:
                 optimizer.load_state_dict(saved)
                 _lay_out(optimizer)
         torch.set_rng_state(tensors["torch"])
-        if counters["machine"].device == state.machine.device:
+        if counters["compute"].device == state.compute.device:
             state.noise.set_state(tensors["noise"])
-            if state.machine.device == "cuda":
+            if state.compute.device == "cuda":
                 torch.cuda.set_rng_state(tensors["cuda"])
         else:
             _draw_afresh(state, counters["step"])
     except (KeyError, RuntimeError, ValueError) as error:
-        raise WeightsError(f"The checkpoint {folder.name} does not fit these settings.") from error
-    state.step, state.images, state.seconds = (counters[key] for key in ("step", "images", "seconds"))
-    moving: dict[str, list[float]] = counters["moving"]
-    return moving
+        raise WeightsError("checkpoint-fit", file=folder.name) from error
+    state.step, state.images_seen, state.seconds = (counters[key] for key in ("step", "images", "seconds"))
+    controllers: dict[str, list[float]] = counters["controllers"]
+    return controllers
 
 
 def _draw_afresh(state: State, step: int) -> None:
@@ -94,10 +99,10 @@ def _draw_afresh(state: State, step: int) -> None:
 
     Those that the processor draws for all devices go on as they were.
     """
-    start = state.noise.initial_seed() * 1_000_003 + step
-    state.noise.manual_seed(start % 2**63)
-    if state.machine.device == "cuda":
-        torch.cuda.manual_seed(start * 1009 % 2**63)  # other numbers than the noise
+    seed = state.noise.initial_seed()  # as the run's own seed gave it
+    state.noise.manual_seed(stream_seed(seed, "latents", step))
+    if state.compute.device == "cuda":
+        torch.cuda.manual_seed(stream_seed(seed, "training", step))
 
 
 def _kind(optimizer: torch.optim.Optimizer) -> str:
@@ -124,7 +129,7 @@ def load_discriminator(model: ModelConfig, folder: Path) -> torch.nn.Module:
     try:
         D.load_state_dict(_below(read_tensors(folder / FILE), "D"))
     except RuntimeError as error:
-        raise WeightsError(f"The checkpoint {folder.name} does not fit these settings.") from error
+        raise WeightsError("checkpoint-fit", file=folder.name) from error
     return D.eval().requires_grad_(False)
 
 

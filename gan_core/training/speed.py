@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 
 from gan_core.config import TrainConfig
-from gan_core.training.machine import choose_machine
+from gan_core.training.compute import choose_compute
 from gan_core.training.session import trial
 
 
@@ -18,14 +18,14 @@ def measure_speed(config: TrainConfig, seconds: float = 0.6) -> float:
     Where a lazy penalty falls into some rounds only, both kinds are timed and weighed by their shares: with
     slow networks as many as sixteen rounds would take too long.
     """
-    machine, _ = choose_machine(config, lambda candidate: trial(config, candidate))
-    machine.use_threads()
-    step = trial(config, machine)
+    compute, _ = choose_compute(config, lambda candidate: trial(config, candidate))
+    compute.use_threads()
+    step = trial(config, compute)
     dear = config.d_steps / config.penalty_every % 1  # share of rounds with one lazy penalty more than others
     if not dear:
-        return 1 / _seconds(step, machine.device, seconds)
-    plain = _seconds(step, machine.device, seconds / 2)
-    penalised = _seconds(lambda: step(0), machine.device, seconds / 2)
+        return 1 / _seconds(step, compute.device, seconds)
+    plain = _seconds(step, compute.device, seconds / 2)
+    penalised = _seconds(lambda: step(0), compute.device, seconds / 2)
     return 1 / ((1 - dear) * plain + dear * penalised)
 
 

@@ -15,8 +15,9 @@ from gan_core.latent import shape_of
 from gan_core.networks import build_pair
 from gan_core.optimisers import OPTIMISERS
 from gan_core.penalties import in_force
-from gan_core.training.machine import Machine
-from gan_core.training.world import ALONE, World
+from gan_core.seeds import stream_seed
+from gan_core.training.compute import ComputeConfig
+from gan_core.training.distributed import SINGLE_PROCESS, DistributedContext
 
 
 @dataclass(slots=True)
@@ -30,23 +31,30 @@ class State:
     d_optimizer: torch.optim.Optimizer
     noise: torch.Generator
     latent: int
-    shape: Callable[[Tensor], Tensor]  # from normal numbers to those of the run's noise
-    machine: Machine
+    noise_transform: Callable[[Tensor], Tensor]  # from normal numbers to those of the run's noise
+    compute: ComputeConfig
     step: int = 0  # rounds done: `d_steps` of D, `g_steps` of G
-    images: int = 0  # real pictures seen
+    images_seen: int = 0  # real pictures seen
     seconds: float = 0.0  # spent training
-    world: World = ALONE
+    distributed: DistributedContext = SINGLE_PROCESS
 
     def draw_z(self, count: int) -> Tensor:
         """(N, latent) numbers of the run's noise, from its own generator: this process's share of `count`."""
-        normal = torch.randn(count, self.latent, generator=self.noise, device=self.machine.device)
-        return self.shape(normal[self.world.share])
+        normal = torch.randn(count, self.latent, generator=self.noise, device=self.compute.device)
+        return self.noise_transform(normal[self.distributed.share])
 
-    def sound(self) -> bool:
+    def to(self, compute: ComputeConfig) -> None:
+        """Move a state that has made no step yet to `machine`; its noise begins anew there."""
+        for net in (self.G, self.D, self.ema):
+            compute.place(net)
+        self.noise = torch.Generator(compute.device).manual_seed(self.noise.initial_seed())
+        self.compute = compute
+
+    def is_finite(self) -> bool:
         """Whether all weights and moments are finite numbers: others are worth no place on disk."""
-        return self.unsound() is None
+        return self.first_nonfinite() is None
 
-    def unsound(self) -> str | None:
+    def first_nonfinite(self) -> str | None:
         """By "kind/whose" the weights or the moments of an optimiser that are not all finite, if any.
 
         Infinite moments leave the weights as they are, finite, for good: Adam divides by them.
@@ -68,40 +76,45 @@ def _finite(tensors: list[Tensor]) -> bool:
     return all(bool(tensor.isfinite().all()) for tensor in tensors)
 
 
-def build_state(config: TrainConfig, model: ModelConfig, machine: Machine) -> State:
-    """A fresh state, the same for the same seed and machine choice."""
-    G, D = build_pair(model, config.seed, config.initialisation)
+def build_state(config: TrainConfig, model: ModelConfig, compute: ComputeConfig) -> State:
+    """A fresh state, the same for the same seed and machine choice, whatever torch's random numbers are.
+
+    These stay as they are.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(stream_seed(config.seed, "weights", 1))  # spectral norm begins with global numbers
+        G, D = build_pair(model, stream_seed(config.seed, "weights"), config.initialisation)
     ema = copy.deepcopy(G).eval().requires_grad_(False)
-    G, D, ema = (machine.place(net) for net in (G, D, ema))
+    G, D, ema = (compute.place(net) for net in (G, D, ema))
     return State(
         G=G, D=D, ema=ema,
         g_optimizer=_optimiser(G, config, config.lr_g),
         d_optimizer=_optimiser(D, config, config.lr_d, lazy_share(config)),
-        noise=torch.Generator(machine.device).manual_seed(config.seed),
+        noise=torch.Generator(compute.device).manual_seed(stream_seed(config.seed, "latents")),
         latent=model.latent,
-        shape=shape_of(model.noise, model.code_classes, model.code_numbers), machine=machine,
+        noise_transform=shape_of(model.noise, model.code_classes, model.code_numbers), compute=compute,
     )  # fmt: skip
 
 
-SCHEDULES: dict[str, Callable[[float, float], float]] = {  # (progress 0 to 1, last share) -> share now
+LR_SCHEDULES: dict[str, Callable[[float, float], float]] = {  # (progress 0 to 1, last share) -> share now
     "linear": lambda progress, last: 1.0 - (1.0 - last) * progress,
     "cosine": lambda progress, last: last + (1.0 - last) * (1.0 + math.cos(math.pi * progress)) / 2,
     "constant": lambda progress, last: 1.0,
-    "dynamic": lambda progress, last: 1.0 - (1.0 - last) * progress,  # and D's less while it wins: `Balance`
+    "dynamic": lambda progress, last: 1.0 - (1.0 - last) * progress,  # times `DiscriminatorLrController`'s
 }
 
 
-def set_rates(state: State, config: TrainConfig, progress: float, d_share: float = 1.0) -> None:
+def set_learning_rates(state: State, config: TrainConfig, progress: float, d_share: float = 1.0) -> None:
     """Step sizes fall to `lr_end` of themselves at the end of the budget, as the schedule says; D's is
     `d_share` of that."""
-    share = SCHEDULES[config.schedule](min(1.0, progress), config.lr_end)
+    share = LR_SCHEDULES[config.schedule](min(1.0, progress), config.lr_end)
     d_rate = config.lr_d * lazy_share(config) * d_share
     for optimizer, rate in ((state.g_optimizer, config.lr_g), (state.d_optimizer, d_rate)):
         for group in optimizer.param_groups:
             group["lr"] = rate * share
 
 
-def follow(ema: nn.Module, G: nn.Module, half_life: float, batch: int) -> None:
+def update_ema(ema: nn.Module, G: nn.Module, half_life: float, batch: int) -> None:
     """Move `ema` towards G so that a difference halves every `half_life` pictures; 0 copies.
 
     Source: Karras et al. 2018, arXiv 1710.10196, section 4.1; half-life as a share of the pictures seen as in

@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from gan_core.augment import unchanged
 from gan_core.codes import code_loss
 from gan_core.losses import GanLoss
-from gan_core.networks import Judgement
+from gan_core.mode_seeking import mode_seeking
+from gan_core.networks import DiscriminatorOutput
 from gan_core.penalties import none as no_penalty
-from gan_core.training.feed import Batch
+from gan_core.training.batch_sampler import Batch
 from gan_core.training.state import State
-from gan_core.variety import mode_seeking
 
 PenaltyTerm = Callable[[nn.Module, Tensor, Tensor, Tensor | None], Tensor]
 
@@ -39,38 +39,38 @@ class Objective:
     names_fakes: bool = False
     code_weight: float = 0.0
     code_classes: int = 0
-    variety: float = 0.0
+    mode_seeking_weight: float = 0.0
     augment: Callable[[Tensor], Tensor] = unchanged
     penalty: PenaltyTerm = no_penalty
     lazy_penalty: PenaltyTerm | None = None
-    average: Callable[[nn.Module], None] | None = None
-    limit: Callable[[nn.Module], None] | None = None
-    constrain: Callable[[nn.Module], None] | None = None
+    average_gradients: Callable[[nn.Module], None] | None = None
+    clip_gradients: Callable[[nn.Module], None] | None = None
+    clip_weights: Callable[[nn.Module], None] | None = None
 
-    def naming(self, judgement: Judgement, labels: Tensor | None) -> Tensor | float:
+    def class_loss(self, output: DiscriminatorOutput, labels: Tensor | None) -> Tensor | float:
         """How far D's guess of the label is off, weighted. Source: AC-GAN, Odena 2017, arXiv 1610.09585."""
-        if judgement.classes is None or labels is None or self.class_weight == 0:
+        if output.classes is None or labels is None or self.class_weight == 0:
             return 0.0
-        return self.class_weight * F.cross_entropy(judgement.classes.float(), labels)
+        return self.class_weight * F.cross_entropy(output.classes.float(), labels)
 
-    def reading(self, judgement: Judgement, z: Tensor) -> Tensor | float:
+    def code_loss(self, output: DiscriminatorOutput, z: Tensor) -> Tensor | float:
         """How far D misreads the codes in z, weighted. Source: InfoGAN, Chen 2016, arXiv 1606.03657."""
-        if judgement.codes is None or self.code_weight == 0:
+        if output.codes is None or self.code_weight == 0:
             return 0.0
-        return self.code_weight * code_loss(judgement.codes.float(), z, self.code_classes)
+        return self.code_weight * code_loss(output.codes.float(), z, self.code_classes)
 
-    def sameness(self, state: State, labels: Tensor | None, count: int) -> Tensor | float:
+    def mode_seeking_loss(self, state: State, labels: Tensor | None, count: int) -> Tensor | float:
         """How alike G draws two fresh halves of `count` pictures that share their labels, weighted."""
-        if self.variety == 0:
+        if self.mode_seeking_weight == 0:
             return 0.0
         half = count // 2
         shared = None if labels is None else labels[:half].repeat(2)
-        (z, other_z) = both = state.draw_z(count * state.world.size)[: 2 * half].view(2, half, -1)
+        (z, other_z) = both = state.draw_z(count * state.distributed.world_size)[: 2 * half].view(2, half, -1)
         (pictures, other_pictures) = state.G(both.flatten(0, 1), shared).float().chunk(2)
-        return self.variety * mode_seeking(z, other_z, pictures, other_pictures)
+        return self.mode_seeking_weight * mode_seeking(z, other_z, pictures, other_pictures)
 
 
-class Outcome(NamedTuple):
+class StepOutput(NamedTuple):
     """What a step leaves for the record, detached: the loss, D's logits, (N,) float32, and where a limit has
     changed the gradient its length before that; elsewhere it lies in the network as it was."""
 
@@ -89,7 +89,7 @@ class Fake(NamedTuple):
 
 def draw_fake(state: State, labels: Tensor | None, count: int) -> Fake:
     """This process's share of `count` pictures, one for each of the labels (N,)."""
-    with state.machine.autocast():
+    with state.compute.autocast():
         z = state.draw_z(count)
         return Fake(state.G(z, labels), z)
 
@@ -101,63 +101,67 @@ def gradient_norm(net: nn.Module) -> Tensor:
     return total
 
 
-def descend(
+def optimizer_step(
     net: nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor, objective: Objective
 ) -> Tensor | None:
     """One step of `net` down the slope of `loss`; how long the gradient was, if a limit then changed it."""
     optimizer.zero_grad(set_to_none=True)
     torch.autograd.backward(loss)
-    if objective.average:
-        objective.average(net)
+    if objective.average_gradients:
+        objective.average_gradients(net)
     length = None
-    if objective.limit:
+    if objective.clip_gradients:
         length = gradient_norm(net)
-        objective.limit(net)
+        objective.clip_gradients(net)
     optimizer.step()
     return length
 
 
-def d_step(state: State, batch: Batch, drawn: Fake, objective: Objective) -> Outcome:
+def d_step(state: State, batch: Batch, drawn: Fake, objective: Objective) -> StepOutput:
     """One discriminator update: call the real pictures real and the fake ones fake.
 
     batch.images: (N, C, H, W) in [-1, 1]; drawn: as many, one for each label of the batch.
     """
-    with state.machine.autocast():
+    with state.compute.autocast():
         real, fake = objective.augment(batch.images), objective.augment(drawn.pictures.detach())
         on_real, on_fake = state.D(real, batch.labels), state.D(fake, batch.labels)
-        real_logits, fake_logits = on_real.realness.float(), on_fake.realness.float()
+        real_logits, fake_logits = on_real.logits.float(), on_fake.logits.float()
         adversarial = objective.loss.d(real_logits, fake_logits)
-        naming = objective.naming(on_real, batch.labels)
+        class_loss = objective.class_loss(on_real, batch.labels)
         if objective.names_fakes:
-            naming = naming + objective.naming(on_fake, batch.labels)
-        reading = objective.reading(on_fake, drawn.z)
+            class_loss = class_loss + objective.class_loss(on_fake, batch.labels)
+        code_loss = objective.code_loss(on_fake, drawn.z)
     penalty = objective.penalty(state.D, real, fake, batch.labels)
-    gradient = descend(state.D, state.d_optimizer, adversarial + naming + penalty + reading, objective)
-    if objective.constrain:
-        objective.constrain(state.D)
-    return Outcome(adversarial.detach(), real_logits.detach(), fake_logits.detach(), gradient)
+    gradient = optimizer_step(
+        state.D, state.d_optimizer, adversarial + class_loss + penalty + code_loss, objective
+    )
+    if objective.clip_weights:
+        objective.clip_weights(state.D)
+    return StepOutput(adversarial.detach(), real_logits.detach(), fake_logits.detach(), gradient)
 
 
-def g_step(state: State, batch: Batch, drawn: Fake, objective: Objective) -> Outcome:
+def g_step(state: State, batch: Batch, drawn: Fake, objective: Objective) -> StepOutput:
     """One generator update: have the fake pictures called real. D is frozen and only passes gradients on.
 
     `drawn` may be the batch that D has just learned from: its graph belongs to G alone.
     """
     state.D.requires_grad_(False)
-    with state.machine.autocast():
+    with state.compute.autocast():
         on_fake = state.D(objective.augment(drawn.pictures), batch.labels)
-        fake_logits = on_fake.realness.float()
+        fake_logits = on_fake.logits.float()
         real_logits = torch.zeros_like(fake_logits)  # most games never look at it: spare D the real pictures
         if objective.loss.g_compares:
             with torch.no_grad():
-                real_logits = state.D(objective.augment(batch.images), batch.labels).realness.float()
+                real_logits = state.D(objective.augment(batch.images), batch.labels).logits.float()
         adversarial = objective.loss.g(real_logits, fake_logits)
-        naming = objective.naming(on_fake, batch.labels)
-        reading = objective.reading(on_fake, drawn.z)
-        sameness = objective.sameness(state, batch.labels, len(drawn.z))
-    gradient = descend(state.G, state.g_optimizer, adversarial + naming + reading + sameness, objective)
+        class_loss = objective.class_loss(on_fake, batch.labels)
+        code_loss = objective.code_loss(on_fake, drawn.z)
+        mode_seeking_loss = objective.mode_seeking_loss(state, batch.labels, len(drawn.z))
+    gradient = optimizer_step(
+        state.G, state.g_optimizer, adversarial + class_loss + code_loss + mode_seeking_loss, objective
+    )
     state.D.requires_grad_(True)
-    return Outcome(adversarial.detach(), real_logits, fake_logits.detach(), gradient)
+    return StepOutput(adversarial.detach(), real_logits, fake_logits.detach(), gradient)
 
 
 def lazy_step(state: State, batch: Batch, drawn: Fake, objective: Objective) -> None:
@@ -169,6 +173,6 @@ def lazy_step(state: State, batch: Batch, drawn: Fake, objective: Objective) -> 
         return
     real, fake = objective.augment(batch.images), objective.augment(drawn.pictures.detach())
     penalty = objective.lazy_penalty(state.D, real, fake, batch.labels)
-    descend(state.D, state.d_optimizer, penalty, objective)
-    if objective.constrain:
-        objective.constrain(state.D)
+    optimizer_step(state.D, state.d_optimizer, penalty, objective)
+    if objective.clip_weights:
+        objective.clip_weights(state.D)

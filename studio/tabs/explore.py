@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from studio import pictures
 from studio.handlers import guarded
-from studio.models import DIRECTIONS, Model, Shelf
+from studio.models import DIRECTIONS, Model, ModelRegistry
 from studio.names import model_title
 from studio.services import Services
 from studio.words import language, span, t, t_or
@@ -31,7 +31,7 @@ class Handles:
 
 def routes(services: Services) -> list[Route]:
     """GET /studio/explore/..."""
-    return pictures.routes(services.shelf)
+    return pictures.routes(services.registry)
 
 
 def choices(models: list[Model], tongue: str) -> list[tuple[str, str]]:
@@ -49,7 +49,7 @@ def class_choices(model: Model | None) -> list[tuple[Any, str]]:
 
 def build(services: Services) -> Handles:
     """Lay out the tab inside the Blocks that is being built."""
-    models = services.shelf.models()
+    models = services.registry.models()
     first = models[0] if models else None
     gr.HTML(_empty(), elem_id="explore-empty")
     with gr.Row(elem_id="explore-panel"):
@@ -68,7 +68,7 @@ def build(services: Services) -> Handles:
             )  # fmt: skip
             seed = _samples()
             inputs += [seed, label, *_directions()]
-    _connect(services.shelf, model, label, inputs)
+    _connect(services.registry, model, label, inputs)
     return Handles(model)
 
 
@@ -83,13 +83,14 @@ def _way(first: Model | None) -> tuple[gr.Slider, gr.Radio]:
     """From A to B, by the way that suits the first model."""
     place = gr.Slider(0, 1, value=0, step=0.005, label=t("explore.t"), elem_id="interpolate-t", buttons=[])
     gr.HTML("", elem_id="explore-strip")
-    modes = [(t(f"explore.mode.{mode}"), mode) for mode in pictures.MODES]
-    mode = gr.Radio(
-        modes, value=first.way if first else pictures.MODES[0], label=t("explore.mode"),
-        info=t("explore.mode.help"), elem_id="explore-mode",
+    modes = [(t(f"explore.interpolation.{name}"), name) for name in pictures.INTERPOLATION_MODES]
+    interpolation = gr.Radio(
+        modes, value=first.interpolation if first else pictures.INTERPOLATION_MODES[0],
+        label=t("explore.interpolation"), info=t("explore.interpolation.help"),
+        elem_id="explore-interpolation",
     )  # fmt: skip
     gr.HTML('<p id="explore-astray" class="quiet" role="status"></p>')
-    return place, mode
+    return place, interpolation
 
 
 def _samples() -> gr.Number:
@@ -129,17 +130,17 @@ def _directions() -> list[gr.Slider]:
     return sliders
 
 
-def _connect(shelf: Shelf, model: gr.Dropdown, label: gr.Radio, inputs: list[Any]) -> None:
+def _connect(registry: ModelRegistry, model: gr.Dropdown, label: gr.Radio, inputs: list[Any]) -> None:
     """Hand what the visitor does to `web/explore.js`; ask Python for the lists of models and classes only."""
 
     def classes(wished: str) -> Any:
         name, _, chosen = (wished or "").rpartition("|")
-        offered = class_choices(shelf.model(name)) if name else []
+        offered = class_choices(registry.model(name)) if name else []
         known = chosen in [value for _, value in offered]
         return gr.update(choices=offered, value=chosen if known else EACH, visible=bool(offered))
 
     def refresh(request: gr.Request) -> Any:
-        return gr.update(choices=choices(shelf.models(), language(request)))
+        return gr.update(choices=choices(registry.models(), language(request)))
 
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     set_all = "(...values) => { window.studio.explore.set(values); return []; }"

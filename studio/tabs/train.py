@@ -22,12 +22,12 @@ from gan_core.errors import ConfigError
 from gan_core.presets import PRESETS, settings
 from gan_core.rules import warnings
 from studio import forms
-from studio.expect import Speeds, expectation
+from studio.dataset_preview import DatasetPreviews, first_choice
+from studio.estimate import SpeedTrials, estimate_of
 from studio.handlers import guarded
-from studio.look import Looks, first_choice
-from studio.own_run import controls, pause_or_continue, plan, start
+from studio.run_controls import controls, pause_or_continue, plan, start
 from studio.services import Services
-from studio.words import language, pick, pick_or, sentence, t, t_or
+from studio.words import language, pick, pick_or, sentences, t, t_or
 
 BUDGETS = (10, 30, 60, 120, 300)  # seconds; another number in a field of its own
 CUSTOM = 0
@@ -49,7 +49,7 @@ class Widgets:
 
     dataset: gr.Dropdown
     download: gr.Button
-    look: gr.HTML
+    dataset_preview: gr.HTML
     preset: gr.Dropdown
     budget: gr.Radio
     seconds: gr.Number
@@ -68,7 +68,7 @@ class Widgets:
 
 def routes(services: Services) -> list[Route]:
     """GET /studio/data, /studio/look."""
-    return Looks(services.data_root).routes()
+    return DatasetPreviews(services.data_root).routes()
 
 
 def build(services: Services) -> Handles:
@@ -87,7 +87,7 @@ def build(services: Services) -> Handles:
                 watch = gr.Button(t("train.watch"), elem_id="train-watch", interactive=False)
     parts |= _lay_out_settings(config, preset)
     widgets = Widgets(**parts, explore=explore, watch=watch)
-    speeds = Speeds(services.runs)
+    speeds = SpeedTrials(services.runs)
     _wire_form(services, widgets, speeds)
     _wire_download(widgets, services.data_root)
     _wire_run(services, widgets, speeds)
@@ -100,7 +100,7 @@ def _lay_out(config: TrainConfig, preset: str, root: str) -> dict[str, Any]:
     parts["dataset"] = gr.Dropdown(
         titles, value=config.dataset, label=t("train.dataset"), filterable=False, elem_id="train-dataset"
     )
-    parts["look"] = _plain(_look(config.dataset, root), "train-look")
+    parts["dataset_preview"] = _plain(_look(config.dataset, root), "train-look")
     missing = not available(config.dataset, root)
     parts["download"] = gr.Button(t("train.download"), visible=missing, elem_id="train-download")
     parts["preset"] = gr.Dropdown(
@@ -140,7 +140,7 @@ def _lay_out_settings(config: TrainConfig, preset: str) -> dict[str, Any]:
     return parts
 
 
-def _wire_form(services: Services, w: Widgets, speeds: Speeds) -> None:
+def _wire_form(services: Services, w: Widgets, speeds: SpeedTrials) -> None:
     root = services.data_root
     chosen = {w.dataset, w.preset, w.budget, w.seconds}
     everything = {*chosen, *w.form.fields.values()}
@@ -157,7 +157,7 @@ def _wire_form(services: Services, w: Widgets, speeds: Speeds) -> None:
         config = settings(preset, {"dataset": dataset})
         budget, seconds = _budget(config)
         return w.form.show(config) | {
-            w.dataset: dataset, w.preset: preset, w.look: _look(dataset, root), w.budget: budget,
+            w.dataset: dataset, w.preset: preset, w.dataset_preview: _look(dataset, root), w.budget: budget,
             w.seconds: gr.update(value=seconds, visible=budget == CUSTOM),
             w.download: gr.update(visible=not available(dataset, root)),
             w.hint: _hint(preset, "", tongue),  # `describe` may still be timing what was chosen before
@@ -166,7 +166,7 @@ def _wire_form(services: Services, w: Widgets, speeds: Speeds) -> None:
     def describe(values: dict[Component, Any], request: gr.Request) -> Iterator[dict[Component, Any]]:
         yield from _describe(services, w, speeds, values, language(request))
 
-    outputs = {*chosen, w.look, w.download, w.hint, *w.form.fields.values()}
+    outputs = {*chosen, w.dataset_preview, w.download, w.hint, *w.form.fields.values()}
     filled = {w.dataset.input: pick_dataset, w.restore.click: pick_preset, w.preset.input: pick_preset}
     for event, picked in filled.items():  # the same one chosen again changes nothing, so `describe` is asked
         event(
@@ -182,14 +182,14 @@ def _wire_form(services: Services, w: Widgets, speeds: Speeds) -> None:
 
 
 def _describe(
-    services: Services, w: Widgets, speeds: Speeds, values: dict[Component, Any], tongue: str
+    services: Services, w: Widgets, speeds: SpeedTrials, values: dict[Component, Any], tongue: str
 ) -> Iterator[dict[Component, Any]]:
     """What the settings in the form come to: first what is known at once, then how far they get."""
     preset = values[w.preset]
     try:
         config = plan(services, preset, entered(w, values))
     except ConfigError as error:
-        problem = escape(sentence(str(error), tongue))
+        problem = escape(sentences(error.messages, tongue))
         yield {w.hint: f'<p class="train-problem" role="alert">{problem}</p>'}
         return
     shown = w.form.fit(config) | _difference(w, preset, config, tongue)
@@ -198,7 +198,7 @@ def _describe(
     if speed is None and not services.jobs.queue():
         yield shown | {w.hint: _hint(preset, pick("train.expect.timing", tongue), tongue)}
         speed = speeds.measure(config)
-    outlook = _hint(preset, expectation(config, speed, tongue, preset), tongue)
+    outlook = _hint(preset, estimate_of(config, speed, tongue, preset), tongue)
     yield shown | {w.hint: outlook + _cautions(config, tongue)}
 
 
@@ -215,13 +215,13 @@ def _wire_download(w: Widgets, root: str) -> None:
         return gr.update(value=t("train.download"), interactive=True, visible=missing)
 
     w.download.click(busy, None, w.download, queue=False, **PRIVATE).then(
-        guarded(fetch), w.dataset, w.look, concurrency_limit=2, **PRIVATE
+        guarded(fetch), w.dataset, w.dataset_preview, concurrency_limit=2, **PRIVATE
     ).then(done, w.dataset, w.download, queue=False, **PRIVATE)
 
 
-def _wire_run(services: Services, w: Widgets, speeds: Speeds) -> None:
+def _wire_run(services: Services, w: Widgets, speeds: SpeedTrials) -> None:
     def press_start(values: dict[Component, Any]) -> dict[Component, Any]:
-        speeds.hush()
+        speeds.cancel_trial()
         run_id = start(services, values[w.preset], entered(w, values))
         return show(run_id) | {w.own: run_id}
 
@@ -280,8 +280,9 @@ def _look(dataset: str, root: str) -> str:
 def _difference(w: Widgets, preset: str, config: TrainConfig, tongue: str) -> dict[Component, Any]:
     """What differs from the recipe, in words, and the button that puts it back."""
     names = forms.changed(preset, config)
-    labels = ("、" if tongue == "zh" else ", ").join(pick(f"knobs.{name}.label", tongue) for name in names)
-    sentence = pick("train.changed", tongue, names=labels) if names else ""
+    labels = (pick_or(f"knobs.{name}.label", name, tongue) for name in names)
+    listed = ("、" if tongue == "zh" else ", ").join(labels)
+    sentence = pick("train.changed", tongue, names=listed) if names else ""
     shown = f"<p>{escape(sentence)}</p>" if names else ""
     return {w.changed: shown, w.restore: gr.update(visible=bool(names))}
 
@@ -292,4 +293,5 @@ def _hint(preset: str, outlook: str, tongue: str) -> str:
 
 
 def _cautions(config: TrainConfig, tongue: str) -> str:
-    return "".join(f'<p class="train-caution">{escape(sentence(s, tongue))}</p>' for s in warnings(config))
+    told = (escape(sentences([warning], tongue)) for warning in warnings(config))
+    return "".join(f'<p class="train-caution">{words}</p>' for words in told)

@@ -5,8 +5,8 @@ import { asked, remember, settled } from "./main.js";
 export const STEPS = 5;
 export const EACH = "each";
 const LAST_SEED = 2 ** 31 - 1;
-const WAYS = ["spherical", "linear"]; // "": the one that suits the model's noise
-const FIRST = { t: 0, mode: "", seed: 0, label: EACH, a: 0, b: 1 };
+const INTERPOLATIONS = ["spherical", "linear"]; // "": the one that suits the model's noise
+const FIRST = { t: 0, interpolation: "", seed: 0, label: EACH, a: 0, b: 1 };
 
 export const state = restored();
 
@@ -20,7 +20,7 @@ function restored() {
   return {
     model: query.model ?? "",
     t: number(query.t, 0, 1, FIRST.t),
-    mode: WAYS.includes(query.mode) ? query.mode : FIRST.mode,
+    interpolation: INTERPOLATIONS.includes(query.interpolation) ? query.interpolation : FIRST.interpolation,
     seed: Math.floor(number(query.seed, 0, LAST_SEED, FIRST.seed)),
     label: query.label ?? EACH,
     a: Math.floor(number(query.a, 0, 999, FIRST.a)),
@@ -50,7 +50,7 @@ export function address(kind, model, more = {}) {
   if (state.label !== EACH) query.label = state.label;
   if (kind !== "grid") {
     Object.assign(query, { a: state.a, b: state.b });
-    if (state.mode) query.mode = state.mode;
+    if (state.interpolation) query.interpolation = state.interpolation;
     if (state.d.some(Boolean)) query.d = state.d.join(",");
   }
   if (kind === "image") query.t = state.t;

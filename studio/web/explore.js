@@ -124,8 +124,8 @@ function caption() {
 /** One sentence where the way that was asked for does not suit the model's noise. */
 function astray() {
   const note = document.getElementById("explore-astray");
-  const lost = model?.way === "linear" && state.mode === "spherical";
-  if (note) note.textContent = lost ? word("explore.mode.astray") : "";
+  const lost = model?.interpolation === "linear" && state.interpolation === "spherical";
+  if (note) note.textContent = lost ? word("explore.interpolation.astray") : "";
 }
 
 function about() {
@@ -170,15 +170,15 @@ function go(t, also = []) {
 }
 
 /** A way as chosen: "" while it is the model's own, so that another model shows its own. */
-const ownOrNot = (mode) => (mode === model?.way ? "" : mode);
+const ownOrNot = (interpolation) => (interpolation === model?.interpolation ? "" : interpolation);
 
 window.studio.explore = {
   /** Gradio's inputs changed. */
-  set([t, mode, seed, label, ...d]) {
+  set([t, interpolation, seed, label, ...d]) {
     const old = { ...state };
-    Object.assign(state, { t, mode: ownOrNot(mode), seed: wholeSeed(seed), label: label ?? EACH, d: d.map(Number) });
+    Object.assign(state, { t, interpolation: ownOrNot(interpolation), seed: wholeSeed(seed), label: label ?? EACH, d: d.map(Number) });
     const grid = old.seed !== state.seed || old.label !== state.label;
-    const way = grid || old.mode !== state.mode || String(old.d) !== String(state.d);
+    const way = grid || old.interpolation !== state.interpolation || String(old.d) !== String(state.d);
     draw(["image", ...(way ? ["strip"] : []), ...(grid ? ["grid"] : [])]);
   },
 
@@ -207,7 +207,7 @@ window.studio.explore = {
   wish: () => `${state.model}|${state.label}`,
 
   /** What Gradio's inputs should show. */
-  values: () => [state.model || null, state.t, state.mode || (model?.way ?? "spherical"), state.seed, state.label, ...state.d],
+  values: () => [state.model || null, state.t, state.interpolation || (model?.interpolation ?? "spherical"), state.seed, state.label, ...state.d],
 };
 
 async function take(name) {
@@ -218,7 +218,7 @@ async function take(name) {
   Object.assign(state, { model: found.name, a: state.a % places, b: state.b % places });
   if (!(Number(state.label) < found.classes.length)) state.label = EACH;
   model = found;
-  state.mode = ownOrNot(state.mode);
+  state.interpolation = ownOrNot(state.interpolation);
   about();
   draw();
 }

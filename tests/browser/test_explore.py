@@ -125,7 +125,7 @@ def test_the_way_that_does_not_suit_the_noise_is_warned_about(visit: Open, runs:
     run = make_model_run(runs)
     write_generator(run.generator, noise="uniform")
     page = visit(f"/?model=run:{run.id}&t=0.4")
-    first, note, way = shown(page), page.locator("#explore-astray"), page.locator("#explore-mode")
+    first, note, way = shown(page), page.locator("#explore-astray"), page.locator("#explore-interpolation")
     expect(way.get_by_label("Linear")).to_be_checked()
     expect(note).to_have_text("")
     way.get_by_text("Spherical", exact=True).click()
@@ -168,7 +168,7 @@ def test_directions_class_and_way_change_the_picture_and_reset_brings_it_back(vi
 
 
 def test_a_link_shows_the_same_again(visit: Open) -> None:
-    page = visit("/?seed=5&a=3&b=33&t=0.25&mode=linear&label=4&d=0,1.5,0,0,-2")
+    page = visit("/?seed=5&a=3&b=33&t=0.25&interpolation=linear&label=4&d=0,1.5,0,0,-2")
     there = shown(page)
     expect(page.locator("#explore-seed input")).to_have_value("5")
     expect(page.locator("#interpolate-t input[type=range]")).to_have_value("0.25")

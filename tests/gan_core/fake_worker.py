@@ -30,7 +30,7 @@ REFUSE, CRASH, DIE, FORGET, NAP = 901, 902, 903, 904, 905  # seeds
 def train(config: TrainConfig, run: RunPaths, *, resume: bool = False) -> Iterator[int]:
     """Count steps; keep the contract of the real one about status, records, checkpoints and orders."""
     if config.seed == REFUSE:
-        raise GanError("These settings cannot be trained.")
+        raise GanError("budget-missing")
     writer = RunWriter(run)
     first = checkpoint_steps(run)[-1] if resume else 0
     step = first

@@ -16,17 +16,17 @@ from gan_core.runs import RunWriter, branch, create_run, read_lines, read_settin
 from gan_core.runs.control import send
 from gan_core.runs.layout import RunPaths
 from gan_core.runs.lineage import parent_of
-from gan_core.runs.reader import sample_steps, status_as_written
+from gan_core.runs.reader import read_verdicts, sample_steps, status_as_written
 from gan_core.sampling import Sampler
 from gan_core.training import train
-from gan_core.training.machine import Machine
+from gan_core.training.compute import ComputeConfig
 from gan_core.training.session import open_session
 from gan_core.training.snapshot import read_counters
 
 SMALL = {"dataset": "glyphs", "size": 16, "g_width": 4, "d_width": 4, "latent": 8, "batch": 16,
          "log_every": 5, "precision": "fp32", "memory_format": "contiguous", "threads": 1}  # fmt: skip
 HARD = {"penalty": "r1", "penalty_every": 4, "d_norm": "none", "augment": "translation-cutout",
-        "d_dropout": 0.2, "instance_noise": 0.1, "flips": 0.1, "optimiser": "rmsprop",
+        "d_dropout": 0.2, "instance_noise": 0.1, "label_flip_prob": 0.1, "optimiser": "rmsprop",
         "ada_target": 0.3, "ada_images": 400, "schedule": "dynamic", "real_augment": "shift-rotation",
         "mode_seeking": 0.1, "g_steps": 2, "batch_end": 32}  # fmt: skip
 
@@ -126,8 +126,8 @@ def test_a_branch_computes_as_its_own_settings_say(tmp_path, capsys):
     flags = ["--precision", "bf16", "--threads", "2", "--memory-format", "auto", "--steps", "8", "--quiet"]
     assert main(["branch", str(parent.path), "--at", "6", *flags]) == 0
     child = RunPaths(Path(capsys.readouterr().out.splitlines()[-1]))
-    assert read_counters(parent.checkpoint(6))["machine"] == Machine("cpu", "fp32", "contiguous", 1)
-    assert read_counters(child.checkpoint(8))["machine"] == Machine("cpu", "bf16", "contiguous", 2)
+    assert read_counters(parent.checkpoint(6))["compute"] == ComputeConfig("cpu", "fp32", "contiguous", 1)
+    assert read_counters(child.checkpoint(8))["compute"] == ComputeConfig("cpu", "bf16", "contiguous", 2)
 
 
 def test_a_branch_is_warned_of_what_does_not_go_together(tmp_path, capsys):
@@ -142,6 +142,11 @@ def test_a_branch_with_another_optimiser_begins_its_moments_afresh(tmp_path, opt
     old = config(steps=20, optimiser="sgd" if optimiser == "adam" else "adam")
     parent = stopped_at(3, old, tmp_path)
     new = config(steps=6, optimiser=optimiser, beta1=0.5)
+    for asked, kept in ((new, False), (dataclasses.replace(old, lr_g=0.001), True)):
+        child = branch(parent, 3, old, asked, "")
+        state = open_session(asked, RunWriter(child), resume=True).state
+        for optimizer in (state.g_optimizer, state.d_optimizer):
+            assert any(optimizer.state.values()) == (kept and old.optimiser != "sgd")
     child = branch(parent, 3, old, new, "")
     assert list(train(new, child, resume=True))[-1].step == 6
 
@@ -263,17 +268,16 @@ def test_a_run_that_diverged_names_the_way_back(tmp_path, monkeypatch, capsys):
     assert read_status(child).step == 6 and parent_of(child).step == 3
 
 
-def test_the_way_back_advises_nothing_that_is_done_by_itself_or_was(tmp_path, monkeypatch):
-    """With a second try left it goes back unasked; once one was used up, after stop and resume too, more of
-    them are no advice."""
+def test_the_way_back_advises_no_second_tries_that_were_used_up(tmp_path, monkeypatch):
+    """Once one was used up, after stop and resume too, more of them are no advice."""
     sick_at(monkeypatch, {4, 8})
     settings = config(steps=20, retries=1, log_every=1, checkpoint_steps=3)
     run = create_run(tmp_path, settings)
     for record in train(settings, run):
         if record.step == 6:
             send(run, "stop")
-    (first,) = read_lines(run.verdicts)[0]
-    assert first["text"].endswith("try a smaller step size (lr_g, lr_d).") and "`" not in first["text"]
+    (first,) = read_verdicts(run)
+    assert (first.kind, first.step, first.figures) == ("diverged", 4, {"value": "loss/D", "retries": 1})
     send(run, "run")
     with pytest.raises(TrainingDiverged) as caught:
         list(train(read_settings(run)[1], run, resume=True))

@@ -17,6 +17,7 @@ from PIL import Image
 from gan_core import worker
 from gan_core.cli import main
 from gan_core.config import from_mapping
+from gan_core.messages import Message
 from gan_core.runs import RunPaths, create_run, read_settings, read_status
 from gan_core.runs.reader import checkpoint_steps
 from gan_core.runs.writer import amend_status
@@ -78,10 +79,10 @@ def test_every_setting_is_a_flag_with_its_sentence(capsys):
 
     with pytest.raises(SystemExit):
         main(["train", "--help"])
-    shown = " ".join(capsys.readouterr().out.split())
+    shown = "".join(capsys.readouterr().out.split())  # lines are broken anywhere
     for name, knob in knobs().items():
         assert f"--{name.replace('_', '-')}" in shown
-        assert knob.help.split()[0] in shown
+        assert "".join(knob.help.split()) in shown
 
 
 def test_sample_as_a_grid(run, tmp_path, capsys):
@@ -181,15 +182,20 @@ def test_a_budget_used_up_is_refused(run, tmp_path, refuse, capsys):
 @pytest.mark.parametrize("flags", [[], ["--steps", "12"]])
 def test_a_run_that_failed_after_its_last_checkpoint_still_comes_to_its_end(run, tmp_path, flags):
     copy = RunPaths(shutil.copytree(run.path, tmp_path / run.id))
-    amend_status(copy, state="failed", message="The disk is full.")
+    amend_status(copy, state="failed", messages=[Message("run-full", run=copy.id)])
     assert main(["resume", str(copy.path), "--quiet", *flags]) == 0
     assert (read_status(copy).state, read_status(copy).step) == ("finished", 12)
 
 
-def test_runs_lists_them_newest_first(run, capsys):
-    assert main(["runs", "--runs", str(run.path.parent)]) == 0
-    line = capsys.readouterr().out.splitlines()[0]
-    assert line.startswith(run.id) and "finished" in line and " 12 " in line
+def test_runs_lists_them_newest_first(run, tmp_path, capsys):
+    copies = [shutil.copytree(run.path, tmp_path / name) for name in ("a", "b", "c")]
+    for path, created in zip(copies, (5.0, 9.0, 7.0)):
+        status = RunPaths(path).status
+        status.write_text(json.dumps(json.loads(status.read_text()) | {"created": created}))
+    assert main(["runs", "--runs", str(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["b", "c", "a"]
+    assert all("finished" in line and " 12 " in line for line in lines)
 
 
 def test_no_runs_is_no_error(tmp_path, capsys):

@@ -8,25 +8,28 @@ import math
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from gan_core import scoring
-from gan_core.checkpoints import export_generator, load_generator, save_tensors
+from gan_core.checkpoints import export_generator, load_generator, read_tensors, save_tensors
 from gan_core.cli import main
 from gan_core.codes import NUMBERS_SHARE, assignment, code_loss, guessed, matched_accuracy
 from gan_core.config import ModelConfig, from_mapping
+from gan_core.data import load
 from gan_core.errors import RunError, WeightsError
 from gan_core.latent import sample_latents, shape_of
 from gan_core.networks import NETWORKS, Head, build_pair
 from gan_core.rules import applies
-from gan_core.runs import create_run
-from gan_core.runs.reader import best_steps, checkpoint_steps
+from gan_core.runs import RunWriter, create_run
 from gan_core.sampling import Sampler
 from gan_core.scoring import classes_found, score_codes
-from gan_core.training import model_config, train
-from gan_core.training.feed import Batch
-from gan_core.training.machine import Machine
+from gan_core.training import model_config
+from gan_core.training.batch_sampler import Batch
+from gan_core.training.compute import ComputeConfig
 from gan_core.training.objective import objective_of
-from gan_core.training.record import Gallery
+from gan_core.training.record import SampleGrid
+from gan_core.training.session import open_session
+from gan_core.training.snapshot import FILE
 from gan_core.training.state import build_state
 from gan_core.training.step import Fake, d_step, draw_fake, g_step
 
@@ -58,6 +61,7 @@ def test_z_is_noise_then_a_one_hot_code_then_even_numbers():
 
 def test_the_loss_by_hand():
     """Cross-entropy of the code, and a tenth of the normal's surprise, summed over both numbers."""
+    assert NUMBERS_SHARE == 0.1
     z = torch.tensor([[9.0, 0.0, 1.0, 0.5, -0.5], [9.0, 1.0, 0.0, 0.0, 1.0]])
     answer = torch.tensor([[0.0, 2.0, 0.5, 0.0, 0.0, math.log(0.5)], [0.0, 2.0, 1.0, 1.0, math.log(3), 0.0]])
     entropy = (math.log(1 + math.exp(-2)) + math.log(1 + math.exp(2))) / 2
@@ -101,14 +105,14 @@ def test_the_term_is_in_both_steps_and_each_moves_its_own_network():
     batch = Batch(torch.rand(8, 1, 16, 16) * 2 - 1, None)
     moved = {}
     for config in (quiet, loud):
-        state, (objective, _) = build_state(config, MODEL, Machine()), objective_of(config)
+        state, (objective, _) = build_state(config, MODEL, ComputeConfig()), objective_of(config)
         fake = draw_fake(state, None, 8)
         assert fake.z.shape == (8, 9)
         d_step(state, batch, fake, objective)
-        q = [p.grad for name, p in state.D.named_parameters() if "reader" in name]
+        q = [p.grad for name, p in state.D.named_parameters() if "q_head" in name]
         assert all(g is None for g in q) == (config is quiet)
         on_fake = state.D(fake.pictures, None)
-        adversarial = objective.loss.g(torch.zeros(8), on_fake.realness)
+        adversarial = objective.loss.g(torch.zeros(8), on_fake.logits)
         total = adversarial + config.code_weight * code_loss(on_fake.codes, fake.z, 3)
         expected = torch.autograd.grad(total, list(state.G.parameters()), retain_graph=True)
         g_step(state, batch, fake, objective)
@@ -121,7 +125,7 @@ def test_the_term_is_in_both_steps_and_each_moves_its_own_network():
 def test_q_learns_to_read_a_code_that_is_plain_to_see():
     config = settings(code_numbers=0, lr_d=5e-3)
     model = model_config(config)
-    state, (objective, _) = build_state(config, model, Machine()), objective_of(config)
+    state, (objective, _) = build_state(config, model, ComputeConfig()), objective_of(config)
     batch = Batch(torch.rand(8, 1, 16, 16) * 2 - 1, None)
     for _ in range(60):
         z = state.draw_z(8)
@@ -140,7 +144,7 @@ def test_off_is_off():
     for a, b in zip(one, two):
         assert a.state_dict().keys() == b.state_dict().keys()
         assert all(torch.equal(a.state_dict()[name], b.state_dict()[name]) for name in a.state_dict())
-    assert not any("reader" in name for name in one[1].state_dict())
+    assert not any("q_head" in name for name in one[1].state_dict())
     assert torch.equal(sample_latents(4, 6, 2), sample_latents(4, 6, 2, "gaussian", (0, 0)))
     assert not applies("code_weight", settings(code_classes=0, code_numbers=0))
     assert applies("code_weight", settings(code_classes=0)) and settings().codes == 5
@@ -163,9 +167,9 @@ def test_a_file_with_codes_says_so_and_draws_by_them(tmp_path):
 
 
 def test_the_grid_shows_one_value_of_the_code_a_column():
-    gallery = Gallery(MODEL, seed=0)
-    assert gallery.columns == 3 and gallery.labels is None
-    assert gallery.z[:, 4:7].argmax(1).tolist() == [0, 1, 2] * (len(gallery.z) // 3)
+    sample_grid = SampleGrid(MODEL, seed=0)
+    assert sample_grid.columns == 3 and sample_grid.labels is None
+    assert sample_grid.z[:, 4:7].argmax(1).tolist() == [0, 1, 2] * (len(sample_grid.z) // 3)
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -188,12 +192,45 @@ def test_matched_accuracy_by_hand():
     assert matched_accuracy(chance[0], chance[1], 10) < 0.13
 
 
-def test_a_run_with_codes_is_scored_by_its_checkpoint(tmp_path):
+@pytest.fixture
+def taught(tmp_path):
+    """A run whose D was taught to read digit k as code k + 3, and the share that it reads so at both of its
+    checkpoints: after 20 batches, which its scores call the best, and after 20 more."""
     config = settings(code_classes=10, code_numbers=0, threads=1, precision="fp32",
                       memory_format="contiguous")  # fmt: skip
     run = create_run(tmp_path, config, "glyphs")
-    assert len(list(train(config, run))) == 2
-    assert 0.1 <= score_codes(run) <= 0.4
+    session = open_session(config, RunWriter(run), resume=False)
+    state, pictures = session.state, load("glyphs", size=16)
+    for lesson in range(40):
+        some = slice(100 * lesson, 100 * lesson + 100)
+        state.d_optimizer.zero_grad()
+        codes = state.D(torch.from_numpy(pictures.images[some].copy()) / 127.5 - 1).codes
+        F.cross_entropy(codes, torch.from_numpy(pictures.labels[some] + 3) % 10).backward()
+        state.d_optimizer.step()
+        if lesson in (19, 39):
+            state.step += 1
+            session.save()
+    session.export(), session.export(best=True)
+    for step, best in ((1, True), (2, False)):
+        session.writer.score({"step": step, "best": best})
+    return run, [read_well(session.model, run.checkpoint(step)) for step in (1, 2)]
+
+
+def read_well(model, folder):
+    """The share of test pictures whose digit the saved D reads as its code, the first 10 of its answers."""
+    _, D = build_pair(model)
+    kept = {name[2:]: value for name, value in read_tensors(folder / FILE).items() if name.startswith("D.")}
+    D.load_state_dict(kept)
+    pictures = load("glyphs", size=16, split="test")
+    with torch.no_grad():
+        codes = D.eval()(torch.from_numpy(pictures.images.copy()) / 127.5 - 1).codes
+    return (codes.argmax(1).numpy() == (pictures.labels + 3) % 10).mean()
+
+
+def test_a_run_with_codes_is_scored_by_its_checkpoint(tmp_path, taught):
+    run, (first, last) = taught
+    assert 0.5 < first < last - 0.02, "both read most digits, and not equally well"
+    assert score_codes(run) == pytest.approx(last) and score_codes(run, best=True) == pytest.approx(first)
     assert classes_found(run) == {"matched_accuracy": score_codes(run)}
     run.config.unlink()
     assert classes_found(run) == {}, "a generator alone has no D to ask"
@@ -203,22 +240,14 @@ def test_a_run_with_codes_is_scored_by_its_checkpoint(tmp_path):
     assert classes_found(other) == {}
 
 
-def test_the_score_of_an_infogan_run_names_the_matched_accuracy(tmp_path, monkeypatch, capsys):
-    config = settings(code_classes=10, code_numbers=0, threads=1, precision="fp32", score_seconds=0.001,
-                      memory_format="contiguous")  # fmt: skip
-    run = create_run(tmp_path, config, "glyphs")
-    list(train(config, run))
+def test_the_score_of_an_infogan_run_names_the_matched_accuracy(taught, monkeypatch, capsys):
+    run, (first, last) = taught
     monkeypatch.setattr(scoring, "score_generator", lambda sampler, **about: {"confidence": 0.5})
-    asked, read = [], scoring.load_discriminator
-    monkeypatch.setattr(
-        scoring, "load_discriminator", lambda model, folder: asked.append(folder) or read(model, folder)
-    )
-    for flags in ([], ["--best"]):
+    for flags, accuracy in (([], last), (["--best"], first)):
         assert main(["score", str(run.path), *flags]) == 0
         lines = capsys.readouterr().out.splitlines()
         assert [line.split()[0] for line in lines] == ["confidence", "matched_accuracy"]
-        assert 0.1 <= float(lines[1].split()[1]) <= 0.4
-    assert asked == [run.checkpoint(checkpoint_steps(run)[-1]), run.checkpoint(best_steps(run)[-1])]
+        assert float(lines[1].split()[1]) == pytest.approx(accuracy, rel=1e-4)
     for source, flags in ((run.generator, []), (run.path, ["--dataset", "mnist"])):
         assert main(["score", str(source), *flags]) == 0
         assert "matched_accuracy" not in capsys.readouterr().out

@@ -6,7 +6,7 @@ import pytest
 
 from gan_core.config import TrainConfig, difference, from_mapping, kind, knobs, to_mapping
 from gan_core.errors import ConfigError
-from gan_core.knobs import did_you_mean
+from gan_core.knobs import nearest, unknown_names
 
 BUDGET = {"steps": 10}
 
@@ -14,7 +14,7 @@ BUDGET = {"steps": 10}
 def problems(values) -> dict[str, str]:
     with pytest.raises(ConfigError) as caught:
         from_mapping(values)
-    return {problem.field: problem.message for problem in caught.value.problems}
+    return {problem.field: str(problem) for problem in caught.value.problems}
 
 
 def test_every_setting_is_declared_whole():
@@ -74,7 +74,7 @@ def test_what_is_no_value_is_named_in_a_sentence(name, value):
 
 def test_all_problems_come_at_once():
     found = problems({"lr_g": 9, "steps": 0, "bacth": 3})
-    assert set(found) == {"lr_g", "steps", "bacth"}
+    assert list(found) == ["bacth", "lr_g", "steps"]
     assert "did you mean 'batch'" in found["bacth"]
 
 
@@ -108,5 +108,8 @@ def test_difference_names_what_changed():
 
 
 def test_the_nearest_name_or_all_of_them():
-    assert did_you_mean("mnits", ["mnist", "kmnist", "glyphs"]) == "; did you mean 'mnist'?"
-    assert did_you_mean("zzz", ["b", "a"]) == "; known are a, b."
+    assert nearest("MNITS", ["mnist", "kmnist", "glyphs"]) == "mnist" and nearest("zzz", ["b", "a"]) is None
+    near, far = unknown_names(["mnits", "b", "zzz"], ["mnist", "b"], "datasets", "dataset")
+    assert str(near) == "There is no data set named 'mnits'; did you mean 'mnist'?"
+    assert far.code == "unknown" and near.field == far.field == "dataset"
+    assert str(far) == "There is no data set named 'zzz'; known are b, mnist."

@@ -21,7 +21,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import safetensors.numpy
 
 from gan_core.data import DATASETS, available, glyphs, load, mnist
 from gan_core.data.prepare import cache_folder, fit
@@ -76,6 +75,15 @@ def test_every_row_is_complete(name: str) -> None:
     assert source.downloads == bool(source.files) == (source.fetch is not None)
 
 
+def test_classes_have_the_names_that_were_published_in_their_order() -> None:
+    from torchvision import datasets
+
+    assert list(DATASETS["kmnist"].classes) == datasets.KMNIST.classes
+    clothes = ["T-shirt" if name == "T-shirt/top" else name for name in datasets.FashionMNIST.classes]
+    assert list(DATASETS["fashion-mnist"].classes) == clothes
+    assert list(DATASETS["mnist"].classes) == [name[0] for name in datasets.MNIST.classes]  # "0 - zero"
+
+
 HERE = ("mnist", "fashion-mnist", "glyphs")
 
 
@@ -120,6 +128,20 @@ def test_other_sizes_keep_the_picture(size: int, channels: int) -> None:
     assert np.abs(resized - expected).max() <= 4
 
 
+@pytest.mark.parametrize("size", [16, 28, 32, 64, 128])
+def test_28_pixels_get_their_border_on_the_way_to_every_other_size(size: int) -> None:
+    """Else a digit would be an eighth larger at 64 than at 32."""
+    images = np.full((1, 28, 28, 1), 200, np.uint8)
+    fitted = fit(images, size)
+    if size == 28:
+        assert (fitted == 200).all() and fitted.shape == (1, 1, 28, 28)
+        return
+    framed = np.pad(images, ((0, 0), (2, 2), (2, 2), (0, 0)))
+    assert (fitted == fit(framed, size)).all() and fitted.shape == (1, 1, size, size)
+    bright = (fitted[0, 0, size // 2] > 100).sum()
+    assert bright == size * 28 // 32, "as large a share of the side as at 32"
+
+
 def test_shrinking_does_not_alias() -> None:
     stripes = np.zeros((1, 32, 32, 1), np.uint8)
     stripes[:, :, ::2] = 200
@@ -134,12 +156,11 @@ def test_the_second_load_reads_the_prepared_file_only(root: Path, monkeypatch: p
     assert (again.labels == first.labels).all()
 
 
-def test_any_program_can_read_the_prepared_file(root: Path, cache: Path) -> None:
+def test_any_program_can_read_the_prepared_files(root: Path, cache: Path) -> None:
     pictures = load("mnist", root=str(root))
-    (path,) = cache.iterdir()
-    tensors = safetensors.numpy.load_file(path)
-    assert (tensors["images"] == pictures.images).all()
-    assert (tensors["labels"] == pictures.labels).all()
+    images, labels = (np.load(path) for path in sorted(cache.iterdir()))
+    assert (images == pictures.images).all() and images.dtype == np.uint8
+    assert (labels == pictures.labels).all() and labels.dtype == np.int64
 
 
 def damage_tail(data: bytes) -> bytes:
@@ -151,18 +172,42 @@ def damage_head(data: bytes) -> bytes:
 
 
 def damage_header(data: bytes) -> bytes:
-    return data[:8] + b"[]" + data[10:]
+    return data.replace(b"}", b" ", 1)  # what NumPy's reader makes of it is no ValueError
 
 
-@pytest.mark.parametrize("damage", [damage_tail, damage_head, damage_header, lambda data: b""])
-def test_a_damaged_prepared_file_is_made_again(root: Path, cache: Path, damage: object) -> None:
+def damage_length(data: bytes) -> bytes:
+    return data + data[-1:]
+
+
+@pytest.mark.parametrize("part", ["images", "labels"])
+@pytest.mark.parametrize("damage", [damage_tail, damage_head, damage_header, damage_length, lambda data: b""])
+def test_a_damaged_prepared_file_is_made_again(root: Path, cache: Path, damage: object, part: str) -> None:
     load("mnist", root=str(root))
-    (path,) = cache.iterdir()
+    (path,) = cache.glob(f"*-{part}.npy")
     whole = path.read_bytes()
     path.write_bytes(damage(whole))  # type: ignore[operator]
     pictures = load("mnist", root=str(root))
     assert (pictures.images[:, 0, 2:30, 2:30] == TINY["train"][0]).all()
     assert path.read_bytes() == whole
+
+
+def test_a_missing_half_is_made_again(root: Path, cache: Path) -> None:
+    load("mnist", root=str(root))
+    next(cache.glob("*-labels.npy")).unlink()
+    assert (load("mnist", root=str(root)).labels == TINY["train"][1]).all()
+
+
+def test_a_full_disk_is_one_sentence(root: Path, cache: Path) -> None:
+    """A file that may not grow fails as one on a full disk does."""
+    resource = pytest.importorskip("resource", reason="Windows has no such limits")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
+    try:
+        with pytest.raises(DataError, match="Set GAN_CACHE to a folder with space"):
+            load("mnist", root=str(root))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not list(cache.iterdir()), "nothing half made is left"
 
 
 def test_changed_source_files_are_prepared_anew(root: Path) -> None:
@@ -188,7 +233,7 @@ def test_two_processes_at_once(root: Path, cache: Path) -> None:
     for child in children:
         child.join()
     assert sums == [TINY["train"][0].sum(dtype=np.int64)] * 2
-    assert len(list(cache.iterdir())) == 1  # no scratch left behind
+    assert len(list(cache.iterdir())) == 2  # no scratch left behind
 
 
 def test_a_cache_that_cannot_be_written_is_one_sentence(
@@ -200,10 +245,24 @@ def test_a_cache_that_cannot_be_written_is_one_sentence(
         load("mnist", root=str(root))
 
 
-def test_cache_folder_is_the_users_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("GAN_CACHE")
-    assert cache_folder().name == "gan_core"
-    assert cache_folder().is_absolute()
+@pytest.mark.parametrize(
+    ("system", "below", "named"),
+    [("linux", ".cache", "XDG_CACHE_HOME"), ("darwin", "Library/Caches", None),
+     ("win32", "AppData/Local", "LOCALAPPDATA")],
+)  # fmt: skip
+def test_cache_folder_is_the_users_own(
+    system: str, below: str, named: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("GAN_CACHE", "XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(sys, "platform", system)
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    assert cache_folder() == tmp_path / below / "gan_core"
+    if named:
+        monkeypatch.setenv(named, str(tmp_path / "elsewhere"))
+        assert cache_folder() == tmp_path / "elsewhere" / "gan_core"
+    monkeypatch.setenv("GAN_CACHE", str(tmp_path / "given"))
+    assert cache_folder() == tmp_path / "given"
 
 
 def test_a_missing_root_says_where_it_looked_and_what_to_type(

@@ -12,7 +12,7 @@ from gan_core.errors import ConfigError
 from gan_core.runs import branch, create_run, read_settings, read_status
 from gan_core.runs.branch import rewrite_settings
 from gan_core.training import train
-from gan_core.training.machine import Machine
+from gan_core.training.compute import ComputeConfig
 from gan_core.training.session import model_config
 from gan_core.training.snapshot import FILE, load_state, read_counters
 from gan_core.training.state import build_state
@@ -31,7 +31,7 @@ def from_a_gpu(root, steps=4):
     path = run.checkpoint(steps) / FILE
     header, tensors = read_header(path), read_tensors(path)
     counters = json.loads(header["counters"])
-    counters["machine"][0] = "cuda"
+    counters["compute"][0] = "cuda"
     sixteen = torch.arange(16, dtype=torch.uint8)
     save_tensors(path, tensors | {"noise": sixteen, "cuda": sixteen.clone()},
                  {**header, "counters": json.dumps(counters)})  # fmt: skip
@@ -41,7 +41,7 @@ def from_a_gpu(root, steps=4):
 def restored(run, steps=4):
     """On the processor: the noise of a first step, the noise drawn next, and torch's random numbers."""
     _, config = read_settings(run)
-    state = build_state(config, model_config(config), Machine())
+    state = build_state(config, model_config(config), ComputeConfig())
     begun = state.draw_z(4)
     load_state(state, run.checkpoint(steps))
     return begun, state.draw_z(4), torch.get_rng_state()
@@ -63,7 +63,7 @@ def test_a_branch_on_the_processor_goes_on_and_says_so(tmp_path, capsys):
     child = branch(parent, 4, old, new, "")
     assert list(train(new, child, resume=True))[-1].step == 7
     assert child.log.read_text().count(SAID) == 1
-    assert read_counters(child.checkpoint(7))["machine"].device == "cpu"
+    assert read_counters(child.checkpoint(7))["compute"].device == "cpu"
 
 
 @NO_GPU

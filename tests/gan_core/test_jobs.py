@@ -13,7 +13,7 @@ from jobs_tools import Open, config, look, steps_of, trains, until
 
 from gan_core.config import TrainConfig
 from gan_core.errors import JobError, RunError
-from gan_core.runs import create_run, find_run, read_lines
+from gan_core.runs import control, create_run, find_run, read_lines
 from gan_core.runs.reader import sample_steps
 from gan_core.runs.writer import amend_status
 
@@ -154,6 +154,24 @@ def test_what_makes_no_sense_is_one_sentence(tmp_path: Path, open_jobs: Open) ->
     jobs.close()
     with pytest.raises(JobError, match="closed"):
         jobs.submit(config())
+
+
+def test_a_run_that_is_continued_needs_room_in_the_queue_as_a_new_one_does(
+    tmp_path: Path, open_jobs: Open
+) -> None:
+    jobs = open_jobs(queue_limit=1)
+    training = create_run(tmp_path, config())  # kept by this process
+    waiting = jobs.submit(config())
+    stopped = create_run(tmp_path, config(), state="stopped")
+    stopped.checkpoint(5).mkdir()
+    order = control.read(stopped)
+    with pytest.raises(JobError, match="The queue is full: 1 runs wait already"):
+        jobs.resume(stopped.id)
+    assert look(tmp_path, stopped.id).state == "stopped" and control.read(stopped) == order
+    assert jobs.queue() == [training.id, waiting]
+    jobs.stop(waiting)
+    jobs.resume(stopped.id)
+    assert jobs.queue() == [training.id, stopped.id]
 
 
 def test_two_servers_on_one_folder_train_one_run_at_a_time(tmp_path: Path, open_jobs: Open) -> None:

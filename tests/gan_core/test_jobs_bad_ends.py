@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -23,7 +24,7 @@ OOM = r"killed \(SIGKILL\), as happens when memory runs out\. .*step 5"
 
 
 @pytest.mark.parametrize(("seed", "words"), [
-    (fake_worker.REFUSE, "These settings cannot be trained."),
+    (fake_worker.REFUSE, "Give a budget"),
     (fake_worker.CRASH, r"unexpectedly \(ValueError: a bug in training\).*step-000005"),
     (fake_worker.FORGET, r"ended with exit code 3\. The last good checkpoint is of step 5"),
     pytest.param(fake_worker.DIE, OOM, marks=posix),
@@ -34,8 +35,7 @@ def test_a_bad_end_has_its_reason_and_the_next_run_begins(
     jobs = open_jobs()
     bad, good = jobs.submit(config(seed=seed)), jobs.submit(config(steps=3))
     until(lambda: look(tmp_path, bad).state == "failed")
-    with pytest.raises(RunError, match=words):
-        raise RunError(look(tmp_path, bad).message)
+    assert re.search(words, look(tmp_path, bad).message)
     until(lambda: look(tmp_path, good).state == "finished")
     if seed == fake_worker.CRASH:
         assert "a bug in training" in find_run(tmp_path, bad).log.read_text()
@@ -167,7 +167,7 @@ def test_a_full_disk_does_not_end_the_queue(
     tmp_path: Path, open_jobs: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object, **__: object) -> None:
-        raise RunError("The disk is full.")
+        raise RunError("run-full", run="r")
 
     jobs = open_jobs()
     monkeypatch.setattr("gan_core.jobs.SURVEY_SECONDS", 0.3)

@@ -18,8 +18,8 @@ from gan_core.networks.labels import ClassNorm, LabelPlanes
 from gan_core.rules import applies, built
 from gan_core.sampling import Sampler
 from gan_core.training import model_config
-from gan_core.training.feed import Batch
-from gan_core.training.machine import Machine
+from gan_core.training.batch_sampler import Batch
+from gan_core.training.compute import ComputeConfig
 from gan_core.training.objective import objective_of
 from gan_core.training.state import build_state
 from gan_core.training.step import Fake, Objective, d_step, draw_fake, g_step
@@ -63,7 +63,7 @@ def test_auxiliary_by_hand():
         head.linear.weight.zero_()
         head.linear.bias.copy_(torch.tensor([7.0, 1.0, 2.0, 3.0]))
     answer = head(torch.randn(2, 2), torch.tensor([0, 2]))
-    assert answer.realness.tolist() == [7.0, 7.0] and answer.classes.tolist() == [[1.0, 2.0, 3.0]] * 2
+    assert answer.logits.tolist() == [7.0, 7.0] and answer.classes.tolist() == [[1.0, 2.0, 3.0]] * 2
 
 
 def test_an_auxiliary_d_learns_the_classes_of_real_pictures_and_of_fakes():
@@ -73,10 +73,10 @@ def test_an_auxiliary_d_learns_the_classes_of_real_pictures_and_of_fakes():
     batch = Batch(torch.rand(6, 1, 16, 16), torch.arange(6) % 3)
     fake = torch.rand(6, 1, 16, 16)
     objective, _ = objective_of(config)
-    state = build_state(config, model, Machine())
+    state = build_state(config, model, ComputeConfig())
     D = copy.deepcopy(state.D)
     on_real, on_fake = D(batch.images, None), D(fake, None)
-    loss = LOSSES["non-saturating"].d(on_real.realness, on_fake.realness)
+    loss = LOSSES["non-saturating"].d(on_real.logits, on_fake.logits)
     loss = loss + 0.7 * F.cross_entropy(on_real.classes, batch.labels)
     loss = loss + 0.7 * F.cross_entropy(on_fake.classes, batch.labels)
     expected = torch.autograd.grad(loss, list(D.parameters()))
@@ -122,7 +122,7 @@ def test_with_class_norms_the_label_changes_the_picture_and_nothing_else_hears_i
 
 
 def test_every_class_learns_its_own_gains_only():
-    state = build_state(settings(), BY_NORM, Machine())
+    state = build_state(settings(), BY_NORM, ComputeConfig())
     labels = torch.zeros(6, dtype=torch.int64)
     fake = draw_fake(state, labels, 6)
     objective = Objective(LOSSES["non-saturating"])
@@ -139,8 +139,10 @@ def test_a_file_with_class_norms_says_so_and_draws_between_classes(tmp_path):
     sampler = Sampler.load(tmp_path / "g.safetensors")
     assert sampler.model == BY_NORM
     z = sampler.latents(1, 0).repeat(5, 1)
-    way = np.linspace(0, 1, 5, dtype=np.float32)[:, None]
-    shares = (1 - way) * np.eye(3, dtype=np.float32)[0] + way * np.eye(3, dtype=np.float32)[1]
+    interpolation = np.linspace(0, 1, 5, dtype=np.float32)[:, None]
+    shares = (1 - interpolation) * np.eye(3, dtype=np.float32)[0] + interpolation * np.eye(
+        3, dtype=np.float32
+    )[1]
     pictures = sampler.pictures(z, shares).astype(int)
     assert np.array_equal(pictures[[0, 4]], sampler.pictures(z[:2], np.array([0, 1])))
     jumps = np.abs(np.diff(pictures, axis=0)).mean((1, 2, 3))
@@ -152,7 +154,7 @@ def test_first_layer_of_class_norms_is_measured_with_the_mean_gain():
     G, _ = build_pair(BY_NORM, seed=0)
     plain, _ = build_pair(dataclasses.replace(MODEL, classes=0), seed=0)
     assert torch.allclose(G.latent_map(), plain.latent_map())
-    G.G.seed.norm.gain.data = torch.tensor([1.0, 2.0, 6.0])[:, None].expand(3, 8).clone()
+    G.G.projection.norm.gain.data = torch.tensor([1.0, 2.0, 6.0])[:, None].expand(3, 8).clone()
     assert torch.allclose(G.latent_map(), 3 * plain.latent_map())
 
 

@@ -74,14 +74,18 @@ def resting(game):
     return near.item(), g.mean().item() if g.max() - g.min() < 2e-3 else None
 
 
-ASKED = [(name, 1.0, flips) for name in GAMES for flips in (0.0, 0.25)]
+ASKED = [(name, 1.0, label_flip_prob) for name in GAMES for label_flip_prob in (0.0, 0.25)]
 ASKED += [(name, 0.9, 0.0) for name in MISTAKES]
-ASKED += [(name, target, flips) for name in CROSS_ENTROPY for target, flips in ((0.9, 0.0), (0.5, 0.4))]
+ASKED += [
+    (name, target, label_flip_prob)
+    for name in CROSS_ENTROPY
+    for target, label_flip_prob in ((0.9, 0.0), (0.5, 0.4))
+]
 
 
-@pytest.mark.parametrize(("name", "target", "flips"), ASKED)
-def test_at_rest(name, target, flips):
-    game = game_of(name, target, flips)
+@pytest.mark.parametrize(("name", "target", "label_flip_prob"), ASKED)
+def test_at_rest(name, target, label_flip_prob):
+    game = game_of(name, target, label_flip_prob)
     expected = resting(game)
     assert (game.at_rest is None) == (expected is None)
     for told, found in zip(game.at_rest or (), expected or (), strict=True):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from gan_core.metrics import coverage, frechet, manifold
-from gan_core.metrics.evidence import Evidence, Observed
+from gan_core.metrics.inputs import Features, MetricInput
 
 
 def cross(spread_x: float, spread_y: float, centre: tuple[float, float] = (0.0, 0.0)) -> np.ndarray:
@@ -20,20 +20,20 @@ def cross(spread_x: float, spread_y: float, centre: tuple[float, float] = (0.0, 
     return np.array([[spread_x, 0], [-spread_x, 0], [0, spread_y], [0, -spread_y]]) + np.array(centre)
 
 
-def seen(labels: list[int], asked: list[int] | None = None, sure: float = 1.0) -> Observed:
+def seen(labels: list[int], asked: list[int] | None = None, sure: float = 1.0) -> Features:
     """Pictures read as `labels` out of three classes, each with probability `sure`."""
     probabilities = np.full((len(labels), 3), (1 - sure) / 2)
     probabilities[np.arange(len(labels)), labels] = sure
-    return Observed(np.zeros((len(labels), 2)), probabilities, None if asked is None else np.array(asked))
+    return Features(np.zeros((len(labels), 2)), probabilities, None if asked is None else np.array(asked))
 
 
-def placed(points: list[list[float]]) -> Observed:
+def placed(points: list[list[float]]) -> Features:
     """Pictures at these places in feature space."""
-    return Observed(np.array(points, dtype=float), np.ones((len(points), 1)))
+    return Features(np.array(points, dtype=float), np.ones((len(points), 1)))
 
 
-def evidence(made: Observed, real: Observed) -> Evidence:
-    return Evidence(made, real, real)
+def evidence(made: Features, real: Features) -> MetricInput:
+    return MetricInput(made, real, real)
 
 
 def facts_of_frechet(module: Any) -> None:
@@ -88,6 +88,10 @@ def facts_of_manifold(module: Any) -> None:
     assert module.recall(evidence(half, real)) == 0.5
     assert module.precision(evidence(real, half)) == 0.5  # the two change places
     assert module.recall(evidence(real, half)) == 1
+    # 12 points, 5 away from a line of 400: outside its small balls, within the large ones of any 12 of it
+    many, few = placed([[x, 0] for x in range(400)]), placed([[x, 5] for x in range(100, 400, 25)])
+    assert module.share_inside(few.features, many.features) == 0
+    assert module.precision(evidence(few, many)) == module.recall(evidence(many, few)) == 1
 
 
 FACTS: list[tuple[types.ModuleType, Callable[[Any], None]]] = [
@@ -112,6 +116,8 @@ MUTANTS = [
     (manifold, facts_of_manifold, "alpha=-2", "alpha=-1"),
     (manifold, facts_of_manifold, "share_inside(made, real)", "share_inside(real, made)"),
     (manifold, facts_of_manifold, "share_inside(real, made)", "share_inside(made, real)"),
+    (manifold, facts_of_manifold, "len(evidence.made), ", ""),
+    (manifold, facts_of_manifold, ", len(evidence.real))", ")"),
 ]
 
 
@@ -139,14 +145,14 @@ def test_frechet_of_clouds_without_full_rank_is_finite() -> None:
 def test_order_of_pictures_does_not_matter() -> None:
     rng = np.random.default_rng(3)
     features, order = rng.normal(size=(200, 6)), rng.permutation(200)
-    made, mixed = (Observed(f, np.ones((200, 1))) for f in (features, features[order]))
-    real = Observed(rng.normal(size=(150, 6)), np.ones((150, 1)))
+    made, mixed = (Features(f, np.ones((200, 1))) for f in (features, features[order]))
+    real = Features(rng.normal(size=(150, 6)), np.ones((150, 1)))
     assert frechet.frechet(evidence(made, real)) == pytest.approx(frechet.frechet(evidence(mixed, real)))
 
 
 def test_sample_is_fixed_mixed_and_keeps_rows_together() -> None:
     features = np.arange(100.0).reshape(100, 1)
-    everything = Observed(features, features, np.arange(100))
+    everything = Features(features, features, np.arange(100))
     some = everything.sample(10)
     assert len(some) == 10 and everything.sample(200) is everything
     assert (some.features[:, 0] == some.labels).all() and (some.probabilities[:, 0] == some.labels).all()
@@ -157,10 +163,10 @@ def test_sample_is_fixed_mixed_and_keeps_rows_together() -> None:
 def test_real_pictures_asked_the_same_question() -> None:
     rng = np.random.default_rng(4)
     made, real, other = (
-        Observed(rng.normal(size=(n, 3)) + m, np.ones((n, 1))) for n, m in ((50, 9), (80, 0), (70, 0))
+        Features(rng.normal(size=(n, 3)) + m, np.ones((n, 1))) for n, m in ((50, 9), (80, 0), (70, 0))
     )
-    question = Evidence(made, real, other).if_real()
+    question = MetricInput(made, real, other).if_real()
     assert len(question.made) == 50 and question.real is other
-    ratio = frechet.frechet(Evidence(made, real, other)) / frechet.frechet(question)
-    assert frechet.frechet_over_floor(Evidence(made, real, other)) == pytest.approx(ratio)
+    ratio = frechet.frechet(MetricInput(made, real, other)) / frechet.frechet(question)
+    assert frechet.frechet_over_floor(MetricInput(made, real, other)) == pytest.approx(ratio)
     assert ratio > 100

@@ -1,19 +1,22 @@
 """Penalties against closed forms: a linear D has one and the same slope w everywhere."""
 
+import copy
+
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from gan_core import penalties
-from gan_core.config import from_mapping, knobs
+from gan_core.config import ModelConfig, from_mapping, knobs
 from gan_core.losses import LOSSES
-from gan_core.networks import Judgement
+from gan_core.networks import DiscriminatorOutput
 from gan_core.penalties import PENALTIES
-from gan_core.training.feed import Batch
-from gan_core.training.machine import Machine
+from gan_core.training.batch_sampler import Batch
+from gan_core.training.compute import ComputeConfig
 from gan_core.training.objective import objective_of
-from gan_core.training.state import State
-from gan_core.training.step import Objective, d_step, draw_fake, g_step
+from gan_core.training.state import State, build_state
+from gan_core.training.step import Objective, d_step, draw_fake, g_step, lazy_step
 
 
 class Linear(nn.Module):
@@ -24,14 +27,14 @@ class Linear(nn.Module):
         self.w = nn.Parameter(w)
 
     def forward(self, pictures, labels):
-        return Judgement((pictures.flatten(1) * self.w.to(pictures.dtype)).sum(1), None)
+        return DiscriminatorOutput((pictures.flatten(1) * self.w.to(pictures.dtype)).sum(1), None)
 
 
 class Bowl(nn.Module):
     """D(x) = ||x||^2 / 2, whose slope at x is x."""
 
     def forward(self, pictures, labels):
-        return Judgement(pictures.square().flatten(1).sum(1) / 2, None)
+        return DiscriminatorOutput(pictures.square().flatten(1).sum(1) / 2, None)
 
 
 @pytest.fixture
@@ -68,7 +71,7 @@ class Labelled(Linear):
     """D(x) = label * <w, x>: another slope for another label."""
 
     def forward(self, pictures, labels):
-        return Judgement(super().forward(pictures, labels).realness * labels, None)
+        return DiscriminatorOutput(super().forward(pictures, labels).logits * labels, None)
 
 
 @pytest.mark.parametrize("name", [name for name in PENALTIES if name != "none"])
@@ -85,11 +88,14 @@ def test_every_row_has_a_closed_form_here():
     assert CLOSED.keys() | {"r1-difference"} == PENALTIES.keys()
 
 
-def test_the_difference_comes_near_r1():
+@pytest.mark.parametrize("spread", [0.3, 1.0, 3.0])
+def test_the_difference_comes_near_r1(spread):
+    """Of a D that is bent, and steeper the farther out: over no more than a small step, at real pictures."""
     torch.manual_seed(0)
-    real = torch.randn(20_000, 1, 4, 4)
-    value = PENALTIES["r1-difference"].function(Linear(slope(length)), real, real, None)
-    assert value.item() == pytest.approx(length**2 / 2, rel=0.05)
+    real, fake = spread * torch.randn(20_000, 1, 4, 4), torch.full((20_000, 1, 4, 4), 9.0)
+    value = PENALTIES["r1-difference"].function(Bowl(), real, fake, None).item()
+    assert value == pytest.approx(PENALTIES["r1"].function(Bowl(), real, fake, None).item(), rel=0.05)
+    assert value == pytest.approx(8 * spread**2, rel=0.05), "half the squared length of 16 numbers"
 
 
 def test_each_looks_where_it_says(pictures):
@@ -163,7 +169,7 @@ def dirac(gamma, rate, steps):
     """Where theta and psi are after `steps` real updates from (.1, 0)."""
     G, D = Point(0.1), Linear(torch.tensor([0.0]))
     sgd = [torch.optim.SGD(net.parameters(), lr=rate) for net in (G, D)]
-    state = State(G, D, G, *sgd, torch.Generator(), 1, lambda z: z, Machine())
+    state = State(G, D, G, *sgd, torch.Generator(), 1, lambda z: z, ComputeConfig())
     term = (lambda *seen: gamma * PENALTIES["r1"].function(*seen)) if gamma else PENALTIES["none"].function
     objective = Objective(LOSSES["non-saturating"], penalty=term)
     for _ in range(steps):
@@ -211,3 +217,39 @@ def test_left_empty_the_weight_is_r3gans_and_not_called_that_of_the_rows_own_pap
     weighed = penalty(D, *pictures, None)
     torch.manual_seed(1)
     assert weighed.item() == pytest.approx(0.05 * row.function(D, *pictures, None).item())
+
+
+@pytest.mark.parametrize("name", ["gradient-penalty", "dragan"])
+def test_left_empty_the_weight_of_those_that_aim_at_one_is_ten_as_in_their_papers(name, pictures):
+    """Gulrajani et al. 2017, algorithm 1; Kodali et al. 2017: lambda = 10."""
+    penalty = objective_of(from_mapping({"steps": 1, "penalty": name, "d_norm": "none"}))[0].penalty
+    value = penalty(Linear(slope(length)), *pictures, None).item()
+    assert value == pytest.approx(10 * (length - 1) ** 2, rel=1e-4)
+
+
+@pytest.mark.parametrize("every", [1, 4])
+def test_d_learns_from_a_penalty_at_each_pictures_own_label(every):
+    """A logit a class has another slope a class. In each step it is added to the game, now and then it stands
+    alone with as many times the weight."""
+    settings = from_mapping({"steps": 1, "batch": 6, "penalty": "r1", "penalty_weight": 3.0, "d_norm": "none",
+                             "penalty_every": every, "class_weight": 0.0})  # fmt: skip
+    model = ModelConfig(network="dcgan-s2d", size=16, channels=1, classes=3, latent=4, g_width=4, d_width=4,
+                        conditioning="class-logits", d_norm="none")  # fmt: skip
+    state, (objective, _) = build_state(settings, model, ComputeConfig()), objective_of(settings)
+    torch.manual_seed(0)
+    for parameter in state.D.parameters():
+        parameter.data *= 5  # steep enough for the penalty to count beside the game
+    batch = Batch(torch.rand(6, 1, 16, 16) * 2 - 1, torch.tensor([2, 0, 1, 1, 2, 0]))
+    drawn, D = draw_fake(state, batch.labels, 6), copy.deepcopy(state.D)
+
+    pixels = batch.images.clone().requires_grad_(True)
+    real, fake = D(pixels, batch.labels).logits, D(drawn.pictures.detach(), batch.labels).logits
+    (slopes,) = torch.autograd.grad(real.sum(), pixels, create_graph=True)
+    penalty = every * 3.0 / 2 * slopes.square().sum((1, 2, 3)).mean()
+    game = F.softplus(-real).mean() + F.softplus(fake).mean()
+    learning = list(D.parameters())[:-1]  # all but the last offset, which has no part in a slope
+    expected = torch.autograd.grad(penalty if every > 1 else game + penalty, learning)
+
+    (d_step if every == 1 else lazy_step)(state, batch, drawn, objective)
+    for parameter, gradient in zip(state.D.parameters(), expected):
+        assert torch.allclose(parameter.grad, gradient, rtol=1e-3, atol=1e-6)

@@ -13,14 +13,14 @@ from gan_core.data import DATASETS, load
 from gan_core.data.points import grid, ring
 from gan_core.errors import WeightsError
 from gan_core.images import PLOT, to_grid, to_unit
-from gan_core.metrics.modes import land, modes, reverse_kl, score_points, within
+from gan_core.metrics.modes import assign_modes, modes, reverse_kl, score_points, within
 from gan_core.networks import build_pair
 from gan_core.presets import PRESETS, settings
 from gan_core.runs import create_run, read_lines
 from gan_core.sampling import Sampler
 from gan_core.scoring import score_generator
 from gan_core.training import train
-from gan_core.training.feed import Feed
+from gan_core.training.batch_sampler import BatchSampler
 
 POINT_SETS = ("ring", "grid")
 MODEL = ModelConfig(network="mlp-2d", size=1, channels=2, classes=0, latent=2, g_width=8, d_width=8,
@@ -69,7 +69,7 @@ def test_the_published_ring_and_grid():
 
 def test_the_feed_hands_points_on_as_they_are():
     points = np.array([[[[0.1234567]], [[-0.7654321]]]], np.float32)
-    batch = Feed(points, None, seed=0, device="cpu").draw(0, 2)
+    batch = BatchSampler(points, None, seed=0, device="cpu").batch(0, 2)
     assert batch.images.dtype == torch.float32 and batch.images.tolist() == points.tolist() * 2
     assert (to_unit(points).numpy() == points).all()
 
@@ -83,7 +83,7 @@ def at(mixture, *places):
 @pytest.mark.parametrize("name", POINT_SETS)
 def test_modes_by_hand(name):
     mixture = DATASETS[name].mixture
-    landed = land(at(mixture, (0, 0.0), (0, 2.9), (1, -2.9), (2, 3.1)), mixture)
+    landed = assign_modes(at(mixture, (0, 0.0), (0, 2.9), (1, -2.9), (2, 3.1)), mixture)
     assert landed.nearest.tolist() == [0, 0, 1, 2]
     assert landed.distance == pytest.approx([0, 2.9, 2.9, 3.1], abs=1e-5)
     assert (modes(landed), within(landed)) == (2, 0.75)
@@ -124,8 +124,8 @@ def test_d_sees_fine_structure_and_judges_each_point_alone():
     turns = 0
     for seed in range(4):
         _, D = build_pair(dataclasses.replace(MODEL, d_width=64), seed, "orthogonal")
-        values = D.double()(points).realness.detach()
-        assert torch.allclose(D(points[:3]).realness, values[:3])
+        values = D.double()(points).logits.detach()
+        assert torch.allclose(D(points[:3]).logits, values[:3])
         turns += (values.diff().sign().diff() != 0).sum().item()
     assert turns >= 50, "a plain net turns 26 times in all, with waves 69 times"
 

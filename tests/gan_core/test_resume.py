@@ -33,7 +33,7 @@ SMALL = {"dataset": "glyphs", "size": 16, "g_width": 4, "d_width": 4, "latent": 
 CASES = {
     "plain": {"conditional": False},
     "conditional, lazy R1, spectral norm, dropout, EMA": {
-        "penalty": "r1", "penalty_every": 4, "d_norm": "spectral", "d_dropout": 0.2, "ema": 0.2,
+        "penalty": "r1", "penalty_every": 4, "d_norm": "spectral", "d_dropout": 0.2, "ema_rampup": 0.2,
         "memory_format": "channels_last",
     },
     "conditional, ADA, lazy R1, dynamic schedule": {
@@ -42,7 +42,7 @@ CASES = {
         "real_augment": "rotation", "batch_end": 32,
     },
     "instance noise, augmentation, flips, two D steps": {
-        "instance_noise": 0.2, "augment": "translation-cutout", "flips": 0.1, "d_steps": 2,
+        "instance_noise": 0.2, "augment": "translation-cutout", "label_flip_prob": 0.1, "d_steps": 2,
         "schedule": "cosine", "optimiser": "rmsprop", "conditioning": "projection",
         "lr_g": 1e-3, "lr_d": 1e-3, "precision": "bf16", "memory_format": "channels_last",
     },
@@ -117,4 +117,3 @@ def test_a_branch_without_changes_equals_its_parent(whole):
     torch.manual_seed(12345)
     list(train(config, child, resume=True))
     assert_same(parent, child)
-

@@ -45,15 +45,24 @@ def test_a_branch_of_a_branch_reaches_back_to_the_first(tmp_path: Path) -> None:
 
 
 def test_what_a_run_lost_when_it_went_back_is_not_on_its_curve(tmp_path: Path) -> None:
-    run = made(tmp_path, range(10, 60, 10), 1.0)
-    for step in (35, 40):  # from a checkpoint of step 30 on, to an earlier end
-        RunWriter(run).record({"step": step, "loss/D": 5.0})
-    assert values(curve(run)) == [(10, 1), (20, 1), (30, 1), (35, 5), (40, 5)]
-    child = made(tmp_path, range(50, 80, 10), 2.0, (run, 40))
-    RunWriter(child).record({"step": 60, "loss/D": 7.0})
-    assert values(curve(child)) == [(10, 1), (20, 1), (30, 1), (35, 5), (40, 5), (50, 2), (60, 7)]
+    """Each point has a value of its own, so that it is seen which ones are kept."""
+
+    def record(run: RunPaths, *points: tuple[float, float]) -> RunPaths:
+        for step, value in points:
+            RunWriter(run).record({"step": step, "loss/D": value})
+        return run
+
+    past = [(10, 1.0), (20, 2.0), (30, 3.0)]
+    run = record(made(tmp_path, range(0), 0.0), *past, (40, 4.0), (50, 5.0))
+    record(run, (35, 6.0), (40, 7.0))  # from a checkpoint of step 30 on, to an earlier end
+    kept = [*past, (35, 6.0), (40, 7.0)]
+    assert values(curve(run)) == kept
+    child = record(made(tmp_path, range(0), 0.0, (run, 40)), (50, 8.0), (60, 9.0), (70, 10.0), (60, 11.0))
+    assert values(curve(child)) == [*kept, (50, 8.0), (60, 11.0)]
     early = made(tmp_path, range(0), 1.0, (run, 37))
-    assert values(inherited(early)) == [(10, 1), (20, 1), (30, 1), (35, 5)]
+    assert values(inherited(early)) == kept[:4]
+    record(run, (12, 12.0))  # once more, from before all of these
+    assert values(curve(run)) == [(10, 1.0), (12, 12.0)]
 
 
 def test_of_a_step_made_twice_the_last_point_counts(tmp_path: Path) -> None:

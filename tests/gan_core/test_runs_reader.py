@@ -24,7 +24,14 @@ from gan_core.runs import (
     read_settings,
     read_status,
 )
-from gan_core.runs.reader import FIELDS, checkpoint_steps, sample_path, sample_steps
+from gan_core.runs.reader import (
+    FIELDS,
+    Verdict,
+    checkpoint_steps,
+    read_verdicts,
+    sample_path,
+    sample_steps,
+)
 
 CONFIG = TrainConfig(dataset="glyphs", steps=100, seconds=10.0)
 
@@ -110,6 +117,17 @@ def test_settings_that_do_not_fit_name_the_run(run: RunPaths) -> None:
     run.config.write_text(json.dumps({"schema": 1, "preset": "", "settings": {"lr_h": 3}}))
     with pytest.raises(RunError, match=f"settings of run {run.id}.*did you mean 'lr_g'"):
         read_settings(run)
+
+
+def test_verdicts_are_data_and_those_of_old_runs_are_prose_that_stays(run: RunPaths) -> None:
+    new = {"kind": "diverged", "step": 7, "figures": {"value": "loss/G", "retries": 1}}
+    old = {"step": 3, "kind": "diverged", "text": "It {broke}.", "retries": 2}
+    run.verdicts.write_text("".join(json.dumps(row) + "\n" for row in (old, new)), "utf-8")
+    first, second = read_verdicts(run)
+    assert (first.kind, first.step, first.figures["retries"]) == ("diverged", 3, 2)
+    assert str(first.message) == "It {broke}."
+    assert second == Verdict("diverged", 7, {"value": "loss/G", "retries": 1})
+    assert str(second.message).startswith("Training diverged at step 7: loss/G is no longer a finite number.")
 
 
 def test_a_missing_file_is_one_sentence(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from gan_core.config import TrainConfig
 from gan_core.errors import RunError
+from gan_core.messages import Message
 from gan_core.runs import (
     RunPaths,
     RunWriter,
@@ -26,10 +27,11 @@ from gan_core.runs import (
     read_settings,
     read_status,
 )
-from gan_core.runs.reader import checkpoint_steps, sample_steps
+from gan_core.runs.reader import Verdict, checkpoint_steps, read_verdicts, sample_steps
 from gan_core.runs.writer import amend_status, put_back
 
 CONFIG = TrainConfig(dataset="glyphs", steps=100)
+WHY = Message("file-write", path="忘.png", reason="Why")
 
 
 @pytest.fixture
@@ -38,16 +40,16 @@ def run(tmp_path: Path) -> RunPaths:
 
 
 def test_update_keeps_what_is_not_changed_and_renews_the_heartbeat(run: RunPaths) -> None:
-    amend_status(run, heartbeat=1.0, pid=1, message="Waiting.")
+    amend_status(run, heartbeat=1.0, pid=1, messages=[WHY])
     writer = RunWriter(run)
     writer.update(step=3)
     first = read_status(run)
-    assert (first.step, first.preset, first.message, first.pid) == (3, "digits", "Waiting.", os.getpid())
+    assert (first.step, first.preset, first.messages, first.pid) == (3, "digits", (WHY,), os.getpid())
     time.sleep(0.02)
     writer.update()
     assert read_status(run).heartbeat > first.heartbeat > time.time() - 5
     writer.update(state="paused")
-    assert (read_status(run).message, read_status(run).step) == ("", 3)
+    assert (read_status(run).messages, read_status(run).step) == ((), 3)
 
 
 def test_a_field_that_does_not_exist_is_a_bug(run: RunPaths) -> None:
@@ -57,9 +59,11 @@ def test_a_field_that_does_not_exist_is_a_bug(run: RunPaths) -> None:
 
 def test_amending_leaves_the_process_out(run: RunPaths) -> None:
     amend_status(run, pid=0, heartbeat=5.0)
-    amend_status(run, state="failed", message="Why.")
+    amend_status(run, state="failed", messages=[WHY])
     status = read_status(run)
-    assert (status.state, status.message, status.pid, status.heartbeat) == ("failed", "Why.", 0, 5.0)
+    assert (status.state, status.messages, status.pid, status.heartbeat) == ("failed", (WHY,), 0, 5.0)
+    (kept,) = json.loads(run.status.read_text("utf-8"))["messages"]
+    assert kept == {"code": "file-write", "values": {"path": "忘.png", "reason": "Why"}}, "data, and no prose"
 
 
 def test_records_scores_verdicts_and_log(run: RunPaths) -> None:
@@ -69,12 +73,13 @@ def test_records_scores_verdicts_and_log(run: RunPaths) -> None:
         stream.write(b'{"step": 2, "lo')  # a kill
     RunWriter(run).record({"step": 3})
     writer.score({"frechet": 1.0})
-    writer.verdict({"text": "忘"})
-    writer.log("begun é")
+    writer.verdict(Verdict("diverged", 3, {"value": "loss/G"}))
+    writer.log(WHY, Message("meant", near="é"))
     assert [record["step"] for record in read_lines(run.metrics)[0]] == [1, 3]
     assert read_lines(run.scores)[0] == [{"frechet": 1.0}]
-    assert read_lines(run.verdicts)[0] == [{"text": "忘"}]
-    assert run.log.read_text(encoding="utf-8").endswith("  begun é\n")
+    row = {"kind": "diverged", "step": 3, "figures": {"value": "loss/G"}}
+    assert read_lines(run.verdicts)[0] == [row] and read_verdicts(run) == [Verdict(**row)]
+    assert run.log.read_text(encoding="utf-8").endswith("  忘.png cannot be written: Why. Did you mean é?\n")
 
 
 def test_a_sample_is_named_in_the_status(run: RunPaths) -> None:
@@ -90,7 +95,10 @@ def test_checkpoints_fill_no_more_of_the_disk_than_they_may(run: RunPaths) -> No
             step, lambda path, step=step: path.joinpath("state").write_text(f"{step:1000}"), 0.0041
         )  # type: ignore[misc]
     assert sorted(p.name for p in run.checkpoints.iterdir()) == [
-        "step-000010", "step-000030", "step-000050", "step-1000000"
+        "step-000010",
+        "step-000030",
+        "step-000050",
+        "step-1000000",
     ]
     assert int((run.checkpoints / "step-000030" / "state").read_text()) == 30
 
@@ -248,8 +256,8 @@ def test_a_full_disk_is_one_sentence_and_leaves_the_run_as_it_was(
     assert checkpoint_steps(run) == [5] and sample_steps(run) == []
     assert not list(run.path.rglob(".*")), "no scratch is left, and the reserve is given back"
     monkeypatch.undo()
-    writer.update(state="failed", message="The disk is full.")
-    assert read_status(run).message == "The disk is full."
+    writer.update(state="failed", messages=[WHY])
+    assert read_status(run).messages == (WHY,)
 
 
 def test_the_reserve_ends_with_the_run(run: RunPaths) -> None:
@@ -271,7 +279,7 @@ try:
         writer.record({"step": step})
         print(step, flush=True)
 except RunError as error:
-    writer.update(state="failed", message=str(error))
+    writer.update(state="failed", messages=error.messages)
 """
 
 

@@ -13,11 +13,11 @@ from gan_core.latent import NOISES, sample_latents
 from gan_core.losses import CROSS_ENTROPY, LOSSES, flipped, smoothed
 from gan_core.networks import INITIALISATIONS, NETWORKS, build_pair
 from gan_core.optimisers import OPTIMISERS
-from gan_core.training.feed import Batch
-from gan_core.training.machine import Machine
-from gan_core.training.objective import limit_of, objective_of, penalty_of
+from gan_core.training.batch_sampler import Batch
+from gan_core.training.compute import ComputeConfig
+from gan_core.training.objective import gradient_clipping_of, objective_of, penalty_of
 from gan_core.training.record import measure
-from gan_core.training.state import build_state, lazy_share, set_rates
+from gan_core.training.state import build_state, lazy_share, set_learning_rates
 from gan_core.training.step import d_step, draw_fake, g_step, gradient_norm, lazy_step
 
 MODEL = ModelConfig(network="dcgan-s2d", size=16, channels=1, classes=0, latent=4, g_width=4, d_width=4,
@@ -34,7 +34,7 @@ def batch():
 
 
 def one_d_step(settings, model=MODEL):
-    state, (objective, _) = build_state(settings, model, Machine()), objective_of(settings)
+    state, (objective, _) = build_state(settings, model, ComputeConfig()), objective_of(settings)
     some = batch()
     fake = draw_fake(state, None, 8)
     d_step(state, some, fake, objective)
@@ -64,11 +64,26 @@ def test_flips_hand_over_as_many_pairs_the_wrong_way_round_as_asked_for():
     assert flipped(game, 0.0).d(real, fake) == game.d(real, fake)
 
 
+def test_a_run_plays_with_smoothing_and_flips_together():
+    """Three pairs of four the right way round, one the wrong way, and .9 what D aims at for the real side."""
+    torch.manual_seed(0)
+    real, fake = torch.full((20_000,), 4.0), torch.full((20_000,), -4.0)
+
+    def one_way(real, fake):
+        entropy = nn.functional.binary_cross_entropy_with_logits
+        return (entropy(real, torch.full_like(real, 0.9)) + entropy(fake, torch.zeros_like(fake))).item()
+
+    expected = 0.75 * one_way(real, fake) + 0.25 * one_way(fake, real)
+    loss = objective_of(config(real_label=0.9, label_flip_prob=0.25))[0].loss
+    assert loss.d(real, fake).item() == pytest.approx(expected, abs=0.1)
+    assert abs(expected - one_way(real, fake)) > 1, "flips show"
+
+
 def steepness(**changes):
     """The curves' gradients of D and of G after one step of both, and their lengths as the optimisers saw
     them; with step sizes of 0, so that limits of D's steps do not reach G's."""
     settings = dataclasses.replace(config(**changes), lr_d=0.0, lr_g=0.0)
-    state, (objective, _) = build_state(settings, MODEL, Machine()), objective_of(settings)
+    state, (objective, _) = build_state(settings, MODEL, ComputeConfig()), objective_of(settings)
     some = batch()
     fake = draw_fake(state, None, 8)
     d, g = d_step(state, some, fake, objective), g_step(state, some, fake, objective)
@@ -92,19 +107,27 @@ def test_clipped_weights_lie_within_the_bound_after_the_step_and_g_is_left_alone
     assert max(p.abs().max().item() for p in state.G.parameters()) > 0.05
 
 
+def test_clipped_weights_lie_within_the_bound_after_a_lazy_penalty_too():
+    settings = config(clip_weights=0.01, penalty="r1", penalty_every=4, d_norm="none")
+    model = dataclasses.replace(MODEL, d_norm="none")
+    state, (objective, _) = build_state(settings, model, ComputeConfig()), objective_of(settings)
+    lazy_step(state, batch(), draw_fake(state, None, 8), objective)
+    assert max(p.abs().max().item() for p in state.D.parameters()) == pytest.approx(0.01)
+
+
 def test_gradients_are_limited_by_length_by_entry_and_pulled_by_l1():
     net = nn.Linear(4, 1, bias=False)
     net.weight.data = torch.tensor([[1.0, -1.0, 2.0, 0.5]])
 
     def limited(**changes):
         net.weight.grad = torch.tensor([[3.0, 4.0, 0.0, 0.0]])
-        limit_of(config(**changes))(net)
+        gradient_clipping_of(config(**changes))(net)
         return net.weight.grad[0].tolist()
 
     assert limited(clip_norm=1.0) == pytest.approx([0.6, 0.8, 0, 0], abs=1e-4)
     assert limited(clip_value=3.5) == [3.0, 3.5, 0, 0]
     assert limited(l1=0.5) == [3.5, 3.5, 0.5, 0.5]
-    assert limit_of(config()) is None
+    assert gradient_clipping_of(config()) is None
 
 
 def test_defaults_change_nothing():
@@ -112,9 +135,12 @@ def test_defaults_change_nothing():
     objective, _ = objective_of(config())
     pictures = torch.randn(4, 1, 16, 16)
     assert objective.augment(pictures) is pictures
-    assert objective.loss is LOSSES["non-saturating"] and objective.limit is objective.constrain is None
+    assert (
+        objective.loss is LOSSES["non-saturating"]
+        and objective.clip_gradients is objective.clip_weights is None
+    )
     assert objective.lazy_penalty is None
-    state, some = build_state(config(), MODEL, Machine()), batch()
+    state, some = build_state(config(), MODEL, ComputeConfig()), batch()
     before = torch.get_rng_state()
     fake = draw_fake(state, None, 8)
     d_step(state, some, fake, objective)
@@ -151,8 +177,8 @@ def test_without_norm_a_picture_is_judged_alone_and_with_batch_norm_it_is_not():
         _, D = build_pair(dataclasses.replace(MODEL, network=network, d_norm=norm), seed=0)
         spectral = norm == "spectral" or network == "resnet"
         D.train(not spectral)  # a power iteration moves it a little at each pass
-        first = D(torch.cat([pictures, others])).realness[0]
-        second = D(torch.cat([pictures, 3 * others])).realness[0]
+        first = D(torch.cat([pictures, others])).logits[0]
+        second = D(torch.cat([pictures, 3 * others])).logits[0]
         assert torch.allclose(first, second, rtol=1e-4, atol=1e-6) == alone, norm
 
 
@@ -177,9 +203,9 @@ def test_a_network_is_built_as_it_is_defined_whatever_is_asked_for(network):
 def test_dropout_takes_its_share_in_training_only(network):
     _, D = build_pair(dataclasses.replace(MODEL, network=network, d_dropout=0.5, d_norm="none"), seed=0)
     pictures = torch.randn(2, 1, 16, 16)
-    assert not torch.equal(D(pictures).realness, D(pictures).realness)
+    assert not torch.equal(D(pictures).logits, D(pictures).logits)
     D.eval()
-    assert torch.equal(D(pictures).realness, D(pictures).realness)
+    assert torch.equal(D(pictures).logits, D(pictures).logits)
 
 
 @pytest.mark.parametrize(
@@ -204,14 +230,14 @@ def test_laplace_has_its_tails_and_uniform_is_even():
 
 
 def test_training_draws_from_the_noise_that_was_asked_for():
-    state = build_state(config(noise="uniform"), dataclasses.replace(MODEL, noise="uniform"), Machine())
+    state = build_state(config(noise="uniform"), dataclasses.replace(MODEL, noise="uniform"), ComputeConfig())
     z = state.draw_z(5000)
     assert z.abs().max() <= 1 and z.std().item() == pytest.approx(3**-0.5, rel=0.02)
 
 
 def test_first_weights():
     def first(name):
-        return build_pair(MODEL, 0, name)[0].seed.linear.weight.detach()
+        return build_pair(MODEL, 0, name)[0].projection.linear.weight.detach()
 
     assert first("dcgan").std().item() == pytest.approx(0.02, rel=0.1)
     rows, columns = first("xavier").shape
@@ -257,16 +283,16 @@ def test_one_step_of_each_by_hand():
 )
 def test_schedules_at_the_start_the_middle_and_the_end(schedule, shares):
     settings = config(schedule=schedule, lr_end=0.2, lr_g=0.01)
-    state = build_state(settings, MODEL, Machine())
+    state = build_state(settings, MODEL, ComputeConfig())
     for progress, share in zip((0.0, 0.5, 1.0), shares):
-        set_rates(state, settings, progress)
+        set_learning_rates(state, settings, progress)
         assert state.g_optimizer.param_groups[0]["lr"] == pytest.approx(0.01 * share)
 
 
 def test_cosine_stays_high_longer_and_ends_gently():
     settings = config(schedule="cosine", lr_end=0.0, lr_g=0.01)
-    state = build_state(settings, MODEL, Machine())
-    set_rates(state, settings, 0.25)
+    state = build_state(settings, MODEL, ComputeConfig())
+    set_learning_rates(state, settings, 0.25)
     assert state.g_optimizer.param_groups[0]["lr"] == pytest.approx(0.01 * (1 + 0.5**0.5) / 2)
 
 
@@ -280,7 +306,7 @@ def test_a_lazy_penalty_has_its_weight_times_the_steps_between_and_d_the_right_s
     model = dataclasses.replace(MODEL, d_norm="none")
     state, some, fake, objective = one_d_step(settings, model)
     group = state.d_optimizer.param_groups[0]
-    set_rates(state, settings, 0.0)
+    set_learning_rates(state, settings, 0.0)
     assert group["lr"] == pytest.approx(0.016) and group["betas"][1] == pytest.approx(0.9**share)
     assert state.g_optimizer.param_groups[0]["betas"][1] == 0.9
     every_step = penalty_of(dataclasses.replace(settings, penalty_every=1))
@@ -301,7 +327,7 @@ def test_translation_moves_whole_pictures_and_leaves_black():
     assert (moved.amax((1, 2, 3)) == 1).all() and (moved.sum((1, 2, 3)) == pictures.sum((1, 2, 3))).all()
     places = moved.flatten(1).argmax(1)
     reach = {(int(p) // 16 - 8, int(p) % 16 - 8) for p in places}
-    assert {y for y, _ in reach} == {x for _, x in reach} == {-2, -1, 0, 1, 2}
+    assert reach == {(y, x) for y in range(-2, 3) for x in range(-2, 3)}, "both by their own chance"
 
 
 def test_what_translation_moves_out_does_not_come_in_on_the_other_side():
@@ -312,21 +338,45 @@ def test_what_translation_moves_out_does_not_come_in_on_the_other_side():
     assert (moved[:, :, -1, 3:] == -1).all() and (moved[:, :, 3:, -1] == -1).all()
 
 
-def test_cutout_covers_a_square_of_half_the_side():
+def test_cutout_covers_a_square_of_half_the_side_up_to_half_outside_at_each_edge():
     torch.manual_seed(0)
-    covered = (cutout(torch.ones(2000, 3, 16, 16)) == 0).float().sum((2, 3))
-    assert (covered[:, 0] == covered[:, 1]).all() and covered.max() == 64 and covered.min() >= 16
+    pictures = cutout(torch.ones(4000, 3, 16, 16))
+    covered = pictures[:, 0] == 0  # (N, 16, 16)
+    assert torch.equal(pictures, (~covered)[:, None].float().expand_as(pictures)), "grey, or as it was"
+    spans = [(max(first, 0), min(first + 8, 16)) for first in range(-4, 13)]
+    found = []
+    for along in (covered.any(2), covered.any(1)):  # (N, 16): the rows, the columns
+        first, count = along.int().argmax(1), along.sum(1)
+        found.append(list(zip(first.tolist(), (first + count).tolist())))
+        shares = [found[-1].count(span) / len(covered) for span in spans]
+        assert sum(shares) == 1 and shares == pytest.approx([1 / 17] * 17, abs=0.015)
+    assert all(picture[a:b, c:d].all() and picture.sum() == (b - a) * (d - c)
+               for picture, (a, b), (c, d) in zip(covered, *found))  # fmt: skip
+    assert len(set(zip(*found))) > 250, "of 289: across and down by themselves"
 
 
-def test_color_keeps_shapes_and_changes_each_picture_in_its_own_way():
+def test_color_takes_brightness_saturation_and_contrast_from_the_whole_of_their_ranges():
+    def parts(some):
+        mean, grey = some.mean((1, 2, 3), keepdim=True), some.mean(1, keepdim=True)
+        return mean, grey - mean, some - grey
+
+    def times(after, before):
+        return (after * before).sum((1, 2, 3)) / before.square().sum((1, 2, 3))
+
     torch.manual_seed(0)
-    pictures = torch.rand(200, 3, 8, 8) - 0.5
+    pictures = torch.rand(4000, 3, 4, 4) - 0.5
     changed = color(pictures)
-    shift = changed.mean((1, 2, 3)) - pictures.mean((1, 2, 3))
-    assert shift.min() < -0.4 and shift.max() > 0.4 and shift.abs().max() <= 0.5 + 1e-5
-    grey = changed.mean(1) - changed.mean((1, 2, 3))[:, None, None]
-    ratio = grey.flatten(1).std(1) / (pictures.mean(1)).flatten(1).std(1)
-    assert 0.5 <= ratio.min() < 0.6 and 1.4 < ratio.max() <= 1.5 + 1e-4
+    (mean, light, hue), (new_mean, new_light, new_hue) = parts(pictures), parts(changed)
+    contrast = times(new_light, light)
+    saturation, brightness = times(new_hue, hue) / contrast, (new_mean - mean).flatten()
+    again = contrast[:, None, None, None] * (light + saturation[:, None, None, None] * hue)
+    assert torch.allclose(changed, new_mean + again, atol=1e-5), "nothing else is changed"
+    ranges = ((brightness, -0.5, 0.5), (saturation, 0.0, 2.0), (contrast, 0.5, 1.5))
+    for drawn, low, high in ranges:
+        assert low - 1e-4 <= drawn.min() and drawn.max() <= high + 1e-4
+        assert (torch.histc(drawn, 10, low, high) / 4000 - 0.1).abs().max() < 0.02, "evenly"
+    one, two, three = (drawn for drawn, _, _ in ranges)
+    assert torch.corrcoef(torch.stack([one, two, three])).sub(torch.eye(3)).abs().max() < 0.05
 
 
 @pytest.mark.parametrize("name", AUGMENTS)
@@ -339,11 +389,11 @@ def test_g_learns_through_every_augmentation(name):
 
 
 def test_instance_noise_has_its_size_and_is_gone_at_the_end():
-    _, moving = objective_of(config(instance_noise=0.2))
-    (noise,) = moving.noises
+    _, controllers = objective_of(config(instance_noise=0.2))
+    (noise,) = controllers.noises
     zeros = torch.zeros(20_000)
     for progress, size in ((0.0, 0.2), (0.5, 0.1), (1.0, 0.0), (1.3, 0.0)):
-        moving.begin(progress)
+        controllers.begin(progress)
         assert noise(zeros).std().item() == pytest.approx(size, rel=0.03, abs=1e-9)
     assert InstanceNoise(0.0)(zeros).abs().max() == 0
 

@@ -9,11 +9,13 @@ import torch.nn.functional as F
 
 from gan_core.config import ModelConfig, TrainConfig
 from gan_core.losses import LOSSES, GanLoss
-from gan_core.training.feed import Batch, Feed
-from gan_core.training.machine import Machine
-from gan_core.training.record import first_unsound, judgement, measure
-from gan_core.training.state import build_state, follow, set_rates
-from gan_core.training.step import Fake, Objective, Outcome, d_step, draw_fake, g_step, gradient_norm
+from gan_core.training import iteration
+from gan_core.training.batch_sampler import Batch, BatchSampler
+from gan_core.training.compute import ComputeConfig
+from gan_core.training.controllers import Controllers
+from gan_core.training.record import discriminator_stats, first_nonfinite_metric, measure
+from gan_core.training.state import build_state, set_learning_rates, update_ema
+from gan_core.training.step import Fake, Objective, StepOutput, d_step, draw_fake, g_step, gradient_norm
 
 CONFIG = TrainConfig(seconds=1.0, batch=8)
 OBJECTIVE = Objective(LOSSES["non-saturating"], class_weight=0.5)
@@ -26,7 +28,7 @@ def model(classes=3):
 
 @pytest.fixture
 def state():
-    return build_state(CONFIG, model(), Machine())
+    return build_state(CONFIG, model(), ComputeConfig())
 
 
 @pytest.fixture
@@ -65,8 +67,8 @@ def test_both_steps_may_share_one_fake_batch(state, batch):
     fake = draw_fake(state, batch.labels, 8)
     d_step(state, batch, fake, OBJECTIVE)
     D = copy.deepcopy(state.D)
-    judgement = D(fake.pictures, batch.labels)
-    loss = F.softplus(-judgement.realness).mean() + 0.5 * F.cross_entropy(judgement.classes, batch.labels)
+    output = D(fake.pictures, batch.labels)
+    loss = F.softplus(-output.logits).mean() + 0.5 * F.cross_entropy(output.classes, batch.labels)
     expected = torch.autograd.grad(loss, list(state.G.parameters()), retain_graph=True)
     g_step(state, batch, fake, OBJECTIVE)
     for parameter, gradient in zip(state.G.parameters(), expected):
@@ -82,27 +84,24 @@ def test_d_learns_to_tell_a_fixed_pair_apart(state, batch):
 
 
 def test_d_learns_the_label_of_real_pictures_only(state, batch):
-    """The class loss on D's side looks at real pictures; fakes with wrong labels must not teach it."""
-    seen = []
-    naming = Objective(LOSSES["non-saturating"], 0.5)
-    forward = state.D.forward
-
-    def spy(pictures, labels):
-        seen.append(pictures)
-        return forward(pictures, labels)
-
-    state.D.forward = spy
-    outcome = d_step(state, batch, Fake(torch.zeros(8, 1, 16, 16), torch.zeros(8, 4)), naming)
-    assert len(seen) == 2, "real and fake go through D apart: batch norm must not mix them"
-    assert torch.equal(seen[0], batch.images) and seen[1].abs().max() == 0
-    assert outcome.real.shape == outcome.fake.shape == (8,)
+    """D's gradient is that of the game and of the names it gives to real pictures. Fakes, which may not show
+    their labels, teach it none; they pass D apart, so that batch norm mixes no fake with a real picture."""
+    fake, D = Fake(torch.rand(8, 1, 16, 16), torch.zeros(8, 4)), copy.deepcopy(state.D)
+    on_real, on_fake = D(batch.images, batch.labels), D(fake.pictures, batch.labels)
+    game = F.softplus(-on_real.logits).mean() + F.softplus(on_fake.logits).mean()
+    loss = game + 0.5 * F.cross_entropy(on_real.classes, batch.labels)
+    expected = torch.autograd.grad(loss, list(D.parameters()))
+    outcome = d_step(state, batch, fake, OBJECTIVE)
+    for parameter, gradient in zip(state.D.parameters(), expected):
+        assert torch.allclose(parameter.grad, gradient, rtol=1e-4, atol=1e-7)
+    assert torch.allclose(outcome.real, on_real.logits) and torch.allclose(outcome.fake, on_fake.logits)
 
 
 def test_class_weight_zero_is_no_class_loss(state, batch):
-    judgement = state.D(batch.images, batch.labels)
-    assert Objective(LOSSES["non-saturating"], 0.0).naming(judgement, batch.labels) == 0.0
-    half = Objective(LOSSES["non-saturating"], 0.5).naming(judgement, batch.labels)
-    assert half.item() == pytest.approx(0.5 * F.cross_entropy(judgement.classes, batch.labels).item())
+    output = state.D(batch.images, batch.labels)
+    assert Objective(LOSSES["non-saturating"], 0.0).class_loss(output, batch.labels) == 0.0
+    half = Objective(LOSSES["non-saturating"], 0.5).class_loss(output, batch.labels)
+    assert half.item() == pytest.approx(0.5 * F.cross_entropy(output.classes, batch.labels).item())
 
 
 def test_augment_reaches_real_and_fake_in_d_and_fake_in_g(state, batch):
@@ -142,8 +141,9 @@ def test_a_comparing_loss_sees_real_logits_in_g_step(state, batch):
         return fake.mean()
 
     loss = GanLoss(d=LOSSES["non-saturating"].d, g=g, at_rest=(0, 0), paper="", summary="", g_compares=True)
+    expected = state.D(batch.images, batch.labels).logits.detach()
     g_step(state, batch, draw_fake(state, batch.labels, 8), Objective(loss))
-    assert got["real"].abs().sum() > 0 and not got["real"].requires_grad
+    assert torch.equal(got["real"], expected) and not got["real"].requires_grad
 
 
 def test_ema_half_life():
@@ -154,18 +154,54 @@ def test_ema_half_life():
     torch.nn.init.constant_(new.weight, 5.0)
     new.num_batches_tracked.fill_(9)
     for _ in range(10):
-        follow(old, new, half_life=100.0, batch=10)
+        update_ema(old, new, half_life=100.0, batch=10)
     assert torch.allclose(old.weight, torch.full((3,), 3.0)), "1 -> 5, half way"
     assert torch.allclose(old.running_mean, torch.full((3,), 4.0)), "buffers follow as well"
     assert old.num_batches_tracked == 9
-    follow(old, new, half_life=0.0, batch=10)
+    update_ema(old, new, half_life=0.0, batch=10)
     assert torch.equal(old.weight, new.weight), "a half-life of 0 copies"
+
+
+def feed_of(count):
+    images = np.random.default_rng(0).integers(0, 256, (count, 1, 16, 16), dtype=np.uint8)
+    return BatchSampler(images, np.arange(count) % 3, seed=1, device="cpu")
+
+
+def test_a_round_smooths_by_all_pictures_that_d_saw_and_reaches_back_no_further_than_it_may(state):
+    """The half-life is half of the pictures seen: 12 after the first round. After the second it would be 24,
+    and 16 is the most."""
+    config = TrainConfig(seconds=1.0, batch=8, d_steps=3, ema_rampup=0.5, ema_half_life=16)
+    for half_life in (12.0, 16.0):
+        before = weights(state.ema)
+        iteration.train_iteration(state, feed_of(48), config, OBJECTIVE, Controllers(), 8)
+        state.step += 1
+        left = 0.5 ** (24 / half_life)
+        for (name, old), new in zip(before.items(), state.G.parameters()):
+            expected = left * old + (1 - left) * new
+            assert torch.allclose(state.ema.get_parameter(name), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_each_of_ds_steps_sees_real_pictures_of_its_own(state, monkeypatch):
+    seen = []
+
+    def spy(state, batch, *others):
+        seen.append(batch)
+        return d_step(state, batch, *others)
+
+    monkeypatch.setattr(iteration, "d_step", spy)
+    config = TrainConfig(seconds=1.0, batch=8, d_steps=3)
+    for _ in range(2):
+        iteration.train_iteration(state, feed_of(48), config, OBJECTIVE, Controllers(), 8)
+        state.step += 1
+    every = feed_of(48).batch(0, 48)
+    assert torch.equal(torch.cat([batch.images for batch in seen]), every.images)
+    assert torch.equal(torch.cat([batch.labels for batch in seen]), every.labels)
 
 
 def test_rates_fall_on_a_straight_line(state):
     config = TrainConfig(seconds=1.0, lr_g=0.01, lr_d=0.02, lr_end=0.1)
     for progress, share in ((0.0, 1.0), (0.5, 0.55), (1.0, 0.1), (1.7, 0.1)):
-        set_rates(state, config, progress)
+        set_learning_rates(state, config, progress)
         assert state.g_optimizer.param_groups[0]["lr"] == pytest.approx(0.01 * share)
         assert state.d_optimizer.param_groups[0]["lr"] == pytest.approx(0.02 * share)
 
@@ -176,15 +212,17 @@ def test_measure_by_hand(state):
             parameter.grad = torch.zeros_like(parameter)
     first = next(state.D.parameters())
     first.grad.view(-1)[:2] = torch.tensor([3.0, 4.0])
-    d = Outcome(torch.tensor(1.5), torch.tensor([0.0, 2.0, -1.0, 3.0]), torch.tensor([0.0, -2.0, -1.0, -3.0]))
-    g = Outcome(torch.tensor(0.7), torch.zeros(4), torch.zeros(4))
+    d = StepOutput(
+        torch.tensor(1.5), torch.tensor([0.0, 2.0, -1.0, 3.0]), torch.tensor([0.0, -2.0, -1.0, -3.0])
+    )
+    g = StepOutput(torch.tensor(0.7), torch.zeros(4), torch.zeros(4))
     values = measure(state, LOSSES["non-saturating"], d, g)
     assert values["loss/D"] == 1.5 and values["loss/G"] == pytest.approx(0.7)
     assert values["accuracy/real"] == 0.5 and values["accuracy/fake"] == 0.75
     assert values["score/D(x)"] == pytest.approx(np.mean(1 / (1 + np.exp([0, -2, 1, -3]))))
     assert values["gradient/D"] == 5.0 and values["gradient/G"] == 0.0
-    assert first_unsound(values) is None
-    assert first_unsound({"a": 1.0, "b": float("inf"), "c": float("nan")}) == "b"
+    assert first_nonfinite_metric(values) is None
+    assert first_nonfinite_metric({"a": 1.0, "b": float("inf"), "c": float("nan")}) == "b"
 
 
 @pytest.mark.parametrize("name, right", [
@@ -194,7 +232,7 @@ def test_measure_by_hand(state):
 def test_how_often_d_is_right_goes_by_where_its_game_decides(name, right):
     """Logits in which every kind of decision counts differently; the first two pairs are told apart."""
     real, fake = torch.tensor([0.9, -0.2, 0.1, 0.2]), torch.tensor([0.3, -0.3, 0.8, 0.4])
-    values = judgement(LOSSES[name], real, fake)
+    values = discriminator_stats(LOSSES[name], real, fake)
     assert (values["accuracy/real"], values["accuracy/fake"]) == right
     scored = {"score/D(x)", "score/D(G(z))"} <= values.keys()
     assert scored == (name in ("non-saturating", "minimax")), "elsewhere a logit is no probability"
@@ -213,23 +251,26 @@ def test_a_game_decides_where_its_row_says(name):
 def test_feed_draws_every_picture_once_an_epoch_and_depends_on_position_only():
     images = np.arange(10, dtype=np.uint8).reshape(10, 1, 1, 1)
     labels = np.arange(10)
-    feed = Feed(images, labels, seed=3, device="cpu")
+    batch_sampler = BatchSampler(images, labels, seed=3, device="cpu")
     positions = range(0, 40, 4)
-    batches = [feed.draw(p, 4) for p in positions]
+    batches = [batch_sampler.batch(p, 4) for p in positions]
     drawn = torch.cat([b.labels for b in batches]).view(4, 10)
     assert all(sorted(epoch.tolist()) == list(range(10)) for epoch in drawn)
     assert drawn[0].tolist() != drawn[1].tolist()
     for batch in batches:
         assert torch.allclose((batch.images.flatten() + 1) * 127.5, batch.labels.float(), atol=1e-4)
-    fresh = Feed(images, labels, seed=3, device="cpu")
-    assert torch.equal(fresh.draw(28, 4).labels, batches[7].labels)
-    other = Feed(images, labels, seed=4, device="cpu")
-    assert other.draw(0, 10).labels.tolist() != drawn[0].tolist()
+    fresh = BatchSampler(images, labels, seed=3, device="cpu")
+    assert torch.equal(fresh.batch(28, 4).labels, batches[7].labels)
+    other = BatchSampler(images, labels, seed=4, device="cpu")
+    assert other.batch(0, 10).labels.tolist() != drawn[0].tolist()
 
 
 def test_unconditional_steps():
-    state = build_state(CONFIG, model(classes=0), Machine())
+    state = build_state(CONFIG, model(classes=0), ComputeConfig())
     batch = Batch(torch.zeros(8, 1, 16, 16), None)
     fake = draw_fake(state, None, 8)
-    assert d_step(state, batch, fake, OBJECTIVE).loss.isfinite()
-    assert g_step(state, batch, fake, OBJECTIVE).loss.isfinite()
+    for step, net, side in ((d_step, state.D, OBJECTIVE.loss.d), (g_step, state.G, OBJECTIVE.loss.g)):
+        real, drawn = (state.D(pictures, None).logits for pictures in (batch.images, fake.pictures))
+        before = weights(net)
+        assert step(state, batch, fake, OBJECTIVE).loss == side(real, drawn), "no label, no loss of its name"
+        assert not same(net, before)

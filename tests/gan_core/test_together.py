@@ -9,16 +9,16 @@ from torch import nn
 from gan_core.catalog import check
 from gan_core.config import ModelConfig, from_mapping
 from gan_core.errors import ConfigError
-from gan_core.networks import NETWORKS, Head, Judgement, build_pair
+from gan_core.networks import NETWORKS, DiscriminatorOutput, Head, build_pair
 from gan_core.networks.base import deviation
 from gan_core.penalties import PENALTIES
-from gan_core.training.feed import Batch
-from gan_core.training.machine import Machine
+from gan_core.training.batch_sampler import Batch
+from gan_core.training.compute import ComputeConfig
+from gan_core.training.distributed import DistributedContext
 from gan_core.training.objective import Pack, objective_of
 from gan_core.training.session import _check_shares, model_config, trial
 from gan_core.training.state import build_state
 from gan_core.training.step import d_step, draw_fake, g_step, lazy_step
-from gan_core.training.world import World
 
 MODEL = ModelConfig(network="dcgan", size=16, channels=1, classes=0, latent=4, g_width=4, d_width=4,
                     conditioning="class-logits", d_norm="none")  # fmt: skip
@@ -50,8 +50,8 @@ def test_the_head_looks_at_the_deviation_and_q_does_not():
         head.linear.weight.copy_(torch.tensor([[0.0, 0.0, 2.0]]))
         head.linear.bias.zero_()
     alike, varied = torch.ones(4, 2), torch.tensor([[1.0, 1.0], [3.0, 3.0]] * 2)
-    assert head(alike, None).realness.tolist() == pytest.approx([0.0] * 4, abs=1e-3)
-    assert head(varied, None).realness.tolist() == pytest.approx([2.0] * 4, abs=1e-3)
+    assert head(alike, None).logits.tolist() == pytest.approx([0.0] * 4, abs=1e-3)
+    assert head(varied, None).logits.tolist() == pytest.approx([2.0] * 4, abs=1e-3)
     assert torch.allclose(head(varied, None).codes[0], head(alike, None).codes[0])
 
 
@@ -67,7 +67,7 @@ def test_every_network_can_compare_and_groups_do_not_mix(name, conditioning):
     pictures, changed = torch.rand(8, 1, size, size), None
     changed = pictures.clone()
     changed[3] = 0.0
-    one, two = D(pictures, labels).realness, D(changed, labels).realness
+    one, two = D(pictures, labels).logits, D(changed, labels).logits
     assert torch.allclose(one[4:], two[4:], atol=1e-6)
     assert not torch.equal(one[:3], two[:3]), "the others of the group notice"
 
@@ -98,7 +98,7 @@ def test_a_pack_is_its_pictures_one_after_the_other():
 def test_steps_on_packs_give_a_logit_a_pack(changes):
     config = check(settings(pack=2, **changes))
     model = model_config(config)
-    state, (objective, _) = build_state(config, model, Machine()), objective_of(config)
+    state, (objective, _) = build_state(config, model, ComputeConfig()), objective_of(config)
     labels = torch.arange(8) % 10 if config.conditional else None
     batch = Batch(torch.rand(8, 1, 16, 16), labels)
     fake = draw_fake(state, labels, 8)
@@ -107,7 +107,7 @@ def test_steps_on_packs_give_a_logit_a_pack(changes):
     g = g_step(state, batch, fake, objective)
     assert d.real.shape == d.fake.shape == g.fake.shape == (4,)
     assert all(p.grad is not None for p in state.G.parameters())
-    trial(config, Machine())()
+    trial(config, ComputeConfig())()
 
 
 class Plane(nn.Module):
@@ -118,7 +118,7 @@ class Plane(nn.Module):
         self.w = nn.Parameter(w)
 
     def forward(self, pictures, labels=None):
-        return Judgement((pictures.flatten(1) * self.w).sum(1), None)
+        return DiscriminatorOutput((pictures.flatten(1) * self.w).sum(1), None)
 
 
 def test_penalties_are_of_the_packs_slope():
@@ -136,8 +136,8 @@ def test_a_pack_of_labels_reaches_d_as_planes_of_each_picture():
     config = settings(pack=2, conditional=True, conditioning="concatenation")
     _, D = build_pair(model_config(config), seed=0)
     packs = torch.rand(2, 2, 16, 16)
-    plain = D(packs, torch.tensor([0, 1, 2, 3])).realness
-    other = D(packs, torch.tensor([0, 1, 2, 4])).realness
+    plain = D(packs, torch.tensor([0, 1, 2, 3])).logits
+    other = D(packs, torch.tensor([0, 1, 2, 4])).logits
     assert plain[0] == other[0] and plain[1] != other[1]
 
 
@@ -159,8 +159,8 @@ def test_batch_norm_needs_two_packs(network, pack):
     with pytest.raises(ConfigError, match=said):
         check(few)
     for better in ({"batch": 2 * pack}, {"d_norm": "none"}, {"d_norm": "spectral"}):
-        trial(check(dataclasses.replace(few, **better)), Machine())()
+        trial(check(dataclasses.replace(few, **better)), ComputeConfig())()
     shared = dataclasses.replace(few, batch=2 * pack)
-    _check_shares(shared, World())
+    _check_shares(shared, DistributedContext())
     with pytest.raises(ConfigError, match=f"{pack} in all"):
-        _check_shares(shared, World(size=2))
+        _check_shares(shared, DistributedContext(world_size=2))

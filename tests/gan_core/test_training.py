@@ -1,28 +1,37 @@
 """Whole runs on a few drawn glyphs: what is written, resuming, stopping, and ending badly."""
 
+import dataclasses
 import json
 from collections import Counter
+from io import BytesIO
 from itertools import islice
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
+from gan_core.augment import REAL_AUGMENTS
 from gan_core.config import TrainConfig, from_mapping
-from gan_core.errors import ConfigError, RunError, TrainingDiverged
+from gan_core.data import load
+from gan_core.errors import ConfigError, DataError, RunError, TrainingDiverged
+from gan_core.networks import build_pair
 from gan_core.runs import RunWriter, create_run, read_lines, read_status
 from gan_core.runs.control import send
 from gan_core.runs.reader import checkpoint_steps, sample_steps
-from gan_core.runs.writer import Onlooker
+from gan_core.runs.writer import NullRunWriter
 from gan_core.sampling import Sampler
-from gan_core.training import rounds, speed, train, trial, warm_up
+from gan_core.seeds import stream_seed
+from gan_core.training import iteration, speed, train, trial, warm_up
+from gan_core.training.compute import ComputeConfig, choose_compute
 from gan_core.training.loop import _steps
-from gan_core.training.machine import Machine, choose_machine
+from gan_core.training.record import SampleGrid
+from gan_core.training.schedule import Stopwatch, progress, sample_gap, schedule_of
 from gan_core.training.session import model_config, open_session
 from gan_core.training.snapshot import read_counters
 from gan_core.training.state import build_state
-from gan_core.training.timetable import Stopwatch, progress, sample_gap, timetable
 
 SMALL = {"dataset": "glyphs", "size": 16, "g_width": 4, "d_width": 4, "latent": 8, "batch": 16,
          "log_every": 5, "precision": "fp32", "memory_format": "contiguous", "threads": 1}  # fmt: skip
@@ -40,6 +49,10 @@ def weights(run):
     return Sampler.load(run.path).generator.state_dict()
 
 
+def opened(folder, settings):
+    return open_session(settings, RunWriter(create_run(folder, settings)), resume=False)
+
+
 def test_what_a_run_writes(tmp_path):
     settings = config(steps=60)
     run = create_run(tmp_path, settings, "digits")
@@ -51,8 +64,9 @@ def test_what_a_run_writes(tmp_path):
     lines, _ = read_lines(run.metrics)
     assert [line["step"] for line in lines] == [*range(1, 11), *range(15, 61, 5)]
     assert {"loss/D", "loss/G", "score/D(x)", "score/D(G(z))", "accuracy/real", "accuracy/fake", "gradient/D",
-            "gradient/G", "speed/images per second", "rate/G", "rate/D"} <= lines[0].keys()  # fmt: skip
-    assert lines[0]["rate/G"] > lines[-1]["rate/G"] > 0
+            "gradient/G", "speed/images per second", "learning_rate/G",
+            "learning_rate/D"} <= lines[0].keys()  # fmt: skip
+    assert lines[0]["learning_rate/G"] > lines[-1]["learning_rate/G"] > 0
     assert {0, 1, 2, 5, 10, 20, 35, 50, 60} <= set(sample_steps(run))
     with Image.open(run.sample(50)) as grid, Image.open(run.real) as real:
         assert grid.size == real.size == (10 * 16, 8 * 16)
@@ -91,6 +105,68 @@ def test_a_resumed_run_equals_one_never_stopped_bit_for_bit(tmp_path, changes):
     assert all(torch.equal(one[name], two[name]) for name in one)
     for line_one, line_two in zip(read_lines(whole.metrics)[0][-2:], read_lines(halves.metrics)[0][-2:]):
         assert line_one["loss/D"] == line_two["loss/D"]
+
+
+def test_a_run_learns_from_as_many_of_the_first_pictures_as_asked_for(tmp_path):
+    batch_sampler, every = (
+        opened(tmp_path, config(steps=1, dataset_limit=24)).batch_sampler,
+        load("glyphs", size=16),
+    )
+    assert torch.equal(batch_sampler.images, torch.from_numpy(every.images[:24].copy()))
+    assert batch_sampler.labels.tolist() == every.labels[:24].tolist()
+
+
+def test_a_run_changes_the_real_pictures_it_learns_from_as_asked_for(tmp_path):
+    drawn = {}
+    for name in ("none", "shift"):
+        batch_sampler = opened(tmp_path, config(steps=1, real_augment=name)).batch_sampler
+        torch.manual_seed(5)
+        drawn[name] = batch_sampler.batch(0, 16).images
+    torch.manual_seed(5)
+    assert torch.equal(drawn["shift"], REAL_AUGMENTS["shift"](drawn["none"]))
+    assert not torch.equal(drawn["shift"], drawn["none"])
+
+
+def test_a_run_has_the_dropout_and_the_first_weights_asked_for(tmp_path):
+    state = opened(tmp_path, config(steps=1, d_dropout=0.3, initialisation="orthogonal")).state
+    assert [layer.p for layer in state.D.modules() if isinstance(layer, nn.Dropout)] == [0.3]
+    weights = [p.flatten(1) for net in (state.G, state.D) for p in net.parameters() if p.ndim > 1]
+    assert len(weights) >= 5
+    for weight in weights:
+        small = weight @ weight.T if len(weight) <= weight.shape[1] else weight.T @ weight
+        assert torch.allclose(small, torch.eye(len(small)), atol=1e-4), "rows or columns at right angles"
+
+
+def test_instance_noise_fades_as_a_run_goes_on(tmp_path, monkeypatch):
+    sizes = []
+
+    def spy(state, batch_sampler, config, objective, *others):
+        sizes.append(objective.augment(torch.zeros(10_000)).std().item())
+        return iteration.train_iteration(state, batch_sampler, config, objective, *others)
+
+    monkeypatch.setattr("gan_core.training.loop.train_iteration", spy)
+    settings = config(steps=4, instance_noise=0.4)
+    run_to_end(create_run(tmp_path, settings), settings)
+    assert sizes == pytest.approx([0.4, 0.3, 0.2, 0.1], rel=0.05)
+
+
+def test_what_the_balance_leaves_of_d_s_step_is_taken(tmp_path):
+    session = opened(tmp_path, config(steps=9, schedule="dynamic", lr_d=0.008, lr_g=0.002, lr_end=1.0))
+    session.controllers.d_lr_controller.share = 0.25
+    record = next(_steps(session))
+    assert (record.metrics["learning_rate/D"], record.metrics["learning_rate/G"]) == pytest.approx(
+        (0.002, 0.002)
+    )
+
+
+def test_a_resumed_run_goes_on_by_the_seconds_it_has_had(tmp_path):
+    settings = config(steps=3, seconds=1000.0)
+    session = opened(tmp_path, settings)
+    session.state.seconds = 400.0
+    session.save()
+    first, *others = train(settings, session.writer.run, resume=True)
+    assert 400 < first.seconds < 460 and 400 < read_status(session.writer.run).seconds < 460
+    assert first.step == 1 and len(others) == 2
 
 
 def test_dropping_the_iterator_saves_and_stops(tmp_path):
@@ -180,8 +256,8 @@ def with_infinite_moments(patch, at):
 ])  # fmt: skip
 def test_infinite_moments_are_not_sound(optimiser, moment):
     settings = config(steps=1, optimiser=optimiser)
-    state = build_state(settings, model_config(settings), Machine())
-    assert state.sound(), "there are no moments yet"
+    state = build_state(settings, model_config(settings), ComputeConfig())
+    assert state.is_finite(), "there are no moments yet"
     for name, net, one in (("G", state.G, state.g_optimizer), ("D", state.D, state.d_optimizer)):
         first = next(net.parameters())
         first.grad = torch.full_like(first, 1e25)
@@ -190,12 +266,12 @@ def test_infinite_moments_are_not_sound(optimiser, moment):
             one.step()
             assert first.isfinite().all()
             first.copy_(kept)
-        assert state.unsound() == (f"moments/{name}" if moment else None)
+        assert state.first_nonfinite() == (f"moments/{name}" if moment else None)
         if moment:
             one.state[first][moment].fill_(1e30)
-        assert state.sound(), "large, but finite: its square alone is not"
+        assert state.is_finite(), "large, but finite: its square alone is not"
     next(state.ema.parameters()).fill_(float("nan"))
-    assert state.unsound() == "weights/EMA" and not state.sound()
+    assert state.first_nonfinite() == "weights/EMA" and not state.is_finite()
 
 
 def test_a_due_save_ends_a_run_whose_moments_are_infinite(tmp_path, monkeypatch):
@@ -231,18 +307,43 @@ def test_a_process_that_does_not_write_hears_of_an_unsound_state_and_ends_too(tm
     settings = config(steps=20)
     run = create_run(tmp_path, settings)
     session = open_session(settings, RunWriter(run), resume=False)
-    told = SimpleNamespace(leads=False, agree=lambda order, seconds: ("diverged", seconds))
-    session.state.world, session.writer = told, Onlooker(run)
+    told = SimpleNamespace(is_main=False, broadcast_control=lambda order, seconds: ("diverged", seconds))
+    session.state.distributed, session.writer = told, NullRunWriter(run)
     with pytest.raises(TrainingDiverged):
         next(_steps(session))
 
 
 def test_missing_data_fails_the_run_with_the_reason(tmp_path):
-    settings = config(dataset="mnist", steps=5, data_root=str(tmp_path / "nowhere"))
+    nowhere = tmp_path.resolve() / "nowhere"
+    settings = config(dataset="mnist", steps=5, data_root=str(nowhere))
     run = create_run(tmp_path / "runs", settings)
-    with pytest.raises(Exception, match="nowhere"):
+    with pytest.raises(DataError) as caught:
         run_to_end(run, settings)
-    assert read_status(run).state == "failed" and "nowhere" in read_status(run).message
+    sentence = (
+        f"MNIST is not here: there is no train-images-idx3-ubyte in {nowhere / 'MNIST' / 'raw'}. "
+        f"Type `python -m gan_core datasets --download mnist --data-root {nowhere}` to fetch it, "
+        "or give the folder that holds MNIST/raw with `--data-root DIR`."
+    )
+    assert str(caught.value) == sentence
+    assert (read_status(run).state, read_status(run).message) == ("failed", sentence)
+
+
+def test_real_pictures_stand_in_the_columns_of_their_classes():
+    """The first eight of each class, one a row; a class without pictures shows the first of all."""
+    settings = config(steps=1)
+    sample_grid = SampleGrid(model_config(settings), seed=0)
+    labels = np.arange(95)[::-1] % 9  # none of class 9, ten or eleven of each other
+    images = np.arange(95, dtype=np.uint8)[:, None, None, None] * np.ones((1, 1, 16, 16), np.uint8)
+    with Image.open(BytesIO(sample_grid.real(images, labels))) as grid:
+        shown = np.asarray(grid.convert("L")).reshape(8, 16, 10, 16)
+    assert (shown == shown[:, :1, :, :1]).all(), "80 whole pictures"
+    for column in range(9):
+        assert shown[:, 0, column, 0].tolist() == np.flatnonzero(labels == column)[:8].tolist()
+    assert shown[:, 0, 9, 0].tolist() == [0] * 8
+    plain = SampleGrid(dataclasses.replace(model_config(settings), classes=0), seed=0)
+    with Image.open(BytesIO(plain.real(images, labels))) as grid:
+        shown = np.asarray(grid.convert("L"))[::16, ::16]
+    assert shown.tolist() == np.arange(80).reshape(8, 10).tolist(), "without labels as they come"
 
 
 def test_budget_is_whichever_is_met_first(tmp_path):
@@ -254,8 +355,13 @@ def test_budget_is_whichever_is_met_first(tmp_path):
 
 
 def test_sample_grids_come_often_at_first_and_rarely_later():
-    times = timetable(config(seconds=1000.0))
-    shown = [t / 100 for t in range(1, 60_000) if times.sample_due(1000 + t, t / 100)]
+    times = schedule_of(config(seconds=1000.0))
+    shown = []
+    for seconds in (t / 100 for t in range(1, 60_000)):
+        if times.sample_due(1000, seconds):
+            assert times.sample_due(1000, seconds), "asking changes nothing"
+            times.samples.mark(seconds)
+            shown.append(seconds)
 
     def between(a, b):
         return sum(a <= t < b for t in shown)
@@ -264,7 +370,7 @@ def test_sample_grids_come_often_at_first_and_rarely_later():
     assert 22 <= between(3, 15) <= 26, "two a second"
     assert between(60, 120) < 30 and between(300, 600) < 30, "ever rarer"
     assert sample_gap(600) == 20
-    assert all(timetable(config(seconds=9.0)).sample_due(step, 0.01) for step in (0, 1, 2, 5, 10, 200))
+    assert all(schedule_of(config(seconds=9.0)).sample_due(step, 0.01) for step in (0, 1, 2, 5, 10, 200))
 
 
 def test_the_stopwatch_does_not_count_what_is_skipped():
@@ -277,25 +383,25 @@ def test_the_stopwatch_does_not_count_what_is_skipped():
 def test_choice_of_machine_keeps_what_is_fixed_and_takes_the_fastest():
     import time
 
-    def fake_trial(machine):
-        cost = {"bf16": 0.001, "fp32": 0.004}[machine.precision]
-        return lambda: time.sleep(cost + (0.01 if machine.memory_format == "contiguous" else 0))
+    def fake_trial(compute):
+        cost = {"bf16": 0.001, "fp32": 0.004}[compute.precision]
+        return lambda: time.sleep(cost + (0.01 if compute.memory_format == "contiguous" else 0))
 
-    best, reason = choose_machine(TrainConfig(seconds=1.0, device="cpu", threads=1), fake_trial)
+    best, reason = choose_compute(TrainConfig(seconds=1.0, device="cpu", threads=1), fake_trial)
     assert (best.precision, best.memory_format, best.threads) == ("bf16", "channels_last", 1)
-    assert "Chosen: bf16 channels_last" in reason
+    assert "Chosen: bf16 channels_last" in str(reason)
     fixed = TrainConfig(seconds=1.0, device="cpu", precision="fp32", memory_format="contiguous", threads=1)
-    best, _ = choose_machine(fixed, lambda machine: pytest.fail("nothing was left to measure"))
-    assert best == Machine("cpu", "fp32", "contiguous", 1)
+    best, _ = choose_compute(fixed, lambda compute: pytest.fail("nothing was left to measure"))
+    assert best == ComputeConfig("cpu", "fp32", "contiguous", 1)
 
 
 def test_a_number_format_that_is_only_imitated_does_not_win_for_want_of_time(monkeypatch):
     import time
 
-    monkeypatch.setattr("gan_core.training.machine.PATIENCE", 0.0)
-    best, _ = choose_machine(
+    monkeypatch.setattr("gan_core.training.compute.PATIENCE", 0.0)
+    best, _ = choose_compute(
         TrainConfig(seconds=1.0, device="cpu", threads=1),
-        lambda machine: lambda: time.sleep(0.02 if machine.precision == "bf16" else 0.002),
+        lambda compute: lambda: time.sleep(0.02 if compute.precision == "bf16" else 0.002),
     )
     assert best.precision == "fp32"
 
@@ -346,24 +452,56 @@ def test_the_choice_is_in_the_log_and_kept_by_the_checkpoint(tmp_path):
     run = create_run(tmp_path, settings)
     run_to_end(run, settings)
     assert "Chosen:" in run.log.read_text()
-    machine = read_counters(run.checkpoint(3))["machine"]
-    assert machine.threads == 1 and machine.precision in ("fp32", "bf16")
+    compute = read_counters(run.checkpoint(3))["compute"]
+    assert compute.threads == 1 and compute.precision in ("fp32", "bf16")
+
+
+def test_the_networks_are_built_once_and_shown_before_the_machine_is_measured(tmp_path, monkeypatch):
+    """Built for any machine and then moved, a state makes the steps of one that was built there."""
+    settings = config(steps=3, d_norm="spectral", d_dropout=0.2)
+    run, built = create_run(tmp_path, settings), []
+    there = ComputeConfig(memory_format="channels_last")
+
+    def build(*about):
+        built.append(about)
+        torch.rand(1)  # whatever building them draws
+        return build_pair(*about)
+
+    def measure(*about):
+        assert run.sample(0).exists() and len(built) == 1
+        torch.rand(1)
+        return there, "Measured."
+
+    monkeypatch.setattr("gan_core.training.state.build_pair", build)
+    monkeypatch.setattr("gan_core.training.session.choose_compute", measure)
+    session = open_session(settings, RunWriter(run), resume=False)
+    state, other = session.state, build_state(settings, session.model, there)
+    assert len(built) == 2 and state.compute == other.compute == there
+    for net, its in ((state.G, other.G), (state.D, other.D), (state.ema, other.ema)):
+        assert all(torch.equal(a, b) and a.stride() == b.stride()
+                   for a, b in zip(net.state_dict().values(), its.state_dict().values()))  # fmt: skip
+    now, begin = torch.get_rng_state(), stream_seed(settings.seed, "training")
+    assert torch.equal(now, torch.manual_seed(begin).get_state()), "whatever was drawn before"
+    assert torch.equal(state.draw_z(4), other.draw_z(4))
+    next(_steps(session))
+    moved = zip(state.d_optimizer.state, state.D.parameters(), strict=True)
+    assert all(a is b for a, b in moved), "its optimisers know the weights still"
 
 
 def test_warm_up_and_trial_need_no_data(monkeypatch):
     monkeypatch.setattr("gan_core.training.session.load", lambda *a, **k: pytest.fail("read data"))
     warm_up()
-    trial(config(steps=1), Machine())()
+    trial(config(steps=1), ComputeConfig())()
 
 
 @pytest.mark.parametrize("number, lazies", [(-1, 0), (0, 1)])
 def test_a_trial_takes_the_steps_of_the_loop(monkeypatch, number, lazies):
     taken = Counter()
     for name in ("d_step", "g_step", "lazy_step"):
-        step = getattr(rounds, name)
-        monkeypatch.setattr(rounds, name, lambda *a, n=name, s=step: (taken.update([n]), s(*a))[1])
+        step = getattr(iteration, name)
+        monkeypatch.setattr(iteration, name, lambda *a, n=name, s=step: (taken.update([n]), s(*a))[1])
     settings = config(steps=1, d_steps=2, g_steps=3, penalty="r1", penalty_every=16)
-    trial(settings, Machine())(number)
+    trial(settings, ComputeConfig())(number)
     assert taken == Counter(d_step=2, g_step=3, lazy_step=lazies)
 
 
@@ -374,7 +512,7 @@ def test_a_promised_speed_counts_a_lazy_penalty_as_often_as_it_comes(monkeypatch
     """A round takes a second, one with a lazy penalty more than the others five."""
     clock = [0.0]
 
-    def fake_trial(settings, machine):
+    def fake_trial(settings, compute):
         def step(number=-1):
             clock[0] += 5.0 if number == 0 else 1.0
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gan_core.metrics import Judge
+from gan_core.metrics import FeatureExtractor
 from gan_core.sampling import Sampler
 
 WEIGHTS = Path(__file__).parents[2] / "weights"
@@ -15,5 +15,5 @@ def test_the_judge_reads_what_was_asked_for(name: str, least: float) -> None:
     path = WEIGHTS / f"{name}.safetensors"
     assert path.stat().st_size <= 8_000_000
     pictures, labels = Sampler.load(path).sample(1000, seed=5)
-    _, probabilities = Judge.load(name)(pictures)
+    _, probabilities = FeatureExtractor.load(name)(pictures)
     assert (probabilities.argmax(1) == labels).mean() >= least

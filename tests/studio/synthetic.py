@@ -26,7 +26,8 @@ def metrics(step: int) -> dict[str, float]:
         "score/D(x)": 0.6 + 0.2 * fall, "score/D(G(z))": 0.4 - 0.2 * fall,
         "accuracy/real": 0.7, "accuracy/fake": 0.65,
         "gradient/D": 0.5 + fall, "gradient/G": 0.7 + fall,
-        "speed/images per second": 4200.0, "rate/G": 0.008 * (1 - step / 2000), "rate/D": 0.008,
+        "speed/images per second": 4200.0,
+        "learning_rate/G": 0.008 * (1 - step / 2000), "learning_rate/D": 0.008,
     }  # fmt: skip
 
 

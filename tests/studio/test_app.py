@@ -45,7 +45,9 @@ def test_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (asked.host, asked.port, asked.runs, asked.share) == ("127.0.0.1", 7860, Path("runs"), False)
     monkeypatch.setenv("SPACE_ID", "someone/studio")
     assert entry.arguments([]).host == "0.0.0.0"
-    assert entry.arguments(["--host", "::1", "--port", "80", "--runs", "x", "--data-root", "y"]).host == "::1"
+    asked = entry.arguments(["--host", "::1", "--port", "80", "--runs", "x", "--data-root", "y", "--share"])
+    assert (asked.host, asked.port, asked.runs, asked.data_root) == ("::1", 80, Path("x"), "y")
+    assert asked.share
 
 
 def test_page_has_every_named_part_and_hides_all_other_functions(client: httpx.Client) -> None:

@@ -48,14 +48,18 @@ def test_what_is_no_number_is_a_gap_and_valid_json() -> None:
 
 
 def test_what_a_run_lost_when_it_went_back_to_a_checkpoint_is_not_drawn() -> None:
-    columns = filled(5, lambda s: {"loss/D": 1.0, "loss/G": 2.0})
+    def curves(chart: int) -> list[tuple[list[float], list[float]]]:
+        return [(curve["x"], curve["y"]) for curve in columns.charts()[chart]["curves"]]
+
+    columns = filled(5, lambda s: {"loss/D": 10 + s, "loss/G": 20 + s})
     columns.add([{"step": 5, "quality/frechet": 8.0}])
-    columns.add([{"step": 3, "loss/D": 9.0, "loss/G": 9.0}])
-    drawn = columns.charts()
-    assert [curve["x"] for curve in drawn[0]["curves"]] == [[0, 1, 2, 3]] * 2
-    assert drawn[0]["curves"][0]["y"] == [1, 1, 1, 9] and drawn[1]["curves"][0]["x"] == [5]
-    columns.add([{"step": 0, "loss/D": 4.0, "loss/G": 4.0}])
-    assert [curve["y"] for curve in columns.charts()[0]["curves"]] == [[4], [4]]
+    columns.add([{"step": 2.5, "loss/D": 30, "loss/G": 31}, {"step": 4, "loss/D": 40, "loss/G": 41}])
+    assert curves(0) == [([0, 1, 2, 2.5, 4], [10, 11, 12, 30, 40]), ([0, 1, 2, 2.5, 4], [20, 21, 22, 31, 41])]
+    assert curves(1) == [([5], [8])], "a score is lost once there is one of an earlier step"
+    columns.add([{"step": 4, "quality/frechet": 7.0}])
+    assert curves(1) == [([4], [7])]
+    columns.add([{"step": 0, "loss/D": 50, "loss/G": 51}])
+    assert curves(0) == [([0], [50]), ([0], [51])] and curves(1) == [([4], [7])]
 
 
 def test_of_steps_made_again_after_a_checkpoint_the_last_value_is_drawn() -> None:

@@ -18,7 +18,7 @@ from gan_core.errors import ConfigError, WeightsError
 from gan_core.latent import ASTRAY
 from studio import pictures
 from studio.api import generate, interpolate
-from studio.models import Model, Shelf
+from studio.models import Model, ModelRegistry
 from studio.pictures import View, parse
 from studio.tabs import explore
 from studio.words import TABLE
@@ -33,13 +33,13 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def shelf(folder: Path) -> Shelf:
-    return Shelf(folder / "weights", folder / "runs", kept=2)
+def registry(folder: Path) -> ModelRegistry:
+    return ModelRegistry(folder / "weights", folder / "runs", kept=2)
 
 
 @pytest.fixture
-def client(shelf: Shelf) -> TestClient:
-    return TestClient(Starlette(routes=pictures.routes(shelf)))
+def client(registry: ModelRegistry) -> TestClient:
+    return TestClient(Starlette(routes=pictures.routes(registry)))
 
 
 def read(answer: Any) -> np.ndarray:
@@ -47,50 +47,50 @@ def read(answer: Any) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(answer.content)).convert("L"))
 
 
-def test_list_has_shipped_first_then_runs_and_nothing_else(folder: Path, shelf: Shelf) -> None:
-    (folder / "weights" / "judge.safetensors").write_bytes(b"\x02\0\0\0\0\0\0\0{}")
+def test_list_has_shipped_first_then_runs_and_nothing_else(folder: Path, registry: ModelRegistry) -> None:
+    (folder / "weights" / "classifier.safetensors").write_bytes(b"\x02\0\0\0\0\0\0\0{}")
     (folder / "weights" / "broken.safetensors").write_bytes(b"\xff" * 64)
     (folder / "weights" / "pickle.safetensors").write_bytes(b"\x80\x04K\x01.")
     run = make_model_run(folder / "runs")
     make_model_run(folder / "runs").generator.unlink()
-    assert [model.name for model in shelf.models()] == ["mnist", "a-plain", f"run:{run.id}"]
-    assert shelf.models()[0].classes == tuple("0123456789")
-    assert not shelf.models()[1].classes
+    assert [model.name for model in registry.models()] == ["mnist", "a-plain", f"run:{run.id}"]
+    assert registry.models()[0].classes == tuple("0123456789")
+    assert not registry.models()[1].classes
 
 
 @pytest.mark.parametrize("name", ["minst", "", "run:", "run:../x", "../mnist", "a/b", "run:nothing", "\0"])
-def test_unknown_names_are_refused_in_a_sentence(shelf: Shelf, name: str) -> None:
+def test_unknown_names_are_refused_in_a_sentence(registry: ModelRegistry, name: str) -> None:
     with pytest.raises(WeightsError, match="There is no"):
-        shelf.model(name)
+        registry.model(name)
     with pytest.raises(WeightsError, match="did you mean 'mnist'"):
-        shelf.model("minst")
+        registry.model("minst")
 
 
-def test_a_run_in_training_is_live_and_says_so(folder: Path, shelf: Shelf) -> None:
+def test_a_run_in_training_is_live_and_says_so(folder: Path, registry: ModelRegistry) -> None:
     run = make_model_run(folder / "runs", state="running")
-    model = shelf.model(f"run:{run.id}")
+    model = registry.model(f"run:{run.id}")
     assert model.live and model.state == "running"
     (english, name), (chinese, _) = (explore.choices([model], tongue)[0] for tongue in ("en", "zh"))
     assert name == f"run:{run.id}" and english.endswith("training now") and chinese.endswith("正在训练")
 
 
-def test_a_sampler_is_loaded_once_a_version_and_few_are_kept(folder: Path, shelf: Shelf) -> None:
+def test_a_sampler_is_loaded_once_a_version_and_few_are_kept(folder: Path, registry: ModelRegistry) -> None:
     run = make_model_run(folder / "runs", state="running")
-    first = shelf.model(f"run:{run.id}")
-    assert shelf.load(first)[0] is shelf.load(first)[0]
+    first = registry.model(f"run:{run.id}")
+    assert registry.load(first)[0] is registry.load(first)[0]
     write_generator(run.generator, seed=9)
     os.utime(run.generator, ns=(1, 1))
-    second = shelf.model(f"run:{run.id}")
+    second = registry.model(f"run:{run.id}")
     assert second.version != first.version
-    z = shelf.load(second)[0].latents(1, 0)
+    z = registry.load(second)[0].latents(1, 0)
     assert not np.array_equal(
-        shelf.load(second)[0].pictures(z), shelf.load(shelf.model("mnist"))[0].pictures(z)
+        registry.load(second)[0].pictures(z), registry.load(registry.model("mnist"))[0].pictures(z)
     )
-    kept = shelf.load(second)[0]
-    shelf.load(shelf.model("a-plain"))
-    assert shelf.load(second)[0] is kept
-    shelf.load(shelf.model("mnist"))  # one too many: a-plain goes, which was not used for longest
-    assert shelf.load(second)[0] is kept
+    kept = registry.load(second)[0]
+    registry.load(registry.model("a-plain"))
+    assert registry.load(second)[0] is kept
+    registry.load(registry.model("mnist"))  # one too many: a-plain goes, which was not used for longest
+    assert registry.load(second)[0] is kept
 
 
 def test_image_at_the_ends_is_the_sample_that_was_picked(client: TestClient) -> None:
@@ -112,44 +112,49 @@ def test_strip_is_the_way_in_equal_steps(client: TestClient) -> None:
         assert np.abs(image.astype(int) - strip[:, i * 16 : i * 16 + 16]).max() <= 1
 
 
-@pytest.mark.parametrize("other", ["t=0.3", "t=0.4&mode=linear", "t=0.4&seed=1", "t=0.4&label=7",
+@pytest.mark.parametrize("other", ["t=0.3", "t=0.4&interpolation=linear", "t=0.4&seed=1", "t=0.4&label=7",
                                    "t=0.4&d=0,1", "t=0.4&a=1", "t=0.4&b=2"])  # fmt: skip
 def test_every_part_of_the_address_changes_the_picture(client: TestClient, other: str) -> None:
     base = read(client.get("/studio/explore/image?model=mnist&t=0.4"))
-    again = read(client.get("/studio/explore/image?model=mnist&t=0.4&seed=0&a=0&b=1&mode=spherical&d=0,0"))
+    spelled = "seed=0&a=0&b=1&interpolation=spherical&d=0,0"
+    again = read(client.get(f"/studio/explore/image?model=mnist&t=0.4&{spelled}"))
     assert np.array_equal(base, again)
     assert not np.array_equal(base, read(client.get(f"/studio/explore/image?model=mnist&{other}")))
 
 
-def test_the_way_from_a_to_b_suits_the_noise(folder: Path, shelf: Shelf, client: TestClient) -> None:
+def test_the_way_from_a_to_b_suits_the_noise(
+    folder: Path, registry: ModelRegistry, client: TestClient
+) -> None:
     write_generator(folder / "weights" / "uniform.safetensors", noise="uniform")
-    ways = {row["name"]: row["way"] for row in client.get("/studio/explore/models").json()}
+    ways = {row["name"]: row["interpolation"] for row in client.get("/studio/explore/models").json()}
     assert ways == {"mnist": "spherical", "a-plain": "spherical", "uniform": "linear"}
     for name, own, other in (("mnist", "spherical", "linear"), ("uniform", "linear", "spherical")):
         image = f"/studio/explore/image?model={name}&t=0.4"
-        plain, asked, against = (read(client.get(image + way))
-                                 for way in ("", f"&mode={own}", f"&mode={other}"))  # fmt: skip
+        plain, asked, against = (
+            read(client.get(image + query))
+            for query in ("", f"&interpolation={own}", f"&interpolation={other}")
+        )
         assert np.array_equal(plain, asked) and not np.array_equal(plain, against)
-    assert TABLE["explore.mode.astray"][0] == ASTRAY, "the page and the library say the same"
+    assert TABLE["explore.interpolation.astray"][0] == ASTRAY, "the page and the library say the same"
 
 
-def test_the_api_goes_the_way_of_the_noise(folder: Path, shelf: Shelf) -> None:
+def test_the_api_goes_the_way_of_the_noise(folder: Path, registry: ModelRegistry) -> None:
     write_generator(folder / "weights" / "uniform.safetensors", noise="uniform")
-    drawn = np.asarray(interpolate(shelf, "uniform", 1, 2, 0.5))
-    sampler, _ = shelf.load(shelf.model("uniform"))
+    drawn = np.asarray(interpolate(registry, "uniform", 1, 2, 0.5))
+    sampler, _ = registry.load(registry.model("uniform"))
     z = (sampler.latents(1, 1) + sampler.latents(1, 2)) / 2
     assert np.array_equal(drawn, sampler.pictures(z, np.zeros(1, np.int64))[0, 0])
 
 
-def test_a_file_of_unknown_noise_is_no_model(folder: Path, shelf: Shelf) -> None:
+def test_a_file_of_unknown_noise_is_no_model(folder: Path, registry: ModelRegistry) -> None:
     path = folder / "weights" / "mnist.safetensors"
     path.write_bytes(path.read_bytes().replace(b"gaussian", b"gaussiam"))
-    assert [model.name for model in shelf.models()] == ["a-plain"]
+    assert [model.name for model in registry.models()] == ["a-plain"]
 
 
-def test_a_chosen_class_fills_the_grid(client: TestClient, shelf: Shelf) -> None:
+def test_a_chosen_class_fills_the_grid(client: TestClient, registry: ModelRegistry) -> None:
     sheet = read(client.get("/studio/explore/grid?model=mnist&label=4"))
-    expected = shelf.load(shelf.model("mnist"))[0].sample(40, 0, 4)[0][0, 0]
+    expected = registry.load(registry.model("mnist"))[0].sample(40, 0, 4)[0][0, 0]
     assert np.array_equal(sheet[:16, :16], expected)
 
 
@@ -157,7 +162,7 @@ def test_a_chosen_class_fills_the_grid(client: TestClient, shelf: Shelf) -> None
     ("query", "sentence"),
     [("t=2", "t is '2', allowed are 0 to 1."), ("t=nan", "t is 'nan'"), ("seed=-1", "seed is '-1'"),
      ("a=40", "a is '40', allowed are 0 to 39."), ("label=10", "label is '10'"), ("d=1,x", "d is 'x'"),
-     ("mode=spherica", "did you mean 'spherical'"), ("seed=1e400", "seed is")],
+     ("interpolation=spherica", "did you mean 'spherical'"), ("seed=1e400", "seed is")],
 )  # fmt: skip
 def test_bad_values_are_refused_in_a_sentence(client: TestClient, query: str, sentence: str) -> None:
     answer = client.get(f"/studio/explore/image?model=mnist&{query}")
@@ -165,9 +170,9 @@ def test_bad_values_are_refused_in_a_sentence(client: TestClient, query: str, se
     assert sentence in answer.json()["error"]
 
 
-def test_all_bad_values_are_named_at_once(shelf: Shelf) -> None:
+def test_all_bad_values_are_named_at_once(registry: ModelRegistry) -> None:
     with pytest.raises(ConfigError) as error:
-        parse({"t": "9", "seed": "x", "mode": "zigzag"}, shelf.model("mnist"))
+        parse({"t": "9", "seed": "x", "interpolation": "zigzag"}, registry.model("mnist"))
     assert {problem.field for problem in error.value.problems} == {"t", "seed", "zigzag"}
 
 
@@ -180,8 +185,8 @@ def test_an_unknown_or_damaged_model_is_a_sentence(folder: Path, client: TestCli
     assert "mnist.safetensors is not a whole safetensors file" in answer.json()["error"]
 
 
-def test_only_an_address_that_names_the_version_is_kept(client: TestClient, shelf: Shelf) -> None:
-    version = shelf.model("mnist").version
+def test_only_an_address_that_names_the_version_is_kept(client: TestClient, registry: ModelRegistry) -> None:
+    version = registry.model("mnist").version
     kept = client.get(f"/studio/explore/image?model=mnist&v={version}").headers["cache-control"]
     assert "immutable" in kept
     for query in ("", "&v=old"):
@@ -222,12 +227,12 @@ def test_columns_are_classes_where_they_fit() -> None:
     assert View().seed == 0
 
 
-def test_api_pictures(shelf: Shelf) -> None:
-    assert generate(shelf, "mnist", 1, 23).size == (160, 48)
-    assert generate(shelf, "mnist", 1, 3).size == (48, 16)
-    first = np.asarray(generate(shelf, "mnist", 7, 1))
-    assert np.array_equal(first, np.asarray(interpolate(shelf, "mnist", 7, 8, 0)))
-    assert not np.array_equal(first, np.asarray(interpolate(shelf, "mnist", 7, 8, 1)))
+def test_api_pictures(registry: ModelRegistry) -> None:
+    assert generate(registry, "mnist", 1, 23).size == (160, 48)
+    assert generate(registry, "mnist", 1, 3).size == (48, 16)
+    first = np.asarray(generate(registry, "mnist", 7, 1))
+    assert np.array_equal(first, np.asarray(interpolate(registry, "mnist", 7, 8, 0)))
+    assert not np.array_equal(first, np.asarray(interpolate(registry, "mnist", 7, 8, 1)))
 
 
 @pytest.mark.parametrize(
@@ -243,8 +248,8 @@ def test_api_pictures(shelf: Shelf) -> None:
         (("minst", 0, 4), "did you mean 'mnist'"),
     ],
 )
-def test_api_refuses_in_a_sentence(shelf: Shelf, arguments: Any, sentence: str) -> None:
+def test_api_refuses_in_a_sentence(registry: ModelRegistry, arguments: Any, sentence: str) -> None:
     with pytest.raises((ConfigError, WeightsError), match=sentence):
-        generate(shelf, *arguments)
+        generate(registry, *arguments)
     with pytest.raises(ConfigError, match=r"t is 1\.5, it must be a number from 0 to 1"):
-        interpolate(shelf, "mnist", 0, 1, 1.5)
+        interpolate(registry, "mnist", 0, 1, 1.5)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
+from types import SimpleNamespace
+from typing import Any
 
 import gradio as gr
 import pytest
@@ -11,9 +13,10 @@ import pytest
 from gan_core import cli, presets
 from gan_core.config import TrainConfig, knobs, to_mapping
 from gan_core.errors import ConfigError
-from gan_core.training.world import ALONE
-from studio import forms
+from gan_core.training.distributed import SINGLE_PROCESS
+from studio import forms, words
 from studio.forms import build_form, command_line, configure, groups, preset_for, shown_knobs
+from studio.tabs import train
 from studio.words import TABLE
 
 LOCAL = {name for name, about in knobs().items() if about.local}
@@ -31,6 +34,20 @@ def test_every_setting_has_a_label_and_its_sentence_in_both_languages(name: str)
 def test_no_words_are_left_over() -> None:
     named = {key.split(".")[1] for key in TABLE if key.startswith("knobs.")} - {"group"}
     assert named == set(knobs())
+
+
+def test_a_setting_without_a_translation_has_its_own_name_and_help(monkeypatch: pytest.MonkeyPatch) -> None:
+    about = knobs()["lr_g"]
+    without = {key: row for key, row in TABLE.items() if not key.startswith(("knobs.lr_g.", "knobs.group."))}
+    monkeypatch.setattr(words, "TABLE", without)
+    with gr.Blocks() as page:
+        shown = build_form(TrainConfig(seconds=10.0)).fields["lr_g"]
+    assert (shown.label, shown.info) == ("lr_g", about.help)
+    labels = {block.label for block in page.blocks.values() if isinstance(block, gr.Accordion)}
+    assert about.group in labels
+    widgets: Any = SimpleNamespace(changed=1, restore=2)
+    told = train._difference(widgets, "digits", configure("digits", {"lr_g": 0.003}), "zh")
+    assert told[1] == "<p>与配方不同：lr_g。</p>"
 
 
 def test_the_form_shows_every_setting_but_the_local_ones() -> None:
@@ -56,9 +73,13 @@ def test_widgets_fit_their_settings() -> None:
         fields = build_form(TrainConfig(seconds=10.0)).fields
     kinds = {name: type(widget).__name__ for name, widget in fields.items()}
     assert kinds["conditional"] == "Checkbox" and kinds["loss"] == kinds["size"] == "Dropdown"
-    assert kinds["lr_g"] == kinds["seed"] == "Number" and kinds["d_steps"] == kinds["ema"] == "Slider"
+    assert kinds["lr_g"] == kinds["seed"] == "Number" and kinds["d_steps"] == kinds["ema_rampup"] == "Slider"
     assert kinds["steps"] == kinds["penalty_weight"] == "Textbox", "a number field cannot be left empty"
-    assert (fields["ema"].minimum, fields["ema"].maximum, fields["ema"].value) == (0.0, 0.5, 0.2)
+    assert (fields["ema_rampup"].minimum, fields["ema_rampup"].maximum, fields["ema_rampup"].value) == (
+        0.0,
+        0.5,
+        0.2,
+    )
 
 
 def test_a_visitors_values_replace_those_of_the_preset() -> None:
@@ -92,17 +113,26 @@ def test_an_unknown_preset_is_refused() -> None:
 @pytest.mark.parametrize("preset", presets.PRESETS)
 def test_the_command_line_repeats_the_run(preset: str, monkeypatch) -> None:
     own = preset if preset in ("ring", "grid") else "glyphs"  # points go with no other data
-    values = {"dataset": own, "seconds": 12.5, "lr_g": 0.003, "threads": 2}
+    values = {"dataset": own, "seconds": 12.5, "threads": 2}
+    values |= {"lr_g": 0.0012345678901234567, "ema_rampup": 1 / 3}  # with all their digits
     values["conditional"] = preset == "textbook"  # its other value in every preset
     config = configure(preset, values)
     line = command_line(preset, config)
     assert line.startswith(f"python -m gan_core train --preset {preset} --dataset {own}")
     assert ("--lr-d" in line) == ("lr_d" in presets.beyond_preset(preset, config))
     asked = []
-    monkeypatch.setattr(cli, "_drive", lambda begin, **__: asked.append(begin(ALONE)[0]))
+    monkeypatch.setattr(cli, "_run_in_terminal", lambda begin, **__: asked.append(begin(SINGLE_PROCESS)[0]))
     monkeypatch.setattr("gan_core.runs.create_run", lambda *_, **__: type("Run", (), {"path": None}))
     assert cli.main(shlex.split(line)[3:]) == 0
     assert asked == [config]
+
+
+def test_the_command_line_is_as_short_as_it_is_exact() -> None:
+    config = configure("digits", {"dataset": "glyphs", "seconds": 60, "lr_g": 0.1 + 0.2 - 0.25, "lr_d": 1e-5})
+    assert command_line("digits", config) == (
+        "python -m gan_core train --preset digits --dataset glyphs "
+        "--lr-g 0.050000000000000044 --lr-d 1e-05 --seconds 60"
+    )
 
 
 def test_a_data_set_proposes_its_recipe_and_keeps_one_that_fits() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import json
 import time
@@ -13,11 +14,12 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from synthetic import make_run, metrics
 
+from gan_core.messages import Message
 from gan_core.runs.layout import RunPaths, create_run
-from gan_core.runs.reader import read_settings
+from gan_core.runs.reader import STATES, Status, read_settings
 from gan_core.runs.writer import RunWriter, amend_status
 from studio import live
-from studio.live import FRESH, Live, Reader, pace, say
+from studio.live import FRESH, STAGES, Live, Reader, pace, say
 from studio.words import TABLE
 
 
@@ -47,7 +49,7 @@ def test_an_answer_says_all_and_the_same_revision_is_not_sent_again(run: RunPath
     assert data["samples"] == [0, 100, 200]
     assert data["real"] and not data["explorable"] and data["progress"] == 1.0
     groups = [chart["group"] for chart in data["charts"]]
-    assert groups == ["loss", "score", "accuracy", "gradient", "speed", "rate"]
+    assert groups == ["loss", "score", "accuracy", "gradient", "speed", "learning_rate"]
     again = ask(web, run, data["rev"])
     assert (again.status_code, again.content) == (204, b"")
 
@@ -56,7 +58,7 @@ def test_charts_come_only_when_they_changed(run: RunPaths) -> None:
     web = client(run.path.parent)
     rev = ask(web, run).json()["rev"]
     assert "charts" not in ask(web, run, rev - 1, charts=0).json()
-    amend_status(run, message="look")
+    amend_status(run, messages=[Message("prose", text="look")])
     time.sleep(FRESH * 1.5)
     data = ask(web, run, rev).json()
     assert data["rev"] > rev and data["message"] == "look" and "charts" not in data
@@ -100,7 +102,7 @@ def test_a_branch_s_curves_begin_where_its_parent_s_do(run: RunPaths) -> None:
 
 def test_scores_are_a_chart_of_their_own(run: RunPaths) -> None:
     web, writer = client(run.path.parent), RunWriter(run)
-    score = {"seconds": 60.0, "took": 0.5, "best": True, "eyes": "judge", "quality/floor": 0.5}
+    score = {"seconds": 60.0, "took": 0.5, "best": True, "extractor": "classifier", "quality/floor": 0.5}
     writer.score({"step": 100, "quality/frechet": 9.0} | score)
     first = ask(web, run).json()
     chart = next(chart for chart in first["charts"] if chart["group"] == "quality")
@@ -117,7 +119,7 @@ def test_scores_are_a_chart_of_their_own(run: RunPaths) -> None:
 
 @pytest.mark.parametrize(("changes", "lines"), [
     ({}, {"D": 1.3863, "G": 0.6931}),
-    ({"real_target": 0.9}, {"D": 1.3763, "G": 0.7985}),
+    ({"real_label": 0.9}, {"D": 1.3763, "G": 0.7985}),
     ({"loss": "hinge"}, {"D": 2.0}),
     ({"loss": "mistake-double-sigmoid"}, {}),
     ({"loss": "mistake-wrong-sign"}, {}),
@@ -188,14 +190,35 @@ def test_a_waiting_run_says_how_many_are_before_it(tmp_path: Path) -> None:
     assert (data["ahead"], data["say"], data["state"]) == (2, "queued", "queued")
 
 
-def test_every_stage_has_words(tmp_path: Path) -> None:
-    run = make_run(tmp_path, state="running")
-    status = live.read_status(run)
-    for state in ("queued", "running", "paused", "finished", "stopped", "failed"):
-        for step in (0, 1, 50, 200, 500, 1000, 5000):
-            seen = status.__class__(id="x", state=state, step=step, images=64 * step)
-            for ahead in (0, 2):
-                assert f"live.say.{say(seen, ahead)}" in TABLE
+def test_every_stage_has_words() -> None:
+    """Each state and stage says its own, and no words are left over."""
+    said = {}
+    for state in STATES:
+        about = Status(id="x", state=state, step=9, images=9)
+        said |= {(state, ahead): say(about, ahead) for ahead in (0, 2)}
+    said["timing"] = say(Status(id="x", state="running"), 0)
+    about = Status(id="x", state="running", step=9, images=64 * 5000)
+    said["points"] = say(dataclasses.replace(about, dataset="ring"), 0)
+    said["failing"] = say(dataclasses.replace(about, preset="fail-collapse"), 0)
+    assert said == {
+        ("queued", 0): "starting", ("queued", 2): "queued", ("paused", 0): "paused", ("paused", 2): "waiting",
+        **{(state, ahead): word for state, word in (("running", "noise"), ("finished", "finished"),
+           ("stopped", "stopped"), ("failed", "failed")) for ahead in (0, 2)},
+        "timing": "timing", "points": "points", "failing": "failing",
+    }  # fmt: skip
+    words = {*said.values(), *(name for _, name in STAGES)}
+    assert {f"live.say.{word}" for word in words} == {key for key in TABLE if key.startswith("live.say.")}
+
+
+@pytest.mark.parametrize("batch", [8, 64, 1024])
+def test_a_stage_begins_after_so_many_pictures_whatever_the_batch(batch: int) -> None:
+    def stage(images: int) -> str:
+        return say(Status(id="x", state="running", step=-(-images // batch), images=images), 0)
+
+    assert STAGES[0] == (0, "noise") and stage(1) == "noise"
+    for (_, before), (start, name) in zip(STAGES, STAGES[1:]):
+        assert (stage(64 * start - 1), stage(64 * start)) == (before, name)
+    assert stage(64 * 10**6) == STAGES[-1][1]
 
 
 def test_pages_ask_often_during_the_show_and_seldom_after_the_end(run: RunPaths, monkeypatch) -> None:

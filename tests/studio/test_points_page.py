@@ -10,9 +10,9 @@ from gan_core.images import PLOT
 from gan_core.networks import build_pair
 from gan_core.presets import settings
 from gan_core.runs.layout import create_run
+from studio.dataset_preview import DatasetPreviews
 from studio.forms import dataset_for, preset_for
-from studio.look import Looks
-from studio.models import Shelf, explorable
+from studio.models import ModelRegistry, explorable
 
 MODEL = ModelConfig(network="mlp-2d", size=1, channels=2, classes=0, latent=2, g_width=8, d_width=8,
                     conditioning="class-logits", g_norm="none", d_norm="none")  # fmt: skip
@@ -22,11 +22,11 @@ def test_a_generator_of_points_is_not_offered_to_explore(tmp_path):
     run = create_run(tmp_path / "runs", settings("ring", {}), "ring")
     export_generator(run.generator, build_pair(MODEL, 1)[0], MODEL, {"dataset": "ring"})
     assert not explorable(run)
-    assert Shelf(tmp_path, tmp_path / "runs").models() == []
+    assert ModelRegistry(tmp_path, tmp_path / "runs").models() == []
 
 
 def test_the_look_at_points_is_a_plot():
-    looks = Looks("")
+    looks = DatasetPreviews("")
     assert looks.facts("grid")["count"] == 100_000
     assert Image.open(io.BytesIO(looks.picture("grid"))).size == (PLOT, PLOT)
 
@@ -37,7 +37,7 @@ def test_the_data_set_and_the_preset_choose_each_other():
 
 
 def test_a_visitor_reads_what_a_data_set_is_in_their_language(tmp_path):
-    english, chinese = (Looks(str(tmp_path)).facts("ring", tongue) for tongue in ("en", "zh"))
+    english, chinese = (DatasetPreviews(str(tmp_path)).facts("ring", tongue) for tongue in ("en", "zh"))
     assert (english["title"], chinese["title"]) == ("Ring of eight", "八点环")
     assert (english["licence"], chinese["licence"]) == (
         "made by this program; no restrictions",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +22,11 @@ from gan_core.data import DATASETS
 from gan_core.errors import ConfigError, DataError
 from gan_core.presets import PRESETS, settings
 from gan_core.runs import control
-from studio import expect, look, own_run
-from studio.expect import Speeds, expectation
-from studio.live import STAGES
-from studio.look import Looks, first_choice
+from gan_core.runs.reader import Status
+from studio import dataset_preview, estimate, run_controls
+from studio.dataset_preview import DatasetPreviews, first_choice
+from studio.estimate import SpeedTrials, estimate_of
+from studio.live import STAGES, say
 from studio.tabs import train
 from studio.words import TABLE
 
@@ -36,30 +39,30 @@ def services(tmp_path: Path) -> Any:
 
 
 def test_start_queues_the_visitors_settings_and_answers_with_the_id(services: Any) -> None:
-    assert own_run.start(services, "glyphs", GLYPHS | {"lr_g": 0.003}) == "a-run"
+    assert run_controls.start(services, "glyphs", GLYPHS | {"lr_g": 0.003}) == "a-run"
     ((_, config, preset),) = services.jobs.told
     assert (preset, config.dataset, config.seconds, config.lr_g) == ("glyphs", "glyphs", 2.0, 0.003)
 
 
 def test_bad_settings_queue_nothing(services: Any) -> None:
     with pytest.raises(ConfigError, match="lr_g is 9"):
-        own_run.start(services, "glyphs", GLYPHS | {"lr_g": 9})
+        run_controls.start(services, "glyphs", GLYPHS | {"lr_g": 9})
     assert services.jobs.told == []
 
 
 def test_a_data_set_that_is_not_here_must_be_downloaded_first(services: Any, tmp_path: Path) -> None:
     services.data_root = str(tmp_path / "empty")
     with pytest.raises(DataError, match="download it on the Train tab"):
-        own_run.start(services, "digits", {"dataset": "kmnist", "seconds": 2})
+        run_controls.start(services, "digits", {"dataset": "kmnist", "seconds": 2})
     assert services.jobs.told == []
 
 
 def test_a_public_studio_ends_every_run_in_time(services: Any) -> None:
     services.longest = 60.0
     with pytest.raises(ConfigError, match="60 seconds at most"):
-        own_run.start(services, "glyphs", GLYPHS | {"seconds": 61})
-    own_run.start(services, "glyphs", GLYPHS | {"seconds": None, "steps": 5_000_000})
-    own_run.start(services, "glyphs", GLYPHS | {"seconds": 60})
+        run_controls.start(services, "glyphs", GLYPHS | {"seconds": 61})
+    run_controls.start(services, "glyphs", GLYPHS | {"seconds": None, "steps": 5_000_000})
+    run_controls.start(services, "glyphs", GLYPHS | {"seconds": 60})
     assert [config.seconds for _, config, _ in services.jobs.told] == [60.0, 60.0]
 
 
@@ -69,7 +72,7 @@ def test_a_button_answers_before_the_run_has_come_to_look(
 ) -> None:
     run = make_run(services.runs, state="running")
     control.send(run, order)
-    can = own_run.controls(services, run.id)
+    can = run_controls.controls(services, run.id)
     assert (can.stop, can.pause) == (stop, pause)
 
 
@@ -79,7 +82,7 @@ def test_a_button_answers_before_the_run_has_come_to_look(
      ("stopped", False, ""), ("failed", False, "")],
 )  # fmt: skip
 def test_what_can_be_done_follows_the_state(services: Any, state: str, stop: bool, pause: str) -> None:
-    can = own_run.controls(services, make_run(services.runs, state=state).id)
+    can = run_controls.controls(services, make_run(services.runs, state=state).id)
     assert (can.stop, can.pause, can.explore, can.watch) == (stop, pause, False, True)
 
 
@@ -87,13 +90,13 @@ def test_a_stopped_run_with_a_checkpoint_can_go_on_and_be_explored(services: Any
     run = make_run(services.runs, state="stopped")
     run.checkpoint(200).mkdir()
     write_generator(run.generator)
-    can = own_run.controls(services, run.id)
+    can = run_controls.controls(services, run.id)
     assert can.pause == "continue" and can.explore
 
 
 @pytest.mark.parametrize("gone", ["", "nothing", "../x"])
 def test_nothing_can_be_done_without_a_run(services: Any, gone: str) -> None:
-    assert own_run.controls(services, gone) == own_run.Controls()
+    assert run_controls.controls(services, gone) == run_controls.Controls()
 
 
 def test_pause_turns_to_continue(services: Any) -> None:
@@ -106,7 +109,7 @@ def test_pause_turns_to_continue(services: Any) -> None:
 
     services.jobs = Jobs()
     for state in ("running", "paused"):
-        own_run.pause_or_continue(services, make_run(services.runs, state=state).id)
+        run_controls.pause_or_continue(services, make_run(services.runs, state=state).id)
     assert services.jobs.told == [("pause",), ("resume",)]
 
 
@@ -129,24 +132,48 @@ def test_every_preset_has_its_name_and_sentence_in_both_languages(preset: str) -
 
 def test_a_sentence_says_how_far_the_budget_goes() -> None:
     ten = settings("digits", {})
-    assert expectation(ten, 68.0, "en") == "About 700 steps here: very good pictures."
-    assert expectation(ten, 7.0, "zh") == "这台机器上约 70 步：形状粗糙，有些能辨认。"
-    assert "2,000 steps" in expectation(settings("digits", {"seconds": 30}), 68.0, "en")
-    assert "About 50 steps" in expectation(settings("digits", {"steps": 50}), None, "en")
-    assert "About 30 steps" in expectation(settings("digits", {"images": 64 * 30}), None, "en")
+    assert estimate_of(ten, 68.0, "en") == "About 700 steps here: very good pictures."
+    assert estimate_of(ten, 7.0, "zh") == "这台机器上约 70 步：形状粗糙，有些能辨认。"
+    assert "2,000 steps" in estimate_of(settings("digits", {"seconds": 30}), 68.0, "en")
+    assert "About 50 steps" in estimate_of(settings("digits", {"steps": 50}), None, "en")
+    assert "About 30 steps" in estimate_of(settings("digits", {"images": 64 * 30}), None, "en")
     twice = settings("digits", {"images": 64 * 30, "d_steps": 2})
-    assert "About 15 steps" in expectation(twice, None, "en"), "each of D's steps sees other pictures"
-    assert expectation(ten, None, "en") == TABLE["train.expect.unknown"][0]
+    assert "About 15 steps" in estimate_of(twice, None, "en"), "each of D's steps sees other pictures"
+    assert estimate_of(ten, None, "en") == TABLE["train.expect.unknown"][0]
     ring = settings("ring", {"steps": 5000})
-    assert "About 5,000 steps here: clouds" in expectation(ring, None, "en", "ring")
+    assert "About 5,000 steps here: clouds" in estimate_of(ring, None, "en", "ring")
     sick = settings("fail-collapse", {"steps": 50})
-    assert expectation(sick, None, "en", "fail-collapse") == "About 50 steps here, and it fails as it says."
+    assert estimate_of(sick, None, "en", "fail-collapse") == "About 50 steps here, and it fails as it says."
     assert all(f"train.expect.{name}" in TABLE for _, name in STAGES[1:])
+
+
+def test_of_several_budgets_the_one_met_first_is_promised() -> None:
+    both = settings("digits", {"seconds": 10, "steps": 50})
+    assert "About 50 steps" in estimate_of(both, 68.0, "en")
+    assert "About 20 steps" in estimate_of(both, 2.0, "en")
+    three = settings("digits", {"seconds": 10, "steps": 50, "images": 64 * 30})
+    assert "About 30 steps" in estimate_of(three, 68.0, "en")
+
+
+@pytest.mark.parametrize("changes", [{}, {"batch": 256}, {"batch": 16}, {"batch": 32, "d_steps": 5}])
+def test_what_is_promised_is_what_will_be_said_there(changes: dict[str, Any]) -> None:
+    """By pictures seen: a hundred steps of 256 are as good as four hundred of 64."""
+    stages = set()
+    for steps in (10, 30, 70, 100, 200, 400, 2000):
+        config = settings("digits", {"seconds": None, "steps": steps, **changes})
+        images = steps * config.batch * config.d_steps
+        stage = say(Status(id="x", state="running", step=steps, images=images), 0)
+        stages.add(stage)
+        name = "blobs" if stage == "noise" else stage  # nobody is promised noise
+        assert estimate_of(config, None, "en") == TABLE[f"train.expect.{name}"][0].format(steps=f"{steps:,}")
+    assert len(stages) >= 4
+    large = settings("digits", {"seconds": None, "steps": 100, "batch": 256})
+    assert estimate_of(large, None, "en") == "About 100 steps here: very good pictures."
 
 
 def test_the_speed_is_known_from_an_earlier_run_with_the_same_work(tmp_path: Path) -> None:
     make_run(tmp_path, steps=700)
-    speeds = Speeds(tmp_path)
+    speeds = SpeedTrials(tmp_path)
     same = settings("glyphs", {"seconds": 99, "lr_g": 0.001, "seed": 5})
     assert speeds.known(same) == pytest.approx(70.0)
     assert speeds.known(settings("glyphs", {"g_width": 64})) is None
@@ -155,26 +182,40 @@ def test_the_speed_is_known_from_an_earlier_run_with_the_same_work(tmp_path: Pat
 def test_a_trial_is_made_once_and_its_failure_is_not_repeated(tmp_path: Path, monkeypatch) -> None:
     tried = []
 
-    def attempt(self: Speeds, config: TrainConfig) -> float | None:
+    def attempt(self: SpeedTrials, config: TrainConfig) -> float | None:
         tried.append(config.batch)
         return 50.0 if config.batch == 64 else None
 
-    monkeypatch.setattr(Speeds, "_try", attempt)
-    speeds = Speeds(tmp_path)
+    monkeypatch.setattr(SpeedTrials, "_try", attempt)
+    speeds = SpeedTrials(tmp_path)
     for batch, speed in ((64, 50.0), (64, 50.0), (128, None), (128, None)):
         assert speeds.measure(settings("glyphs", {"batch": batch})) == speed
     assert tried == [64, 128]
 
 
-def test_a_trial_that_says_no_number_or_is_ended_gives_none(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(expect, "TRIAL", "print('no speed')")
-    assert Speeds(tmp_path).measure(settings("glyphs", {})) is None
-    monkeypatch.setattr(expect, "TRIAL", "import sys; print(sys.stdin.read().count('glyphs') + 41.5)")
-    assert Speeds(tmp_path).measure(settings("glyphs", {})) == 42.5
+def test_a_trial_that_made_room_for_a_run_says_nothing_of_its_settings(tmp_path: Path, monkeypatch) -> None:
+    speeds, config = SpeedTrials(tmp_path), settings("glyphs", {})
+    monkeypatch.setattr(estimate, "TRIAL", "import time; time.sleep(60)")
+    with ThreadPoolExecutor(1) as other:
+        measured = other.submit(speeds.measure, config)
+        while (trial := speeds._trial) is None:
+            time.sleep(0.01)
+        speeds.cancel_trial()
+        assert measured.result(10) is None and trial.poll() not in (None, 0), "ended, and not by itself"
+    assert speeds.known(config) is None
+    monkeypatch.setattr(estimate, "TRIAL", "print(42)")
+    assert speeds.measure(config) == speeds.known(config) == 42.0, "tried again"
+
+
+def test_a_trial_that_says_no_number_gives_none(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(estimate, "TRIAL", "print('no speed')")
+    assert SpeedTrials(tmp_path).measure(settings("glyphs", {})) is None
+    monkeypatch.setattr(estimate, "TRIAL", "import sys; print(sys.stdin.read().count('glyphs') + 41.5)")
+    assert SpeedTrials(tmp_path).measure(settings("glyphs", {})) == 42.5
 
 
 def test_the_data_are_looked_at_before_training() -> None:
-    web = TestClient(Starlette(routes=Looks("").routes()))
+    web = TestClient(Starlette(routes=DatasetPreviews("").routes()))
     about = web.get("/studio/data", params={"name": "glyphs"}).json()
     assert about["here"] and about["count"] == 20_000 and about["classes"] == list("0123456789")
     answer = web.get("/studio/look", params={"name": "glyphs"})
@@ -183,7 +224,7 @@ def test_the_data_are_looked_at_before_training() -> None:
 
 
 def test_a_set_that_is_not_here_says_where_it_comes_from(tmp_path: Path) -> None:
-    web = TestClient(Starlette(routes=Looks(str(tmp_path)).routes()))
+    web = TestClient(Starlette(routes=DatasetPreviews(str(tmp_path)).routes()))
     about = web.get("/studio/data", params={"name": "cifar10"}).json()
     assert about["count"] is None and not about["here"] and about["origin"] and about["licence"]
     assert web.get("/studio/look", params={"name": "cifar10"}).status_code == 404
@@ -192,6 +233,6 @@ def test_a_set_that_is_not_here_says_where_it_comes_from(tmp_path: Path) -> None
 
 def test_the_best_set_that_needs_no_download_comes_first(monkeypatch) -> None:
     for here, first in (("glyphs", "glyphs"), ("glyphs mnist", "mnist"), ("kmnist cifar10", "kmnist")):
-        monkeypatch.setattr(look, "available", lambda name, root, here=here: name in here.split())
+        monkeypatch.setattr(dataset_preview, "available", lambda name, root, here=here: name in here.split())
         assert first_choice("") == first
-    assert set(look.PREFERRED) <= set(DATASETS)
+    assert set(dataset_preview.PREFERRED) <= set(DATASETS)

@@ -63,7 +63,7 @@ def test_pictures_that_are_not_here_are_refused_at_once(services: Any) -> None:
 def test_no_settings_are_the_first_preset_as_it_is(
     services: Any, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("studio.own_run.available", lambda name, root: name == "mnist")
+    monkeypatch.setattr("studio.run_controls.available", lambda name, root: name == "mnist")
     api.start(services, text)
     assert services.jobs.told[0][1].seconds == 10.0 and services.jobs.told[0][2] == "digits"
 

@@ -19,13 +19,13 @@ ROOT = Path(words.__file__).parent
 def test_both_languages_say_it_with_the_same_places(key: str) -> None:
     english, chinese = words.TABLE[key]
     assert english.strip() and chinese.strip()
-    assert sorted(re.findall(r"\{(\w+)\}", english)) == sorted(re.findall(r"\{(\w+)\}", chinese))
+    assert sorted(re.findall(r"\{[^}]+\}", english)) == sorted(re.findall(r"\{[^}]+\}", chinese))
     assert not re.search("[\u4e00-\u9fff]", english)
 
 
 def test_chinese_is_chinese() -> None:
     """A text without a Chinese character is a name or a figure that is the same in both languages."""
-    places = re.compile(r"\{\w+\}")
+    places = re.compile(r"\{[^}]+\}")
     for key, (english, chinese) in words.TABLE.items():
         assert re.search("[\u4e00-\u9fff]", chinese) or places.sub("", english) == places.sub("", chinese), (
             key
@@ -45,7 +45,7 @@ def test_no_row_of_the_shell_and_explore_is_unused() -> None:
     text = "\n".join(path.read_text("utf-8") for path in sources)
     rows = [key for name in ("shell", "explore")
             for key in json.loads((ROOT / f"text/{name}.json").read_text("utf-8"))]  # fmt: skip
-    built = ("class.", "explore.direction.", "explore.mode.", "explore.cell.")  # keys made of parts
+    built = ("class.", "explore.direction.", "explore.interpolation.", "explore.cell.")  # keys made of parts
     named = set(re.findall(r"""['"]([a-z]+\.[\w.]+)['"]""", text))
     assert [key for key in rows if key not in named and not key.startswith(built)] == []
 
@@ -58,6 +58,18 @@ def test_a_repeated_key_is_refused(tmp_path: Path) -> None:
     (tmp_path / "b.json").write_text('{"y": ["Two", "二"], "y": ["Two", "二"]}', "utf-8")
     with pytest.raises(ValueError, match="repeats 'y'"):
         words.read_table(tmp_path)
+
+
+@pytest.mark.parametrize("key", ["knobs.lr_g.help", "message.diverged"])
+def test_what_the_library_says_itself_needs_its_chinese_alone(tmp_path: Path, key: str) -> None:
+    (tmp_path / "a.json").write_text(f'{{"{key}": "中文"}}', "utf-8")
+    assert words.read_table(tmp_path) == {key: (words.LIBRARY[key], "中文")}
+
+
+def test_the_english_of_the_library_is_not_said_twice() -> None:
+    for path in words.TEXT.glob("*.json"):
+        for key, row in json.loads(path.read_text("utf-8")).items():
+            assert isinstance(row, str) == (key in words.LIBRARY), key
 
 
 @pytest.mark.parametrize("row", ['"One"', '["One"]', '["One", 2]', '["One", "一", "1"]'])

@@ -1,0 +1,84 @@
+"""Training from a terminal: one process or several, a progress bar, and what Ctrl-C means."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from tqdm import tqdm
+
+from gan_core.config import TrainConfig
+from gan_core.runs.control import send
+from gan_core.runs.layout import RunPaths
+from gan_core.training import StepRecord
+from gan_core.training import train as training
+from gan_core.training.distributed import DistributedContext, distributed_context
+
+BAR = "{l_bar}{bar}| {n:.0f}/{total:.0f} {unit} [{elapsed}<{remaining}{postfix}]"
+Begin = Callable[[DistributedContext], tuple[TrainConfig, Path]]
+
+
+def run_in_terminal(begin: Begin, *, resume: bool, quiet: bool) -> Path | None:
+    """Train what `begin` finds or makes; returns the run's directory, in the first process only.
+
+    With torchrun several processes come here; the first one begins, shows and stops, the others follow.
+    """
+    with distributed_context() as world:
+        config, path = world.broadcast_object(lambda: begin(world))
+        run = RunPaths(path)
+        records = training(config, run, resume=resume, world=world)
+        if not world.is_main:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_IGN)
+            for _ in records:
+                pass
+            return None
+        send(run, "run")
+        with _stoppable(run, world):
+            _show(config, records, quiet)
+        return path
+
+
+@contextlib.contextmanager
+def _stoppable(run: RunPaths, world: DistributedContext) -> Iterator[None]:
+    """The first Ctrl-C ends the run in good order, the second at once.
+
+    With several processes their starter passes signals on and ends who takes too long: all mean good order.
+    """
+
+    def stop(*_: object) -> None:
+        if world.world_size == 1:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        send(run, "stop")
+
+    numbers = [signal.SIGINT] if world.world_size == 1 else [signal.SIGINT, signal.SIGTERM]
+    previous = {number: signal.signal(number, stop) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _show(config: TrainConfig, records: Iterator[StepRecord], quiet: bool) -> None:
+    """Train to the end with a progress bar."""
+    first = next(records, None)  # what cannot be is said before a bar is drawn
+    rest: Iterable[StepRecord] = itertools.chain([first] if first else [], records)
+    with tqdm(total=_total(config), unit=_unit(config), disable=quiet, bar_format=BAR) as bar:
+        for record in rest:
+            done = {"s": record.seconds, "step": record.step, "image": record.images}[_unit(config)]
+            bar.update(min(done, bar.total) - bar.n)
+            if record.metrics:
+                shown = {name: record.metrics[name] for name in ("loss/D", "loss/G")}
+                bar.set_postfix(step=record.step, **{k: f"{v:.2f}" for k, v in shown.items()})
+
+
+def _unit(config: TrainConfig) -> str:
+    return "s" if config.seconds is not None else "step" if config.steps is not None else "image"
+
+
+def _total(config: TrainConfig) -> float:
+    return next(v for v in (config.seconds, config.steps, config.images) if v is not None)

@@ -1,0 +1,98 @@
+"""When what is due: often while everything is new, ever more rarely later."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gan_core.config import TrainConfig
+
+FIRST_STEPS = frozenset((0, 1, 2, 5, 10, 20, 35, 50, 75, 100, 150, 200))
+
+
+class Stopwatch:
+    """Seconds spent training: pauses do not count."""
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self._before, self._since = seconds, time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """Total so far."""
+        return self._before + time.perf_counter() - self._since
+
+    def skip(self, pause: Callable[[], None]) -> None:
+        """Run `pause` with the watch stopped."""
+        self._before = self.seconds
+        pause()
+        self._since = time.perf_counter()
+
+
+@dataclass(slots=True)
+class Every:
+    """Due when `gap(seconds)` seconds have gone since it was last done."""
+
+    gap: Callable[[float], float]
+    last: float = float("-inf")
+
+    def due(self, seconds: float) -> bool:
+        """Whether it is time."""
+        return seconds - self.last >= self.gap(seconds)
+
+    def mark(self, seconds: float) -> None:
+        """It was done: the count begins anew."""
+        self.last = seconds
+
+
+def sample_gap(seconds: float) -> float:
+    """Seconds between two sample grids: four a second at first, two until second 15, then ever rarer."""
+    if seconds < 3:
+        return 0.25
+    return 0.5 if seconds < 15 else seconds / 30
+
+
+def export_gap(seconds: float) -> float:
+    """Seconds between two exports of the generator, for those who explore it while it learns."""
+    return max(1.0, seconds / 20)
+
+
+@dataclass(slots=True)
+class Schedule:
+    """What a run does beside its steps, and when."""
+
+    config: TrainConfig
+    samples: Every
+    exports: Every
+    checkpoints: Every
+    heartbeats: Every
+
+    def sample_due(self, step: int, seconds: float) -> bool:
+        """A sample grid: at the first steps by their number, then by time."""
+        return step in FIRST_STEPS or self.samples.due(seconds)
+
+    def checkpoint_due(self, step: int, seconds: float) -> bool:
+        """A safe copy of the state: every `checkpoint_steps` where they are given, else by time."""
+        every = self.config.checkpoint_steps
+        return self.checkpoints.due(seconds) if every is None else step % every == 0
+
+    def record_due(self, step: int) -> bool:
+        """A point of the curves: each of the first ten steps, then every `log_every`."""
+        return step <= 10 or step % self.config.log_every == 0
+
+
+def schedule_of(config: TrainConfig) -> Schedule:
+    """The timetable of a run that begins now."""
+    return Schedule(
+        config,
+        samples=Every(sample_gap),
+        exports=Every(export_gap),
+        checkpoints=Every(lambda _: config.checkpoint_seconds, last=0.0),
+        heartbeats=Every(lambda _: 0.5),
+    )
+
+
+def progress(config: TrainConfig, step: int, images: int, seconds: float) -> float:
+    """Share of the budget used, 0 to 1 and beyond: the largest over steps, images and seconds."""
+    used = ((step, config.steps), (images, config.images), (seconds, config.seconds))
+    return max(done / limit for done, limit in used if limit is not None)
