@@ -93,11 +93,14 @@ def slerp(a: Tensor, b: Tensor, t: Tensor | float) -> Tensor:
     """The way from a to b around the origin: directions by equal angles, lengths in proportion.
 
     a, b: (..., dim); t: number or (..., 1). Source: Shoemake 1985; White 2016, arXiv 1609.04468. Ends that
-    point the same way, or exactly opposite ways (where no single arc exists), fall back to `lerp`.
+    point the same way, or exactly opposite ways (where no single arc exists), fall back to `lerp`. The
+    angle is Kahan's (2006, "How Futile are Mindless Assessments of Roundoff", section 12): the cosine of one
+    near 0 or pi says next to nothing of it.
     """
     length_a, length_b = a.norm(dim=-1, keepdim=True), b.norm(dim=-1, keepdim=True)
     unit_a, unit_b = a / length_a.clamp_min(1e-12), b / length_b.clamp_min(1e-12)
-    angle = torch.acos((unit_a * unit_b).sum(-1, keepdim=True).clamp(-1.0, 1.0))
+    apart, together = ((unit_a + sign * unit_b).norm(dim=-1, keepdim=True) for sign in (-1, 1))
+    angle = 2 * torch.atan2(apart, together)
     sine = torch.sin(angle)
     arc = (torch.sin((1 - t) * angle) * unit_a + torch.sin(t * angle) * unit_b) / sine.clamp_min(1e-6)
     arc = arc * lerp(length_a, length_b, t)

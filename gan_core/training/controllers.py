@@ -25,8 +25,9 @@ class AdaptiveAugment:
     """Adaptive augmentation: each change is made with a `chance` that rises while D is too sure of real
     pictures and falls while it is not.
 
-    Too sure: the mean sign of D's logits on real pictures lies above `target`. The chance can go from 0 to 1
-    within `reach` pictures. Source: Karras et al. 2020, arXiv 2006.06676, section 3.
+    Too sure: the mean sign of D's logits on real pictures lies above `target`; exactly there the chance
+    stands still. It can go from 0 to 1 within `reach` pictures. Source: Karras et al. 2020, arXiv 2006.06676,
+    section 3.
     """
 
     changes: Sequence[Callable[[Tensor], Tensor]]
@@ -47,8 +48,8 @@ class AdaptiveAugment:
         self.signs.append(sign)
         if len(self.signs) == OBSERVED:
             sure = sum(self.signs) / OBSERVED
-            moved = math.copysign(OBSERVED * count / self.reach, sure - self.target)
-            self.chance = min(1.0, max(0.0, self.chance + moved))
+            way = (sure > self.target) - (sure < self.target)
+            self.chance = min(1.0, max(0.0, self.chance + way * OBSERVED * count / self.reach))
             self.signs.clear()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -68,6 +69,7 @@ def objective_of(config: TrainConfig) -> tuple[Objective, Controllers]:
         code_weight=config.code_weight,
         code_classes=config.code_classes,
         penalty=term if every == 1 else no_penalty,
+        reuses=every == 1 and term is not no_penalty and PENALTIES[config.penalty].reuses,
         lazy_penalty=None if every == 1 or term is no_penalty else term,
         clip_gradients=gradient_clipping_of(config),
         clip_weights=weight_clipping_of(config),
@@ -84,8 +86,8 @@ def penalty_of(config: TrainConfig) -> PenaltyTerm:
     if not in_force(config.penalty, weight):
         return no_penalty
 
-    def term(D: nn.Module, real: Tensor, fake: Tensor, labels: Tensor | None) -> Tensor:
-        return weight * config.penalty_every * row.function(D, real, fake, labels)
+    def term(*seen: Any) -> Tensor:
+        return weight * config.penalty_every * row.function(*seen)
 
     return term
 

@@ -30,6 +30,9 @@ def measure(state: State, loss: GanLoss, d: StepOutput, g: StepOutput) -> dict[s
         "gradient/D": gradient_norm(state.D) if d.gradient is None else d.gradient,
         "gradient/G": gradient_norm(state.G) if g.gradient is None else g.gradient,
     }  # fmt: skip
+    lazy = {} if state.lazy_penalty is None else {"penalty": state.lazy_penalty}
+    values |= {f"{name}/D": term for name, term in {**d.others, **lazy}.items()}
+    values |= {f"{name}/G": term for name, term in g.others.items()}
     numbers = torch.stack([value.float() for value in values.values()])
     return dict(zip(values, state.distributed.mean(numbers).tolist()))
 

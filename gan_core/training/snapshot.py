@@ -29,6 +29,8 @@ def save_state(state: State, folder: Path, controllers: Mapping[str, Sequence[fl
     tensors: dict[str, Tensor] = {"noise": state.noise.get_state(), "torch": torch.get_rng_state()}
     if state.compute.device == "cuda":
         tensors["cuda"] = torch.cuda.get_rng_state()
+    if state.lazy_penalty is not None:
+        tensors["lazy_penalty"] = state.lazy_penalty
     for name, net in _networks(state).items():
         tensors |= {f"{name}.{key}": value for key, value in net.state_dict().items()}
     for name, optimizer in _optimizers(state).items():
@@ -89,6 +91,8 @@ def load_state(state: State, folder: Path) -> dict[str, list[float]]:
             _draw_afresh(state, counters["step"])
     except (KeyError, RuntimeError, ValueError) as error:
         raise WeightsError("checkpoint-fit", file=folder.name) from error
+    if "lazy_penalty" in tensors:
+        state.lazy_penalty = tensors["lazy_penalty"].to(state.compute.device)
     state.step, state.images_seen, state.seconds = (counters[key] for key in ("step", "images", "seconds"))
     controllers: dict[str, list[float]] = counters["controllers"]
     return controllers

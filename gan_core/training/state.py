@@ -37,6 +37,7 @@ class State:
     images_seen: int = 0  # real pictures seen
     seconds: float = 0.0  # spent training
     distributed: DistributedContext = SINGLE_PROCESS
+    lazy_penalty: Tensor | None = None  # the last one, for the curves
 
     def draw_z(self, count: int) -> Tensor:
         """(N, latent) numbers of the run's noise, from its own generator: this process's share of `count`."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -15,23 +16,27 @@ from gan_core.codes import code_loss
 from gan_core.losses import GanLoss
 from gan_core.mode_seeking import mode_seeking
 from gan_core.networks import DiscriminatorOutput
+from gan_core.penalties import Logits
 from gan_core.penalties import none as no_penalty
 from gan_core.training.batch_sampler import Batch
 from gan_core.training.state import State
 
-PenaltyTerm = Callable[[nn.Module, Tensor, Tensor, Tensor | None], Tensor]
+PenaltyTerm = Callable[..., Tensor]  # a function of `PENALTIES`, weighted
+Terms = Mapping[str, Tensor | float]  # a step minimises their sum: weighted, by name, 0.0 what is off
+NONE: Mapping[str, Tensor] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class Objective:
     """What is minimised, chosen before training: the steps below read no settings.
 
-    `augment` changes real and fake pictures alike before D sees them; `penalty` is added to D's loss, or
-    `lazy_penalty` now and then in a step of its own; `class_weight` weighs the cross-entropy of the labels
-    that D names, on its own side of real pictures, and of fakes too where it `names_fakes`; `code_weight`
-    weighs how far D misreads the codes in z, of which the one-hot one has `code_classes` values, `variety`
-    what keeps G's pictures apart. `average` shares a network's gradients among processes, `limit` changes
-    them before a step, `constrain` changes D's weights after its own.
+    `augment` changes real and fake pictures alike before D sees them; `penalty`, which takes the step's
+    logits where it `reuses` them, is added to D's loss, or `lazy_penalty` now and then in a step of its own;
+    `class_weight` weighs the cross-entropy of the labels that D names, on its own side of real pictures, and
+    of fakes too where it `names_fakes`; `code_weight` weighs how far D misreads the codes in z, of which the
+    one-hot one has `code_classes` values, `mode_seeking_weight` what keeps G's pictures apart.
+    `average_gradients` shares a network's gradients among processes, `clip_gradients` changes them before a
+    step, `clip_weights` changes D's weights after its own.
     """
 
     loss: GanLoss
@@ -43,6 +48,7 @@ class Objective:
     augment: Callable[[Tensor], Tensor] = unchanged
     penalty: PenaltyTerm = no_penalty
     lazy_penalty: PenaltyTerm | None = None
+    reuses: bool = False
     average_gradients: Callable[[nn.Module], None] | None = None
     clip_gradients: Callable[[nn.Module], None] | None = None
     clip_weights: Callable[[nn.Module], None] | None = None
@@ -59,6 +65,15 @@ class Objective:
             return 0.0
         return self.code_weight * code_loss(output.codes.float(), z, self.code_classes)
 
+    def slope_penalty(
+        self, D: nn.Module, real: Tensor, fake: Tensor, labels: Tensor | None, logits: Logits
+    ) -> Tensor | float:
+        """How far D's slope is from what it shall be, weighted; `logits` are those of the step."""
+        if self.penalty is no_penalty:
+            return 0.0
+        known = [logits] if self.reuses else []
+        return self.penalty(D, real, fake, labels, *known)
+
     def mode_seeking_loss(self, state: State, labels: Tensor | None, count: int) -> Tensor | float:
         """How alike G draws two fresh halves of `count` pictures that share their labels, weighted."""
         if self.mode_seeking_weight == 0:
@@ -71,13 +86,15 @@ class Objective:
 
 
 class StepOutput(NamedTuple):
-    """What a step leaves for the record, detached: the loss, D's logits, (N,) float32, and where a limit has
-    changed the gradient its length before that; elsewhere it lies in the network as it was."""
+    """What a step leaves for the record, detached: the game's loss, D's logits, (N,) float32, where a limit
+    has changed the gradient its length before that, which else lies in the network as it was, and what was
+    minimised beside the loss, by name."""
 
     loss: Tensor
     real: Tensor
     fake: Tensor
     gradient: Tensor | None = None
+    others: Mapping[str, Tensor] = NONE
 
 
 class Fake(NamedTuple):
@@ -102,11 +119,11 @@ def gradient_norm(net: nn.Module) -> Tensor:
 
 
 def optimizer_step(
-    net: nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor, objective: Objective
+    net: nn.Module, optimizer: torch.optim.Optimizer, terms: Terms, objective: Objective
 ) -> Tensor | None:
-    """One step of `net` down the slope of `loss`; how long the gradient was, if a limit then changed it."""
+    """One step of `net` down the slope of the sum; how long the gradient was, if a limit then changed it."""
     optimizer.zero_grad(set_to_none=True)
-    torch.autograd.backward(loss)
+    torch.autograd.backward(cast(Tensor, sum(terms.values())), inputs=list(net.parameters()))
     if objective.average_gradients:
         objective.average_gradients(net)
     length = None
@@ -117,6 +134,12 @@ def optimizer_step(
     return length
 
 
+def step_output(terms: Terms, real: Tensor, fake: Tensor, gradient: Tensor | None) -> StepOutput:
+    """What is kept of a step that minimised these terms: those that are off leave nothing."""
+    kept = {name: term.detach() for name, term in terms.items() if isinstance(term, Tensor)}
+    return StepOutput(kept.pop("loss"), real.detach(), fake.detach(), gradient, kept)
+
+
 def d_step(state: State, batch: Batch, drawn: Fake, objective: Objective) -> StepOutput:
     """One discriminator update: call the real pictures real and the fake ones fake.
 
@@ -124,20 +147,23 @@ def d_step(state: State, batch: Batch, drawn: Fake, objective: Objective) -> Ste
     """
     with state.compute.autocast():
         real, fake = objective.augment(batch.images), objective.augment(drawn.pictures.detach())
+        if objective.reuses:  # the penalty asks how the logits change with these very pictures
+            real, fake = (pictures.detach().float().requires_grad_(True) for pictures in (real, fake))
         on_real, on_fake = state.D(real, batch.labels), state.D(fake, batch.labels)
-        real_logits, fake_logits = on_real.logits.float(), on_fake.logits.float()
-        adversarial = objective.loss.d(real_logits, fake_logits)
+        logits = real_logits, fake_logits = on_real.logits.float(), on_fake.logits.float()
         class_loss = objective.class_loss(on_real, batch.labels)
         if objective.names_fakes:
             class_loss = class_loss + objective.class_loss(on_fake, batch.labels)
-        code_loss = objective.code_loss(on_fake, drawn.z)
-    penalty = objective.penalty(state.D, real, fake, batch.labels)
-    gradient = optimizer_step(
-        state.D, state.d_optimizer, adversarial + class_loss + penalty + code_loss, objective
-    )
+        terms = {
+            "loss": objective.loss.d(real_logits, fake_logits),
+            "class": class_loss,
+            "code": objective.code_loss(on_fake, drawn.z),
+        }
+    terms["penalty"] = objective.slope_penalty(state.D, real, fake, batch.labels, logits)
+    gradient = optimizer_step(state.D, state.d_optimizer, terms, objective)
     if objective.clip_weights:
         objective.clip_weights(state.D)
-    return StepOutput(adversarial.detach(), real_logits.detach(), fake_logits.detach(), gradient)
+    return step_output(terms, real_logits, fake_logits, gradient)
 
 
 def g_step(state: State, batch: Batch, drawn: Fake, objective: Objective) -> StepOutput:
@@ -153,15 +179,15 @@ def g_step(state: State, batch: Batch, drawn: Fake, objective: Objective) -> Ste
         if objective.loss.g_compares:
             with torch.no_grad():
                 real_logits = state.D(objective.augment(batch.images), batch.labels).logits.float()
-        adversarial = objective.loss.g(real_logits, fake_logits)
-        class_loss = objective.class_loss(on_fake, batch.labels)
-        code_loss = objective.code_loss(on_fake, drawn.z)
-        mode_seeking_loss = objective.mode_seeking_loss(state, batch.labels, len(drawn.z))
-    gradient = optimizer_step(
-        state.G, state.g_optimizer, adversarial + class_loss + code_loss + mode_seeking_loss, objective
-    )
+        terms = {
+            "loss": objective.loss.g(real_logits, fake_logits),
+            "class": objective.class_loss(on_fake, batch.labels),
+            "code": objective.code_loss(on_fake, drawn.z),
+            "mode_seeking": objective.mode_seeking_loss(state, batch.labels, len(drawn.z)),
+        }
+    gradient = optimizer_step(state.G, state.g_optimizer, terms, objective)
     state.D.requires_grad_(True)
-    return StepOutput(adversarial.detach(), real_logits, fake_logits.detach(), gradient)
+    return step_output(terms, real_logits, fake_logits, gradient)
 
 
 def lazy_step(state: State, batch: Batch, drawn: Fake, objective: Objective) -> None:
@@ -169,10 +195,12 @@ def lazy_step(state: State, batch: Batch, drawn: Fake, objective: Objective) -> 
 
     Source: Karras et al. 2020, arXiv 1912.04958, appendix B; the optimiser is adjusted in `build_state`.
     """
+    state.lazy_penalty = None
     if objective.lazy_penalty is None:
         return
     real, fake = objective.augment(batch.images), objective.augment(drawn.pictures.detach())
     penalty = objective.lazy_penalty(state.D, real, fake, batch.labels)
-    optimizer_step(state.D, state.d_optimizer, penalty, objective)
+    optimizer_step(state.D, state.d_optimizer, {"penalty": penalty}, objective)
+    state.lazy_penalty = penalty.detach()
     if objective.clip_weights:
         objective.clip_weights(state.D)

@@ -20,8 +20,10 @@ from gan_core.training.compute import ComputeConfig
 from gan_core.training.controllers import AdaptiveAugment, Controllers, DiscriminatorLrController, batch_at
 from gan_core.training.iteration import train_iteration
 from gan_core.training.objective import objective_of
+from gan_core.training.session import model_config
+from gan_core.training.snapshot import load_state
 from gan_core.training.state import build_state, set_learning_rates
-from gan_core.training.step import Objective, StepOutput, draw_fake, g_step
+from gan_core.training.step import Objective, StepOutput, draw_fake, g_step, lazy_step
 
 MODEL = ModelConfig(network="dcgan-s2d", size=16, channels=1, classes=3, latent=4, g_width=4, d_width=4,
                     conditioning="class-logits")  # fmt: skip
@@ -57,6 +59,14 @@ def test_the_chance_of_a_change_rises_while_d_is_surer_than_the_target_and_falls
     for _ in range(400):
         ada.update(0.5, 8)
     assert ada.chance == 0.0
+
+
+def test_the_chance_stands_still_where_d_is_exactly_as_sure_as_the_target():
+    """The paper's step goes by the sign of the difference, and that of 0 is 0."""
+    ada = AdaptiveAugment((translation,), target=0.5, reach=320, chance=0.3)
+    for sign in (0.5, 0.5, 0.25, 0.75):
+        ada.update(sign, 8)
+    assert (ada.chance, ada.signs) == (0.3, [])
 
 
 def test_it_finds_the_chance_at_which_d_is_as_sure_as_asked():
@@ -189,6 +199,20 @@ def test_a_lazy_penalty_is_due_by_d_steps(tmp_path, monkeypatch):
                              "steps": 8})  # fmt: skip
     list(train(settings, create_run(tmp_path, settings)))
     assert taken == [0, 4, 8, 12, 16, 20], "before every fourth of D's 24 steps, from the first on"
+
+
+def test_a_lazy_penalty_is_on_the_curves_until_the_next_and_a_checkpoint_keeps_it(tmp_path):
+    settings = from_mapping({**TINY, "d_norm": "none", "penalty": "r1", "penalty_every": 4, "log_every": 1,
+                             "steps": 7, "checkpoint_steps": 7})  # fmt: skip
+    run = create_run(tmp_path, settings)
+    list(train(settings, run))
+    values = [line["penalty/D"] for line in read_lines(run.metrics)[0]]
+    assert len(values) == 7 and len(set(values[:4])) == len(set(values[4:])) == 1 < len(set(values))
+    state = build_state(settings, model_config(settings), ComputeConfig())
+    load_state(state, run.checkpoint(7))
+    assert state.lazy_penalty.item() == values[-1] > 0
+    lazy_step(state, Batch(torch.zeros(8, 1, 16, 16), None), None, Objective(LOSSES["hinge"]))
+    assert state.lazy_penalty is None, "a branch without a penalty shows none"
 
 
 def test_adaptive_augmentation_is_on_the_curves_of_a_run(tmp_path):

@@ -60,6 +60,32 @@ def test_slerp_of_parallel_and_opposite_ends_is_finite():
     assert torch.allclose(slerp(z, 3 * z, 0.5), 2 * z, rtol=1e-3)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("dim", [2, 3, 64, 512])
+def test_slerp_of_opposite_and_of_parallel_ends_is_the_straight_way(dim, dtype):
+    """However they are rounded: there is no arc between them to be found."""
+    a = torch.from_numpy(np.random.default_rng(dim).standard_normal((4000, dim))).to(dtype)
+    longer = torch.linspace(0.01, 3.0, 4000, dtype=dtype)[:, None]
+    for b in (-a * longer, a * longer):
+        for t in (0.0, 0.3, 0.5, 1.0):
+            assert torch.equal(slerp(a, b, t), lerp(a, b, t))
+
+
+@pytest.mark.parametrize("dtype, off", [(torch.float32, 1e-3), (torch.float64, 1e-11)])
+@pytest.mark.parametrize("bend", [3e-4, 1e-2, 0.5, 3.0])
+def test_slerp_near_opposite_and_near_parallel_ends_keeps_both_ends_and_the_length(bend, dtype, off):
+    """`bend` is the angle that is missing to a straight line; the way is as long as its ends at any t."""
+    random = torch.from_numpy(np.random.default_rng(7).standard_normal((2, 2000, 64))).to(dtype)
+    a, aside = (z / z.norm(dim=-1, keepdim=True) for z in random)
+    aside = aside - (aside * a).sum(-1, keepdim=True) * a
+    aside = aside / aside.norm(dim=-1, keepdim=True)
+    for sign in (-1, 1):
+        b = 3 * (sign * np.cos(bend) * a + np.sin(bend) * aside)
+        assert torch.allclose(slerp(a, b, 0.0), a, atol=off) and torch.allclose(slerp(a, b, 1.0), b, atol=off)
+        lengths = torch.stack([slerp(a, b, t).norm(dim=-1) / (1 + 2 * t) for t in (0.25, 0.5, 0.75)])
+        assert lengths.isfinite().all() and (lengths - 1).abs().max() < off
+
+
 def drawer_of(noise, **codes):
     model = ModelConfig(network="dcgan", size=16, channels=1, classes=0, latent=16, g_width=4, d_width=4,
                         conditioning="class-logits", noise=noise, **codes)  # fmt: skip

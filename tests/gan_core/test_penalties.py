@@ -1,22 +1,27 @@
 """Penalties against closed forms: a linear D has one and the same slope w everywhere."""
 
 import copy
+import dataclasses
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm
 
 from gan_core import penalties
 from gan_core.config import ModelConfig, from_mapping, knobs
 from gan_core.losses import LOSSES
-from gan_core.networks import DiscriminatorOutput
+from gan_core.networks import DiscriminatorOutput, build_pair
 from gan_core.penalties import PENALTIES
 from gan_core.training.batch_sampler import Batch
 from gan_core.training.compute import ComputeConfig
 from gan_core.training.objective import objective_of
 from gan_core.training.state import State, build_state
 from gan_core.training.step import Objective, d_step, draw_fake, g_step, lazy_step
+
+MODEL = ModelConfig(network="dcgan-s2d", size=16, channels=1, classes=0, latent=4, g_width=4, d_width=8,
+                    conditioning="class-logits", d_norm="none", g_norm="none")  # fmt: skip
 
 
 class Linear(nn.Module):
@@ -204,6 +209,99 @@ def test_a_difference_compares_the_same_dropped_features(pictures):
     real = torch.ones(2000, 1, 4, 4)
     value = PENALTIES["r1-difference"].function(Dropping(slope(length)), real, real, None)
     assert value.item() == pytest.approx(length**2, rel=0.2), "kept features count double: 1/2 * 4 * 1/2"
+
+
+@pytest.mark.parametrize("trained", [False, True])
+@pytest.mark.parametrize("seed", range(4))
+def test_the_difference_comes_near_r1_under_spectral_norm(seed, trained):
+    """Each pass in training moves spectral norm's estimates; between the two the weights must not change, or
+    their change is taken for D's slope, up to hundreds of times as large."""
+    torch.manual_seed(seed)
+    _, D = build_pair(dataclasses.replace(MODEL, d_norm="spectral"), seed)
+    if trained:  # faster than the estimates follow
+        for parameter in D.parameters():
+            parameter.data += 0.3 * torch.randn_like(parameter)
+    real = torch.rand(512, 1, 16, 16) * 2 - 1
+    exact, by_difference = (
+        PENALTIES[name].function(copy.deepcopy(D), real, real, None) for name in ("r1", "r1-difference")
+    )
+    assert exact / 1.5 < by_difference < 1.5 * exact
+
+
+class Smooth(nn.Module):
+    """Two layers under spectral norm, and nothing with an edge."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(
+            spectral_norm(nn.Linear(16, 8)), nn.Tanh(), spectral_norm(nn.Linear(8, 1))
+        )
+
+    def forward(self, pictures, labels):
+        return DiscriminatorOutput(self.layers(pictures.flatten(1)).squeeze(1), None)
+
+
+def test_the_weights_that_serve_both_passes_of_a_difference_learn_from_both(pictures):
+    """Their gradient is how the value changes with them."""
+    D = Smooth().eval()  # the estimates rest
+    steps = [0.1 * torch.randn_like(parameter) for parameter in D.parameters()]
+
+    def moved(far):
+        net = copy.deepcopy(D)
+        for parameter, step in zip(net.parameters(), steps):
+            parameter.data += far * step
+        torch.manual_seed(1)
+        return net, PENALTIES["r1-difference"].function(net, *pictures, None)
+
+    net, value = moved(0.0)
+    value.backward()
+    slope_there = sum((p.grad * step).sum().item() for p, step in zip(net.parameters(), steps))
+    change = (moved(0.01)[1] - moved(-0.01)[1]).item() / 0.02
+    assert abs(slope_there) > 1e-3 and change == pytest.approx(slope_there, rel=0.02)
+
+
+REUSING = [name for name, row in PENALTIES.items() if row.reuses]
+
+
+def a_step(name, precision="fp32"):
+    """A state whose D has learned a little, a batch, fakes, and the objective with this penalty alone."""
+    settings = from_mapping({"steps": 1, "dataset": "glyphs", "penalty": name, "penalty_weight": 3.0,
+                             "d_norm": "none", "g_norm": "none", "conditional": False})  # fmt: skip
+    state = build_state(settings, MODEL, ComputeConfig(precision=precision))
+    torch.manual_seed(0)
+    batch = Batch(torch.rand(16, 1, 16, 16) * 2 - 1, None)
+    fake = draw_fake(state, None, 16)
+    for _ in range(5):
+        d_step(state, batch, fake, Objective(LOSSES["non-saturating"]))
+    return state, batch, fake, objective_of(settings)[0]
+
+
+def test_those_at_the_pictures_of_the_step_reuse_its_logits():
+    assert REUSING == ["r1", "r2", "r1-r2"]
+
+
+@pytest.mark.parametrize("name", PENALTIES)
+def test_how_often_d_looks_in_a_step(name):
+    state, batch, fake, objective = a_step(name)
+    looks, more = [], {"gradient-penalty": 1, "dragan": 1, "r1-difference": 2}.get(name, 0)
+    state.D.register_forward_hook(lambda *_: looks.append(1))
+    d_step(state, batch, fake, objective)
+    assert len(looks) == 2 + more
+
+
+@pytest.mark.parametrize("name", REUSING)
+@pytest.mark.parametrize("precision, off", [("fp32", 1e-5), ("bf16", 0.03)])
+def test_through_the_logits_of_a_step_a_penalty_is_what_a_second_look_would_give(name, precision, off):
+    """In its value and in what D learns from it."""
+    state, batch, fake, objective = a_step(name, precision)
+    again = copy.deepcopy(state)
+    once = d_step(state, batch, fake, objective)
+    twice = d_step(again, batch, fake, dataclasses.replace(objective, reuses=False))
+    assert once.others["penalty"].item() == pytest.approx(twice.others["penalty"].item(), rel=off)
+    assert once.loss.item() == pytest.approx(twice.loss.item(), rel=off)
+    one, two = (torch.cat([p.grad.flatten() for p in s.D.parameters()]) for s in (state, again))
+    assert (one - two).norm() < off * two.norm() and two.norm() > 0
+    assert not batch.images.requires_grad and batch.images.grad is None
 
 
 @pytest.mark.parametrize("name", ["r1", "r2", "r1-r2", "r1-difference"])

@@ -33,11 +33,11 @@ BASE = {
 LEARNT = {"G", "D", "EMA", "curves"}  # weights with their buffers, and what is measured at each step
 ANOTHER_D = LEARNT | {"header"}  # of the exported generator, which tells of both networks
 ANOTHER_G = ANOTHER_D | {"first grid"}
-RATES = {"rate/G", "rate/D"}
+RATES = {"learning_rate/G", "learning_rate/D"}
 BY_STEP = RATES | {"curves"}
 SHORTER = LEARNT | RATES | {"length", "points", "checkpoints"}
 G_ALONE = {"G", "EMA", "curves"}  # within the first step, in which D has its turn before G
-NEVER_BEGUN = {"G", "D", "EMA", "length", "points", "checkpoints", "header", "machine"}
+NEVER_BEGUN = {"G", "D", "EMA", "length", "points", "checkpoints", "header", "compute"}
 
 ONE_STEP = {"steps": 1}
 FREE = {"d_norm": "none"}  # as penalties that look at each picture alone ask for
@@ -65,7 +65,7 @@ ROWS = (
     Row("data_root", "copy", set()),
     Row("data_root", "other", LEARNT | {"real grid"}),
     Row("size", 32, ANOTHER_G | {"real grid"}),
-    Row("pictures", 8, LEARNT | {"real grid"}),
+    Row("dataset_limit", 8, LEARNT | {"real grid"}),
     Row("real_augment", "shift", LEARNT),
     Row("network", "dcgan-s2d", ANOTHER_G),
     Row("latent", 5, ANOTHER_G),
@@ -95,7 +95,7 @@ ROWS = (
     Row("penalty_weight", 1.0, LEARNT, R1),
     Row("penalty_weight", 0.05, set(), R1),  # the one suggested
     Row("penalty_weight", 10.0, set(), FREE | {"penalty": "gradient-penalty"}),
-    Row("penalty_every", 2, LEARNT | {"rate/D"}, R1),
+    Row("penalty_every", 2, LEARNT | {"learning_rate/D"}, R1),
     Row("clip_weights", 0.01, LEARNT),
     Row("clip_norm", 0.01, LEARNT, SGD),
     Row("clip_value", 1e-4, LEARNT, SGD),
@@ -113,16 +113,16 @@ ROWS = (
     Row("optimiser", "rmsprop", LEARNT),
     Row("batch", 4, LEARNT | {"length"}),
     Row("batch_end", 16, LEARNT | {"length"}),
-    Row("lr_g", 0.004, {"G", "EMA", "rate/G"}, ONE_STEP),
-    Row("lr_d", 0.004, LEARNT | {"rate/D"}, ONE_STEP),
+    Row("lr_g", 0.004, {"G", "EMA", "learning_rate/G"}, ONE_STEP),
+    Row("lr_d", 0.004, LEARNT | {"learning_rate/D"}, ONE_STEP),
     Row("beta1", 0.5, LEARNT),
     Row("beta2", 0.5, LEARNT),
     Row("schedule", "constant", LEARNT | RATES),
     Row("schedule", "cosine", LEARNT | RATES, {"steps": 3}),
-    Row("schedule", "dynamic", LEARNT | {"rate/D"}, WON),
+    Row("schedule", "dynamic", LEARNT | {"learning_rate/D"}, WON),
     Row("lr_end", 1.0, LEARNT | RATES),
-    Row("ema", 0.5, {"EMA"}),
-    Row("ema", 0.0, {"EMA"}),
+    Row("ema_rampup", 0.5, {"EMA"}),
+    Row("ema_rampup", 0.0, {"EMA"}),
     Row("ema_half_life", 1, {"EMA"}),
     Row("seconds", 1.5, SHORTER, {"steps": 5}),
     Row("steps", 4, SHORTER, {"steps": 5}),
@@ -137,9 +137,9 @@ ROWS = (
     Row("retries", 1, {"verdicts"}, BLOWN_UP),
     Row("device", "auto", set()),
     Row("device", "cuda", NEVER_BEGUN),  # there is none: the run fails
-    Row("precision", "bf16", LEARNT | {"machine"}),
-    Row("memory_format", "channels_last", {"machine"}, SGD | BY_CHANCE, rounded=True),
-    Row("threads", 2, {"machine"}, SGD | BY_CHANCE | ONE_STEP, rounded=True),
+    Row("precision", "bf16", LEARNT | {"compute"}),
+    Row("memory_format", "channels_last", {"compute"}, SGD | BY_CHANCE, rounded=True),
+    Row("threads", 2, {"compute"}, SGD | BY_CHANCE | ONE_STEP, rounded=True),
 )  # fmt: skip
 
 Features = dict[str, Any]
@@ -203,7 +203,7 @@ def seen(run: RunPaths) -> Features:
         "header": header,
         "first grid": run.sample(0).read_bytes(),
         "real grid": run.real.read_bytes(),
-        "machine": read_counters(run.checkpoint(steps[-1]))["machine"] if steps else None,
+        "compute": read_counters(run.checkpoint(steps[-1]))["compute"] if steps else None,
     }
 
 

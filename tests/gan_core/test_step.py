@@ -1,14 +1,18 @@
 """The two updates: who learns from what, and what reaches whom."""
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
+from gan_core.codes import code_loss
 from gan_core.config import ModelConfig, TrainConfig
-from gan_core.losses import LOSSES, GanLoss
+from gan_core.losses import LOSSES, GanLoss, hinge_d
+from gan_core.mode_seeking import mode_seeking
+from gan_core.penalties import PENALTIES
 from gan_core.training import iteration
 from gan_core.training.batch_sampler import Batch, BatchSampler
 from gan_core.training.compute import ComputeConfig
@@ -133,6 +137,58 @@ def test_penalty_is_added_to_d(state, batch):
     assert gradient_norm(pulled) > 100 * gradient_norm(plain)
 
 
+def test_what_is_minimised_is_recorded_term_by_term(batch):
+    """Each term by its own formula, on the networks as they were; the gradient is that of their sum."""
+    shape = replace(model(), latent=7, d_norm="none", code_classes=3)
+    state, penalty = build_state(CONFIG, shape, ComputeConfig()), PENALTIES["r1"].function
+    objective = Objective(
+        LOSSES["hinge"], class_weight=0.5, names_fakes=True, code_weight=2.0, code_classes=3,
+        mode_seeking_weight=0.1, penalty=lambda *seen: 0.7 * penalty(*seen),
+    )  # fmt: skip
+    fake, D = draw_fake(state, batch.labels, 8), copy.deepcopy(state.D)
+    on_real, on_fake = D(batch.images, batch.labels), D(fake.pictures.detach(), batch.labels)
+    expected = {
+        "loss": hinge_d(on_real.logits, on_fake.logits),
+        "class": 0.5 * sum(F.cross_entropy(one.classes, batch.labels) for one in (on_real, on_fake)),
+        "code": 2.0 * code_loss(on_fake.codes, fake.z, 3),
+        "penalty": 0.7 * penalty(D, batch.images, fake.pictures, batch.labels),
+    }
+    outcome = d_step(state, batch, fake, objective)
+    assert_recorded(outcome, expected, state.D, D)
+
+    generator, G = torch.Generator(), copy.deepcopy(state.G)
+    generator.set_state(state.noise.get_state())
+    on_fake = copy.deepcopy(state.D)(fake.pictures, batch.labels)
+    both = state.noise_transform(torch.randn(8, 7, generator=generator))
+    drawn = G(both, batch.labels[:4].repeat(2))
+    expected = {
+        "loss": -on_fake.logits.mean(),
+        "class": 0.5 * F.cross_entropy(on_fake.classes, batch.labels),
+        "code": 2.0 * code_loss(on_fake.codes, fake.z, 3),
+        "mode_seeking": 0.1 * mode_seeking(both[:4], both[4:], drawn[:4], drawn[4:]),
+    }
+    outcome = g_step(state, batch, fake, objective)
+    assert_recorded(outcome, expected)
+
+
+def assert_recorded(outcome, expected, net=None, before=None):
+    """The terms of a step, and the gradient of their sum where it can be taken in a copy of its network."""
+    assert ["loss", *outcome.others] == list(expected)
+    for name, term in {"loss": outcome.loss, **outcome.others}.items():
+        assert term.item() == pytest.approx(expected[name].item(), rel=1e-5) and term.item() != 0, name
+        assert not term.requires_grad
+    if net is not None:
+        gradients = torch.autograd.grad(sum(expected.values()), list(before.parameters()))
+        for parameter, gradient in zip(net.parameters(), gradients):
+            assert torch.allclose(parameter.grad, gradient, rtol=1e-4, atol=1e-7)
+
+
+def test_what_is_off_is_not_recorded(batch):
+    state = build_state(CONFIG, model(), ComputeConfig())
+    fake, objective = draw_fake(state, batch.labels, 8), Objective(LOSSES["hinge"])
+    assert d_step(state, batch, fake, objective).others == g_step(state, batch, fake, objective).others == {}
+
+
 def test_a_comparing_loss_sees_real_logits_in_g_step(state, batch):
     got = {}
 
@@ -222,6 +278,14 @@ def test_measure_by_hand(state):
     assert values["score/D(x)"] == pytest.approx(np.mean(1 / (1 + np.exp([0, -2, 1, -3]))))
     assert values["gradient/D"] == 5.0 and values["gradient/G"] == 0.0
     assert first_nonfinite_metric(values) is None
+    assert not {"penalty/D", "class/D", "class/G"} & values.keys()
+    terms = {name: torch.tensor(value) for name, value in (("class", 0.25), ("penalty", 2.0))}
+    d, g = d._replace(others=terms), g._replace(others={"code": torch.ones(())})
+    values = measure(state, LOSSES["hinge"], d, g)
+    assert (values["class/D"], values["penalty/D"], values["code/G"]) == (0.25, 2.0, 1.0)
+    assert "class/G" not in values and "code/D" not in values
+    state.lazy_penalty = torch.tensor(8.0)
+    assert measure(state, LOSSES["hinge"], d, g)["penalty/D"] == 8.0, "the last one, until the next"
     assert first_nonfinite_metric({"a": 1.0, "b": float("inf"), "c": float("nan")}) == "b"
 
 

@@ -14,10 +14,12 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from synthetic import make_run, metrics
 
+from gan_core.config import from_mapping
 from gan_core.messages import Message
 from gan_core.runs.layout import RunPaths, create_run
-from gan_core.runs.reader import STATES, Status, read_settings
+from gan_core.runs.reader import STATES, Status, read_lines, read_settings
 from gan_core.runs.writer import RunWriter, amend_status
+from gan_core.training import train
 from studio import live
 from studio.live import FRESH, STAGES, Live, Reader, pace, say
 from studio.words import TABLE
@@ -115,6 +117,22 @@ def test_scores_are_a_chart_of_their_own(run: RunPaths) -> None:
     (curve,) = (c for chart in charts for c in chart["curves"] if c["name"] == "frechet")
     assert curve == {"name": "frechet", "x": [100, 200], "y": [9, 3]}
     assert {f"watch.curve.{name}" for name in ("frechet", "missed", "floor")} <= TABLE.keys()
+
+
+def test_every_group_that_a_run_records_has_a_title_and_a_caption(tmp_path: Path) -> None:
+    """With all that may be minimised or moved in force, in one run or the other."""
+    small = {"dataset": "glyphs", "size": 16, "g_width": 4, "d_width": 4, "latent": 4, "batch": 8, "steps": 2,
+             "precision": "fp32", "memory_format": "contiguous", "threads": 1, "d_norm": "none",
+             "penalty": "r1", "mode_seeking": 0.1, "schedule": "dynamic", "augment": "translation",
+             "ada_target": 0.6}  # fmt: skip
+    groups = {"quality"}
+    for changes in ({}, {"conditional": False, "code_classes": 3, "penalty_every": 4}):
+        run = create_run(tmp_path, config := from_mapping({**small, **changes}))
+        list(train(config, run))
+        groups |= {name.split("/")[0] for line in read_lines(run.metrics)[0] for name in line if "/" in name}
+    assert {"penalty", "class", "code", "mode_seeking"} < groups
+    for group in groups:
+        assert {f"watch.group.{group}", f"watch.caption.{group}"} <= TABLE.keys(), group
 
 
 @pytest.mark.parametrize(("changes", "lines"), [
