@@ -84,7 +84,8 @@ def main() -> int:
             print(f"{mutant.what}: {test or 'SURVIVED'}", flush=True)
             rows[mutant.what] = f"| {mutant.what} | `{mutant.file}` | `{test or 'none'}` |"
     listed = [rows[mutant.what] for mutant in MUTANTS if mutant.what in rows]
-    LIST.write_text("\n".join([*HEAD, *listed]) + "\n", "utf-8")
+    _, *others = LIST.read_text("utf-8").partition("\n## ")  # what follows is not of this table
+    LIST.write_text("\n".join([*HEAD, *listed, "".join(others)]), "utf-8")
     return int(survivors > 0)
 
 

@@ -243,6 +243,18 @@ def test_flip_mirrors_about_half_and_rotation_turns_about_the_middle():
     assert rotation(torch.full((4, 1, 8, 8), -1.0)).eq(-1).all(), "black stays black at the corners"
 
 
+def test_rotation_turns_evenly_by_up_to_15_degrees_and_keeps_short_numbers():
+    """A slope from left to right is a slope afterwards, of the direction in which it was turned."""
+    torch.manual_seed(0)
+    slope = torch.linspace(-0.5, 0.5, 9).expand(6000, 1, 9, 9)
+    turned = rotation(slope)[:, 0, 3:6, 3:6]
+    down, right = turned[:, 2, 1] - turned[:, 0, 1], turned[:, 1, 2] - turned[:, 1, 0]
+    angles = torch.atan2(down, right) * 180 / math.pi
+    assert 14.95 < angles.max() < 15.01 and -15.01 < angles.min() < -14.95
+    assert (torch.histc(angles, 10, -15, 15) / 6000 - 0.1).abs().max() < 0.015
+    assert rotation(slope.bfloat16()).dtype == torch.bfloat16
+
+
 @pytest.mark.parametrize("name", REAL_AUGMENTS)
 def test_real_pictures_are_changed_before_anyone_sees_them_and_fakes_never(name):
     images = np.random.default_rng(0).integers(0, 256, (32, 1, 16, 16), dtype=np.uint8)
@@ -255,7 +267,7 @@ def test_real_pictures_are_changed_before_anyone_sees_them_and_fakes_never(name)
 def test_mode_seeking_by_hand():
     """|z - z'| is 2 and 1 a number, |x - x'| .5 and 1: ratios .25 and 1, mean .625, turned over 1.6."""
     z, other_z = torch.tensor([[1.0, 1.0], [0.0, 0.0]]), torch.tensor([[-1.0, -1.0], [1.0, -1.0]])
-    x, other_x = torch.zeros(2, 1, 2, 2), torch.tensor([0.5, 1.0]).view(2, 1, 1, 1).expand(2, 1, 2, 2)
+    x, other_x = torch.full((2, 1, 2, 2), 0.5), torch.tensor([1.0, -0.5]).view(2, 1, 1, 1).expand(2, 1, 2, 2)
     assert mode_seeking(z, other_z, x, other_x).item() == pytest.approx(1.6, rel=1e-3)
     alike = x.clone().requires_grad_(True)
     value = mode_seeking(z, other_z, alike + 1e-6 * torch.randn_like(x), x)

@@ -270,6 +270,14 @@ def test_the_yardstick_is_of_all_classes_where_pictures_come_sorted(few, monkeyp
     assert ruler.distance(np.asarray(load("glyphs").images[-few:])) < 2 * ruler.floor
 
 
+def test_it_is_held_against_the_same_pictures_each_time(few):
+    first = reference_stats("glyphs", 16)
+    reference_stats.cache_clear()
+    again = reference_stats("glyphs", 16)
+    assert (first.labels == again.labels).all() and (first.real == again.real).all()
+    assert first.floor == again.floor and len(first.labels) == few
+
+
 def test_the_untrained_judge_is_always_the_same_and_draws_no_random_numbers():
     images = np.random.default_rng(0).integers(0, 256, (20, 3, 32, 32), np.uint8)
     before = torch.get_rng_state()

@@ -6,7 +6,7 @@ import torch
 
 from gan_core.config import ModelConfig
 from gan_core.directions import principal_directions
-from gan_core.latent import INTERPOLATIONS, NOISES, lerp, path, sample_latents, slerp
+from gan_core.latent import INTERPOLATIONS, NOISES, lerp, path, sample_latents, slerp, suitable_interpolation
 from gan_core.networks import build_pair
 from gan_core.sampling import Sampler
 
@@ -27,6 +27,11 @@ def test_slerp_by_hand():
     assert slerp(a, b, 0.5).tolist() == pytest.approx([half, half], rel=1e-5)
     third = slerp(torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0]), 1 / 3)
     assert third.tolist() == pytest.approx([np.cos(np.pi / 6), np.sin(np.pi / 6)], rel=1e-5)
+
+
+def test_slerp_goes_by_directions_however_short_the_ends():
+    a, b = sample_latents(2, 16, 4)
+    assert torch.allclose(1000 * slerp(a / 1000, b / 500, 0.3), slerp(a, 2 * b, 0.3), rtol=1e-4)
 
 
 @pytest.mark.parametrize("interpolation", [lerp, slerp])
@@ -96,6 +101,10 @@ def test_the_way_follows_the_noise(noise):
     a, b = drawer.latents(2, 0)
     assert drawer.interpolation == WAYS[noise]
     assert torch.equal(drawer.between(a, b, 0.3), INTERPOLATIONS[WAYS[noise]](a, b, 0.3))
+
+
+def test_without_codes_only_the_noise_is_asked():
+    assert {noise: suitable_interpolation(noise) for noise in NOISES} == WAYS
 
 
 @pytest.mark.parametrize("codes", [{"code_classes": 3}, {"code_numbers": 2}])

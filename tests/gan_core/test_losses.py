@@ -75,6 +75,7 @@ def resting(game):
 
 
 ASKED = [(name, 1.0, label_flip_prob) for name in GAMES for label_flip_prob in (0.0, 0.25)]
+ASKED += [(name, 0.9, 0.0) for name in MISTAKES]
 ASKED += [
     (name, target, label_flip_prob)
     for name in CROSS_ENTROPY
@@ -199,6 +200,12 @@ def test_a_mistake_is_the_one_it_is_named_for(name):
     assert (g_fake < 0).all() == (not wrong_way and not nowhere)
     assert (g_fake > 0).all() == wrong_way, "G is told to look faker"
     assert (g_fake == 0).all() == nowhere
+
+
+def test_the_wrong_sign_takes_half_of_the_difference():
+    real, fake = torch.tensor([2.0, -1.0]), torch.tensor([1.0, 0.5])
+    by_hand = (softplus(-2) + softplus(1)) / 2 - (softplus(1) + softplus(0.5)) / 2
+    assert MISTAKES["mistake-wrong-sign"].d(real, fake).item() == pytest.approx(by_hand / 2, rel=1e-6)
 
 
 def test_two_sigmoids_leave_d_unsure_for_ever_and_hide_from_g_where_it_is_wrong():

@@ -161,6 +161,7 @@ def test_damaged_files_are_refused_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "pickled").write_bytes(pickle.dumps({"weights": [1.0]}))
     altered = {
         "other": ({**header, "format": "gan_core.generator"}, "not a classifier"),
+        "nameless": ({"schema": "1"}, "not a classifier"),
         "newer": ({**header, "schema": "99"}, "newer version"),
         "vague": ({"format": header["format"]}, "makes no sense"),
         "torn": ({**header, "architecture": "{"}, "makes no sense"),
@@ -246,7 +247,17 @@ def test_labels_to_ask_for_come_in_real_shares(few_glyphs: data.Pictures) -> Non
     labels = data.load("glyphs", split="test").labels[:FEW]
     asked = real_labels("mnist", FEW)
     assert (np.bincount(asked) == np.bincount(labels)).all() and (asked != labels).any()
-    assert len(real_labels("mnist", 1500)) == 1500
+    assert (asked == real_labels("mnist", FEW)).all(), "the same each time"
+    assert (real_labels("mnist", 1500) == np.tile(asked, 3)[:1500]).all()
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [lambda root: real_labels("mnist", 5, root), lambda root: reference.extract_real_features("mnist", root)],
+)
+def test_real_pictures_are_looked_for_where_one_says(tmp_path: Path, ask: Any) -> None:
+    with pytest.raises(DataError, match="nowhere"):
+        ask(str(tmp_path / "nowhere"))
 
 
 def test_a_handful_of_pictures_is_too_few(few_glyphs: data.Pictures) -> None:

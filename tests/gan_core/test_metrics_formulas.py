@@ -80,6 +80,7 @@ def facts_of_manifold(module: Any) -> None:
     inside = [module.share_inside(np.array([point]), np.array(line)) for point in points]
     assert inside == [1, 0, 1, 1, 0, 0, 1, 0]
     assert module.share_inside(np.array(points), np.array(line)) == 0.5
+    assert module.share_inside(np.array([[-3.0, 0]]), np.array(line)) == 1  # on the edge of a ball
     # the same ball by the nearest other centre only: radii 1
     assert module.share_inside(np.array([[1, 0.9], [1, 1.1]]), np.array(line), neighbour=1) == 0.5
     real = placed(line + [[100, 0], [101, 0], [102, 0], [103, 0]])
@@ -140,6 +141,15 @@ def test_frechet_of_clouds_without_full_rank_is_finite() -> None:
     flat = np.zeros((5, 8))
     flat[:, 0] = [0, 1, 2, 3, 4]
     assert frechet.frechet_distance(flat, flat + 2) == pytest.approx(8 * 4)
+
+
+def test_no_more_pictures_are_compared_than_memory_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = []
+    monkeypatch.setattr(manifold, "AT_MOST", 10)
+    monkeypatch.setattr(manifold, "share_inside", lambda *clouds: sizes.append([len(c) for c in clouds]))
+    made, real = (placed([[float(x), 0] for x in range(count)]) for count in (30, 20))
+    manifold.precision(evidence(made, real)), manifold.recall(evidence(made, real))
+    assert sizes == [[10, 10]] * 2
 
 
 def test_order_of_pictures_does_not_matter() -> None:

@@ -72,6 +72,23 @@ def test_a_linear_d_has_the_closed_form_for_any_batch(name, pictures):
     assert function(D, real[:1], fake[:1], None).item() == pytest.approx(CLOSED[name], rel=1e-4)
 
 
+class Labelled(Linear):
+    """D(x) = label * <w, x>: another slope for another label."""
+
+    def forward(self, pictures, labels):
+        return DiscriminatorOutput(super().forward(pictures, labels).logits * labels, None)
+
+
+@pytest.mark.parametrize("name", [name for name in PENALTIES if name != "none"])
+def test_each_looks_at_the_logit_of_each_pictures_own_label(name):
+    """Half of the pictures with a slope of 1, half with one of 3."""
+    torch.manual_seed(0)
+    real, fake = torch.randn(2, 8000, 1, 4, 4)
+    value = PENALTIES[name].function(Labelled(slope(1.0)), real, fake, torch.tensor([1.0, 3.0]).repeat(4000))
+    expected = {"r1-r2": (1 + 9) / 2, "gradient-penalty": 2**2 / 2, "dragan": 2**2 / 2}.get(name, (1 + 9) / 4)
+    assert value.item() == pytest.approx(expected, rel=0.1 if name == "r1-difference" else 1e-4)
+
+
 def test_every_row_has_a_closed_form_here():
     assert CLOSED.keys() | {"r1-difference"} == PENALTIES.keys()
 
@@ -97,12 +114,13 @@ def test_each_looks_where_it_says(pictures):
     assert around.item() == pytest.approx((4 * 0.5 - 1) ** 2, rel=1e-4), "nothing of the fakes"
 
 
-def test_gradient_penalty_looks_between_real_and_fake_each_at_its_own_share():
-    """Between pictures of length 0 and 10 the lengths are even from 0 to 10: E (l - 1)^2 = 24.33."""
+@pytest.mark.parametrize(("low", "high"), [(0.0, 10.0), (4.0, 8.0)])
+def test_gradient_penalty_looks_between_real_and_fake_each_at_its_own_share(low, high):
+    """Between pictures of length `low` and `high` the lengths are even from the one to the other."""
     torch.manual_seed(0)
-    real, fake = torch.zeros(20_000, 1, 2, 2), torch.full((20_000, 1, 2, 2), 5.0)
+    real, fake = torch.full((20_000, 1, 2, 2), low / 2), torch.full((20_000, 1, 2, 2), high / 2)
     value = PENALTIES["gradient-penalty"].function(Bowl(), real, fake, None).item()
-    assert value == pytest.approx(100 / 3 - 10 + 1, rel=0.03)
+    assert value == pytest.approx(((high - 1) ** 3 - (low - 1) ** 3) / 3 / (high - low), rel=0.03)
 
 
 @pytest.mark.parametrize("std", [0.5, 2.0])

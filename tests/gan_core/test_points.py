@@ -13,7 +13,7 @@ from gan_core.data import DATASETS, load
 from gan_core.data.points import grid, ring
 from gan_core.errors import WeightsError
 from gan_core.images import PLOT, preview, to_plot, to_unit
-from gan_core.metrics.modes import assign_modes, modes, reverse_kl, score_points, within
+from gan_core.metrics.modes import ModeAssignment, assign_modes, modes, reverse_kl, score_points, within
 from gan_core.networks import build_pair
 from gan_core.presets import PRESETS, settings
 from gan_core.runs import create_run, read_lines
@@ -89,6 +89,11 @@ def test_modes_by_hand(name):
     assert (modes(landed), within(landed)) == (2, 0.75)
     share = np.array([2 / 3, 1 / 3])
     assert reverse_kl(landed) == pytest.approx((share * np.log(share * len(mixture.means))).sum())
+
+
+def test_a_point_at_three_deviations_is_good():
+    landed = ModeAssignment(np.array([0, 1]), np.array([3.0, np.nextafter(3.0, 4.0)]), places=2)
+    assert landed.good.tolist() == [1, 0] and within(landed) == 0.5
 
 
 @pytest.mark.parametrize("name", POINT_SETS)
