@@ -77,7 +77,7 @@ class TrainConfig:
     d_dropout: float = knob(0.0, "Share of the discriminator's features dropped by chance: it learns slower.",
                             group="Networks", low=0.0, high=0.9)  # fmt: skip
     noise: str = knob("gaussian", "The noise that pictures are drawn from.", group="Networks", table="noises")
-    initialisation: str = knob("dcgan", "How the first weights are drawn.",
+    initialisation: str = knob("dcgan", "How the first weights are initialised.",
                                group="Networks", table="initialisations")  # fmt: skip
     start_from: str = knob("", "Run, checkpoint or weights file to begin with, as far as its weights fit.",
                            group="Networks", local=True)  # fmt: skip
@@ -100,7 +100,7 @@ class TrainConfig:
                                unless=("conditional", False),
                                only=("conditioning", ("class-logits", "auxiliary")),
                                group="Loss", low=0.0, high=10.0)  # fmt: skip
-    code_weight: float = knob(1.0, "How much the pictures must show the codes they were drawn by.",
+    code_weight: float = knob(1.0, "How much the pictures must show the codes they were generated from.",
                               unless=("codes", 0), group="Loss", low=0.0, high=10.0)  # fmt: skip
     mode_seeking: float = knob(0.0, "How much different noise must give different pictures; 0 is off.",
                                group="Loss", low=0.0, high=10.0)  # fmt: skip
@@ -120,10 +120,10 @@ class TrainConfig:
                             group="Stabilisers", low=0.0, high=10_000.0)  # fmt: skip
     clip_value: float = knob(0.0, "Largest entry of a gradient that is followed in full; 0 is off.",
                              group="Stabilisers", low=0.0, high=10_000.0)  # fmt: skip
-    real_label: float = knob(1.0, "What the discriminator aims at for real pictures: below 1, less sure.",
+    real_label: float = knob(1.0, "Label of real pictures for the discriminator: below 1 is label smoothing.",
                               group="Stabilisers", low=0.5, high=1.0)  # fmt: skip
-    label_flip_prob: float = knob(0.0, "Share of pairs shown to the discriminator the wrong way round.",
-                        group="Stabilisers", low=0.0, high=0.5)  # fmt: skip
+    label_flip_prob: float = knob(0.0, "Probability that a pair's labels are flipped for the discriminator.",
+                                  group="Stabilisers", low=0.0, high=0.5)  # fmt: skip
     instance_noise: float = knob(0.0, "Noise on all pictures that the discriminator sees; fades by the end.",
                                  group="Stabilisers", low=0.0, high=2.0)  # fmt: skip
     augment: str = knob("none", "Changes to real and made pictures before the discriminator sees them.",
@@ -138,9 +138,9 @@ class TrainConfig:
     )  # fmt: skip
     pack: int = knob(1, "Pictures that the discriminator judges together: against sameness.",
                      group="Stabilisers", low=1, high=4)  # fmt: skip
-    l1: float = knob(0.0, "Pull of all weights towards 0, the same for each.",
+    l1: float = knob(0.0, "L1 regularisation: pulls all weights towards 0, each as hard.",
                      group="Stabilisers", low=0.0, high=1.0, scale="log")  # fmt: skip
-    weight_decay: float = knob(0.0, "Pull of all weights towards 0, in proportion to their size.",
+    weight_decay: float = knob(0.0, "Pulls all weights towards 0, in proportion to their size.",
                                group="Stabilisers", low=0.0, high=1.0, scale="log")  # fmt: skip
 
     optimiser: str = knob("adam", "How gradients become steps.", group="Optimiser", table="optimisers")
@@ -148,26 +148,26 @@ class TrainConfig:
                       group="Optimiser", low=2, high=4096, scale="log")  # fmt: skip
     batch_end: int | None = knob(None, "Let the batch double until it is this large; left empty, it stays.",
                                  group="Optimiser", low=2, high=65_536)  # fmt: skip
-    lr_g: float = knob(8e-3, "Step size of the generator: too small learns slowly, too large never settles.",
+    lr_g: float = knob(8e-3, "Learning rate of the generator: too small is slow, too large never settles.",
                        group="Optimiser", low=1e-6, high=0.1, scale="log")  # fmt: skip
-    lr_d: float = knob(8e-3, "Step size of the discriminator.",
+    lr_d: float = knob(8e-3, "Learning rate of the discriminator.",
                        group="Optimiser", low=1e-6, high=0.1, scale="log")  # fmt: skip
     beta1: float = knob(0.0, "How much of the previous direction Adam keeps; 0 suits fast GAN training.",
                         group="Optimiser", low=0.0, high=0.999)  # fmt: skip
     beta2: float = knob(0.99, "How long Adam remembers the size of past gradients.",
                         group="Optimiser", low=0.0, high=0.99999)  # fmt: skip
-    schedule: str = knob("linear", "How the step sizes fall.",
+    schedule: str = knob("linear", "How the learning rates fall.",
                          group="Optimiser", choices=("linear", "cosine", "constant", "dynamic"))  # fmt: skip
-    lr_end: float = knob(0.1, "Share of the step size left at the end of the budget; 1 keeps it constant.",
+    lr_end: float = knob(0.1, "Share of the learning rate left at the budget's end; 1 keeps it constant.",
                          unless=("schedule", "constant"), group="Optimiser", low=0.0, high=1.0)  # fmt: skip
     ema_rampup: float = knob(
-        0.2, "Smoothing of the generator you see, as a share of all pictures seen; 0 is off.",
+        0.2, "EMA of the generator you see: its half-life as a share of all pictures seen; 0 is off.",
         group="Optimiser", low=0.0, high=0.5,
     )  # fmt: skip
     ema_half_life: int | None = knob(
         None,
-        "Smoothing never reaches further back than about this many pictures; left empty, 25 times the square "
-        "root of all that the budget allows.",
+        "Longest half-life of the EMA in pictures; left empty, 25 times the square root of all that the "
+        "budget allows.",
         unless=("ema_rampup", 0.0), group="Optimiser", low=1, high=100_000_000,
     )  # fmt: skip
 
@@ -186,11 +186,11 @@ class TrainConfig:
         group="Record", low=0, high=2**31 - 1,
     )  # fmt: skip
     log_every: int = knob(10, "Steps between two points of the curves.", group="Record", low=1, high=10_000)
-    checkpoint_seconds: float = knob(20.0, "Seconds between two safe copies of the whole training state.",
+    checkpoint_seconds: float = knob(20.0, "Seconds between two checkpoints of the whole training state.",
                                      group="Record", low=1.0, high=86_400.0)  # fmt: skip
-    checkpoint_steps: int | None = knob(None, "Steps between two safe copies; left empty, seconds decide.",
+    checkpoint_steps: int | None = knob(None, "Steps between two checkpoints; left empty, seconds decide.",
                                         group="Record", low=1, high=100_000_000)  # fmt: skip
-    disk_mb: float = knob(100.0, "Megabytes that a run's safe copies may fill; older ones are thinned out.",
+    disk_mb: float = knob(100.0, "Megabytes that a run's checkpoints may fill; older ones are thinned out.",
                           group="Record", low=1.0, high=1e7, local=True)  # fmt: skip
     score_seconds: float = knob(60.0, "Seconds between two scores: the best generator is kept; 0: none.",
                                 group="Record", low=0.0, high=86_400.0)  # fmt: skip

@@ -68,7 +68,7 @@ PRESETS: dict[str, Preset] = {
         {"dataset": "fashion-mnist", "seconds": 60.0, "lr_g": 6e-3, "lr_d": 6e-3},
     ),
     "sturdy": Preset(
-        "Fashion for hours: made to hold its quality; no decay of the step sizes, so it can always go on.",
+        "Fashion for hours: made to hold its quality; learning rates do not decay, so it can always go on.",
         {"dataset": "fashion-mnist", "d_norm": "spectral", "loss": "hinge", "lr_g": 5e-4, "lr_d": 1e-3,
          "schedule": "constant", "class_weight": 0.0, "ema_half_life": 300_000, "seconds": 7200.0},
     ),
@@ -90,12 +90,12 @@ PRESETS: dict[str, Preset] = {
          "loss": "hinge", "lr_g": 4e-3, "lr_d": 4e-3, "seconds": 60.0},
     ),
     "infogan": Preset(
-        "Digits without labels, drawn by a code of ten kinds that the networks give a meaning themselves.",
+        "Digits without labels, generated from a code of ten kinds whose meaning the networks find.",
         {"dataset": "mnist", "network": "dcgan-dense", "conditional": False, "latent": 14, "code_classes": 10,
          "lr_g": 4e-3, "lr_d": 4e-3, "seconds": 600.0},
     ),
     "textbook": Preset(
-        "The DCGAN of the 2016 paper with its own step sizes, at 32 pixels: slow and famous.",
+        "The DCGAN of the 2016 paper with its own learning rates, at 32 pixels: slow and famous.",
         {"dataset": "mnist", "network": "dcgan", "conditional": False, "latent": 100, "g_width": 64,
          "d_width": 64, "batch": 128, "lr_g": 2e-4, "lr_d": 2e-4, "beta1": 0.5, "beta2": 0.999, "lr_end": 1.0,
          "seconds": 300.0},
@@ -121,7 +121,7 @@ PRESETS: dict[str, Preset] = {
          "beta1": 0.5, "beta2": 0.999, "seconds": 180.0},
     ),
     "article-convnet": Preset(
-        "The tutorials' convolutional net for 28 pixels, with their step sizes.",
+        "The tutorials' convolutional net for 28 pixels, with their learning rates.",
         {"dataset": "mnist", "network": "convnet-28", "size": 28, "conditional": False, "latent": 100,
          "g_width": 64, "d_width": 64, "lr_g": 2e-4, "lr_d": 2e-4, "beta1": 0.5, "beta2": 0.999,
          "lr_end": 1.0, "seconds": 120.0},

@@ -95,7 +95,7 @@ class RunPaths:
 
     @property
     def checkpoints(self) -> Path:
-        """Directory of the safe copies of the training state."""
+        """Directory of the checkpoints."""
         return self.path / "checkpoints"
 
     @property

@@ -72,7 +72,7 @@ class Schedule:
         return step in FIRST_STEPS or self.samples.due(seconds)
 
     def checkpoint_due(self, step: int, seconds: float) -> bool:
-        """A safe copy of the state: every `checkpoint_steps` where they are given, else by time."""
+        """A checkpoint of the state: every `checkpoint_steps` where they are given, else by time."""
         every = self.config.checkpoint_steps
         return self.checkpoints.due(seconds) if every is None else step % every == 0
 
