@@ -268,6 +268,9 @@ MUTANTS = (
     Mutant("golden: real pictures in the same order for each seed", "training/session.py", "pictures.images, labels, seed=config.seed,", "pictures.images, labels, seed=0,", GOLDEN),
     Mutant("golden: betas exchanged", "training/state.py", "else (config.beta1, config.beta2)", "else (config.beta2, config.beta1)", GOLDEN),
     Mutant("golden: curves: D's step size is G's", "training/loop.py", '"learning_rate/D": state.d_optimizer', '"learning_rate/D": state.g_optimizer', GOLDEN),
+    Mutant("golden: curves: a lazy penalty is none of them", "training/record.py", "{**d.others, **lazy}", "d.others", GOLDEN),
+    Mutant("golden: the same z for each seed", "training/state.py", 'stream_seed(config.seed, "latents")', 'stream_seed(0, "latents")', GOLDEN),
+    Mutant("golden: the same chance in the steps for each seed", "training/session.py", 'torch.manual_seed(stream_seed(config.seed, "training"))', 'torch.manual_seed(stream_seed(0, "training"))', GOLDEN),
     # survivors of a hidden round: each had left the whole suite green
     Mutant("cut-out: never over the right or left edge", "augment.py", "left = torch.randint(-(side // 2), width - side // 2 + 1,", "left = torch.randint(0, width - side + 1,", STAB),
     Mutant("colours: saturation by half at most", "augment.py", "(pictures - grey) * chance(0.0, 2.0)", "(pictures - grey) * chance(0.5, 1.5)", STAB),

@@ -21,7 +21,7 @@ from torch import Tensor
 from gan_core.checkpoints import read_tensors
 from gan_core.config import ModelConfig, TrainConfig, from_mapping
 from gan_core.data import load
-from gan_core.networks import build_pair
+from gan_core.networks import DiscriminatorOutput, build_pair
 from gan_core.runs import create_run, read_lines
 from gan_core.seeds import stream_seed
 from gan_core.training import train
@@ -96,6 +96,7 @@ class ByHand:
         betas = config.beta1**self.slower, config.beta2**self.slower
         self.d_optimizer = kind(self.D.parameters(), *betas)
         self.step = self.images = self.turns = 0
+        self.terms: Point = {}
         self.signs: list[float] = []
         self.chance, self.right, self.d_share = 0.0, 0.5, 1.0
 
@@ -108,7 +109,9 @@ class ByHand:
             real, labels = self.real(count)
             fake = self.fake(count, labels)
             if config.penalty != "none" and self.turns % config.penalty_every == 0:
-                self.step_d(self.penalty(real, fake.detach(), labels), d_rate)
+                penalty = self.penalty(real, fake.detach(), labels)
+                self.step_d(penalty, d_rate)
+                self.terms["penalty/D"] = penalty.item()  # the last one stays on the curve
             d = self.update_d(real, fake.detach(), labels, d_rate)
             self.turns += 1
             self.images += count
@@ -119,7 +122,7 @@ class ByHand:
         self.step += 1
         moved = {"augment/probability": self.chance} if config.ada_target else {}
         moved |= {"learning_rate_share/D": self.d_share} if config.schedule == "dynamic" else {}
-        point = {"step": self.step, "images": self.images, **d, **g, **moved}
+        point = {"step": self.step, "images": self.images, **d, **g, **self.terms, **moved}
         return point | {"learning_rate/G": g_rate, "learning_rate/D": d_rate}
 
     @property
@@ -196,18 +199,26 @@ class ByHand:
             first, second = torch.where(wrong, on_fake, on_real), torch.where(wrong, on_real, on_fake)
             loss = F.binary_cross_entropy_with_logits(first, torch.full_like(first, config.real_label))
             loss = loss + F.binary_cross_entropy_with_logits(second, torch.zeros_like(second))
-        named = 0.0 if labels is None else config.class_weight * F.cross_entropy(answer.classes, labels)
-        point = {"loss/D": loss.item(), "gradient/D": self.step_d(loss + named, rate)}
-        return point | self.accuracies(on_real.detach(), on_fake.detach())
+        length = self.step_d(loss + self.named("D", answer, labels), rate)
+        accuracies = self.accuracies(on_real.detach(), on_fake.detach())
+        return {"loss/D": loss.item(), "gradient/D": length, **accuracies}
 
     def update_g(self, fake: Tensor, labels: Tensor | None, rate: float) -> Point:
-        config, answer = self.config, self.D(self.augmented(fake), labels)
-        if config.loss == "wasserstein":
+        answer = self.D(self.augmented(fake), labels)
+        if self.config.loss == "wasserstein":
             loss = -answer.logits.mean()
         else:
             loss = F.binary_cross_entropy_with_logits(answer.logits, torch.ones(len(fake)))
-        named = 0.0 if labels is None else config.class_weight * F.cross_entropy(answer.classes, labels)
-        return {"loss/G": loss.item(), "gradient/G": self.g_optimizer.step(loss + named, rate)}
+        length = self.g_optimizer.step(loss + self.named("G", answer, labels), rate)
+        return {"loss/G": loss.item(), "gradient/G": length}
+
+    def named(self, player: str, answer: DiscriminatorOutput, labels: Tensor | None) -> Tensor | float:
+        """How far D's names of the classes are off, weighted."""
+        if labels is None:
+            return 0.0
+        term = self.config.class_weight * F.cross_entropy(answer.classes, labels)
+        self.terms[f"class/{player}"] = term.item()
+        return term
 
     def accuracies(self, on_real: Tensor, on_fake: Tensor) -> Point:
         """How often D is right, and how sure."""
@@ -264,6 +275,7 @@ def test_a_run_equals_the_same_run_by_hand(settings, moving, root, tmp_path):
     points = [by_hand.iteration() for _ in range(config.steps)]
     assert len({point[moving] for point in points}) > 3, "what moves by itself did"
     for line, point in zip(read_lines(run.metrics)[0], points, strict=True):
+        assert line.keys() - {"seconds", "speed/images per second"} == point.keys()
         assert {name: line[name] for name in point} == pytest.approx(point, rel=3e-4, abs=3e-5)
     saved = read_tensors(run.checkpoint(config.steps) / FILE)
     for prefix, net in (("G", by_hand.G), ("D", by_hand.D), ("ema", by_hand.ema)):
