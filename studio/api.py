@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from gan_core.errors import ConfigError
-from gan_core.images import preview
+from gan_core.images import to_grid
 from studio.handlers import answered
 from studio.models import ModelRegistry
 from studio.pictures import SEEDS
@@ -40,7 +40,7 @@ def generate(registry: ModelRegistry, model: str, seed: Any, count: Any) -> Imag
     sampler, _ = registry.load(registry.model(str(model)))
     drawn = int(number("count", count, 1, MOST))
     pictures, _ = sampler.sample(drawn, int(number("seed", seed, 0, SEEDS)))
-    return preview(pictures, sampler.model.kind, columns=min(drawn, 10) if drawn <= 100 else 20)
+    return to_grid(pictures, columns=min(drawn, 10) if drawn <= 100 else 20)
 
 
 def interpolate(registry: ModelRegistry, model: str, seed_a: Any, seed_b: Any, t: Any) -> Image.Image:
@@ -49,7 +49,7 @@ def interpolate(registry: ModelRegistry, model: str, seed_a: Any, seed_b: Any, t
     ends = [sampler.latents(1, int(number(name, seed, 0, SEEDS)))
             for name, seed in (("seed_a", seed_a), ("seed_b", seed_b))]  # fmt: skip
     z = sampler.between(ends[0], ends[1], number("t", t, 0, 1, whole=False))
-    return preview(sampler.pictures(z, np.zeros(1, np.int64)), sampler.model.kind, 1)
+    return to_grid(sampler.pictures(z, np.zeros(1, np.int64)), 1)
 
 
 def build_api(services: Services) -> None:

@@ -245,8 +245,11 @@ class ByHand:
 
     def update_ema(self, count: int) -> None:
         """The smoothed generator: half of a difference is gone within a share of all pictures seen, at
-        most within `ema_half_life`."""
-        half_life = min(self.config.ema_rampup * self.images, self.config.ema_half_life)
+        most within `ema_half_life` or 25 roots of the pictures in the whole budget."""
+        config, before = self.config, self.images - count
+        whole = before * config.steps / self.step if self.step else math.inf  # at the pace so far
+        limit = 25 * math.sqrt(whole) if config.ema_half_life is None else config.ema_half_life
+        half_life = min(config.ema_rampup * self.images, limit)
         kept = 0.5 ** (count / half_life) if half_life else 0.0
         newest = self.G.state_dict()
         for name, old in self.ema.state_dict().items():

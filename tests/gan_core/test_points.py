@@ -6,8 +6,10 @@ import math
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from gan_core.checkpoints import export_generator
+from gan_core.cli import main
 from gan_core.config import ModelConfig
 from gan_core.data import DATASETS, load
 from gan_core.data.points import grid, ring
@@ -143,6 +145,9 @@ def test_a_generator_of_points_is_sampled_and_scored(tmp_path):
     assert (points.shape, points.dtype) == ((600, 2, 1, 1), np.float32)
     assert sampler.pictures(sampler.latents(600, 3)).shape == (600, 2, 1, 1)
     assert score_generator(sampler, count=600, seed=3) == score_points(points, DATASETS["ring"].mixture)
+    assert main(["sample", str(run.path), "--n", "9", "--out", str(tmp_path / "points.png")]) == 0
+    with Image.open(tmp_path / "points.png") as plot:
+        assert plot.size == (PLOT, PLOT)
 
 
 GREY = dataclasses.replace(MODEL, network="dcgan-s2d", size=16, channels=1, kind="pictures")

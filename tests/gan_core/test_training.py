@@ -30,7 +30,7 @@ from gan_core.training.compute import ComputeConfig, choose_compute
 from gan_core.training.loop import _steps
 from gan_core.training.record import SampleGrid
 from gan_core.training.schedule import Stopwatch, expected_images, progress, sample_gap, schedule_of
-from gan_core.training.session import model_config, open_session
+from gan_core.training.session import Session, model_config, open_session
 from gan_core.training.snapshot import read_counters
 from gan_core.training.state import build_state
 
@@ -401,6 +401,19 @@ def test_sample_grids_come_often_at_first_and_rarely_later():
     assert all(schedule_of(config(seconds=9.0)).sample_due(step, 0.01) for step in (0, 1, 2, 5, 10, 200))
 
 
+def test_what_is_due_is_done_and_then_waited_for(tmp_path, monkeypatch):
+    """A step takes an eighth of a second here; its number alone brings about nothing."""
+    settings = config(steps=100_000, checkpoint_seconds=1.0, score_seconds=0.0)
+    session = open_session(settings, RunWriter(create_run(tmp_path, settings)), resume=False)
+    done = Counter()
+    for name in ("paint", "export", "report", "save"):
+        monkeypatch.setattr(Session, name, lambda session, n=name: done.update([n]))
+    session.state.step, session.watch = 1000, SimpleNamespace(seconds=0.0)
+    for record in islice(_steps(session), 17):
+        session.watch.seconds = (record.step - 1000) / 8
+    assert done == Counter(render=8, export=3, report=5, save=2), "in the two seconds from the first step on"
+
+
 def test_the_stopwatch_does_not_count_what_is_skipped():
     watch = Stopwatch(5.0)
     before = watch.seconds
@@ -510,7 +523,10 @@ def test_the_networks_are_built_once_and_shown_before_the_machine_is_measured(tm
                    for a, b in zip(net.state_dict().values(), its.state_dict().values()))  # fmt: skip
     now, begin = torch.get_rng_state(), stream_seed(settings.seed, "training")
     assert torch.equal(now, torch.manual_seed(begin).get_state()), "whatever was drawn before"
-    assert torch.equal(state.draw_z(4), other.draw_z(4))
+    z = other.draw_z(4)
+    assert torch.equal(state.draw_z(4), z)
+    other.to(ComputeConfig())
+    assert torch.equal(other.draw_z(4), z), "noise begins anew on another machine"
     next(_steps(session))
     moved = zip(state.d_optimizer.state, state.D.parameters(), strict=True)
     assert all(a is b for a, b in moved), "its optimisers know the weights still"

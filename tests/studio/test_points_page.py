@@ -28,6 +28,7 @@ def test_a_generator_of_points_is_not_offered_to_explore(tmp_path):
 def test_the_look_at_points_is_a_plot():
     looks = DatasetPreviews("")
     assert looks.facts("grid")["count"] == 100_000
+    assert (looks.facts("grid")["kind"], looks.facts("glyphs")["kind"]) == ("points", "pictures")
     assert Image.open(io.BytesIO(looks.picture("grid"))).size == (PLOT, PLOT)
 
 
