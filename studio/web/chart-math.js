@@ -27,6 +27,22 @@ function trim(value) {
   return String(Number(value.toPrecision(size >= 1000 ? 4 : 3)));
 }
 
+/** The words of ticks: as short as `number` has them, but no two alike. */
+export function tickWords(values) {
+  const short = values.map(number);
+  if (new Set(short).size === values.length) return short;
+  const step = values[1] - values[0];
+  const digits = Math.max(0, Math.ceil(-Math.log10(step) - 1e-9));
+  return values.map((value) => value.toLocaleString(undefined, { minimumFractionDigits: digits, maximumFractionDigits: digits }));
+}
+
+const PLAYERS = { D: 0, "D(x)": 0, real: 0, G: 1, "D(G(z))": 1, fake: 1 };
+
+/** The colour of a curve, 0 to 5: D's and real data's is 0 and G's is 1 in every chart, others take the rest. */
+export function colour(name, place) {
+  return PLAYERS[name] ?? 2 + (place % 4);
+}
+
 /** The range to draw the curves in within x0..x1: a little air, no exaggeration. */
 export function extent(curves, x0, x1) {
   let low = Infinity;

@@ -4,10 +4,11 @@
 // is seen beside what happened in the others. Data only replaces `d` attributes: zoom, hidden curves and
 // the read-out stay as the reader left them.
 
-import { clamp, extent, nearest, number, ticks } from "./chart-math.js";
+import { clamp, colour, extent, nearest, number, ticks, tickWords } from "./chart-math.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const PAD = { left: 46, right: 10, top: 8, bottom: 22 };
+const PAD = { left: 46, right: 10, top: 8, bottom: 22 }; // the left is wider where a tick needs it
+const LETTER = 7; // pixels
 
 function make(name, attributes, parent) {
   const node = name === "svg" || parent?.namespaceURI === SVG
@@ -61,6 +62,8 @@ export class Board {
   }
 }
 
+let clips = 0; // names of clip paths are the whole page's
+
 class Chart {
   constructor(board, name) {
     this.board = board;
@@ -76,7 +79,8 @@ class Chart {
     this.svg = make("svg", { role: "img", tabindex: "0" }, this.figure);
     this.grid = make("g", { class: "curves-grid" }, this.svg);
     this.lines = make("g", { class: "curves-lines" }, this.svg);
-    this.paths = make("g", { class: "curves-paths" }, this.svg);
+    this.clip = make("rect", {}, make("clipPath", { id: `clip-${(clips += 1)}` }, this.svg));
+    this.paths = make("g", { class: "curves-paths", "clip-path": `url(#clip-${clips})` }, this.svg);
     this.labels = make("g", { class: "curves-lines" }, this.svg);
     this.band = make("rect", { class: "curves-band", visibility: "hidden" }, this.svg);
     this.hair = make("g", { class: "curves-hair", visibility: "hidden" }, this.svg);
@@ -96,6 +100,11 @@ class Chart {
     return this.board.words(`watch.curve.${name}`, name);
   }
 
+  /** The class that colours a curve: one colour a player in every chart. */
+  shade(name) {
+    return `curve-${colour(name, this.data.curves.findIndex((curve) => curve.name === name))}`;
+  }
+
   get shown() {
     return this.data.curves.filter((curve) => !this.hidden.has(curve.name));
   }
@@ -104,10 +113,15 @@ class Chart {
     const { width, height } = this.svg.getBoundingClientRect();
     if (width < 40) return; // not on screen: drawn when it is
     const last = Math.max(1, ...this.data.curves.map((curve) => curve.x.at(-1) ?? 0));
-    const first = Math.min(last - 1, ...this.data.curves.map((curve) => curve.x[0] ?? 0));
-    const [x0, x1] = this.board.zoom ?? [first, last];
+    const first = Math.min(last, ...this.data.curves.map((curve) => curve.x[0] ?? last));
+    const [x0, x1] = this.board.zoom ?? (first < last ? [first, last] : [last - 1, last + 1]);
     const [y0, y1] = extent(this.shown, x0, x1);
-    this.box = { width, height, x0, x1, y0, y1 };
+    const ys = ticks(y0, y1, height / 44);
+    const words = tickWords(ys);
+    const left = Math.max(PAD.left, 10 + LETTER * Math.max(...words.map((text) => text.length)));
+    this.box = { left, width, height, x0, x1, y0, y1, ys, words };
+    const inside = { x: left, y: 0, width: Math.max(0, width - left - PAD.right), height };
+    for (const [key, value] of Object.entries(inside)) this.clip.setAttribute(key, value);
     this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     this.drawWords();
     this.drawGrid();
@@ -116,8 +130,8 @@ class Chart {
   }
 
   px(x) {
-    const { width, x0, x1 } = this.box;
-    return PAD.left + ((x - x0) / (x1 - x0)) * (width - PAD.left - PAD.right);
+    const { left, width, x0, x1 } = this.box;
+    return left + ((x - x0) / (x1 - x0)) * (width - left - PAD.right);
   }
 
   py(y) {
@@ -152,9 +166,9 @@ class Chart {
   buildLegend(names) {
     this.legend.dataset.names = names;
     this.legend.replaceChildren();
-    this.data.curves.forEach((curve, i) => {
+    this.data.curves.forEach((curve) => {
       const pressed = String(!this.hidden.has(curve.name));
-      const key = make("button", { type: "button", class: `curve-${i % 6}`, "aria-pressed": pressed }, this.legend);
+      const key = make("button", { type: "button", class: this.shade(curve.name), "aria-pressed": pressed }, this.legend);
       make("i", {}, key);
       key.append(`${this.say(curve.name)} `);
       make("b", {}, key);
@@ -167,35 +181,33 @@ class Chart {
   }
 
   drawGrid() {
-    const { width, height, x0, x1, y0, y1 } = this.box;
+    const { left, width, height, x0, x1, ys, words } = this.box;
     this.grid.replaceChildren();
-    for (const y of ticks(y0, y1, height / 44)) {
-      make("line", { x1: PAD.left, x2: width - PAD.right, y1: this.py(y), y2: this.py(y) }, this.grid);
-      make("text", { x: PAD.left - 6, y: this.py(y) + 4, "text-anchor": "end" }, this.grid).textContent = number(y);
-    }
-    for (const x of ticks(x0, x1, width / 90)) {
+    ys.forEach((y, i) => {
+      make("line", { x1: left, x2: width - PAD.right, y1: this.py(y), y2: this.py(y) }, this.grid);
+      make("text", { x: left - 6, y: this.py(y) + 4, "text-anchor": "end" }, this.grid).textContent = words[i];
+    });
+    const steps = ticks(x0, x1, width / 90).filter(Number.isInteger); // there is no half step
+    const named = tickWords(steps);
+    steps.forEach((x, i) => {
       const at = { x: this.px(x), y: height - 6, "text-anchor": this.px(x) > width - 24 ? "end" : "middle" };
-      make("text", at, this.grid).textContent = number(x);
-    }
+      make("text", at, this.grid).textContent = named[i];
+    });
   }
 
   drawCurves() {
-    const { width } = this.box;
+    const { left, width } = this.box;
     this.paths.replaceChildren();
     this.lines.replaceChildren();
     this.labels.replaceChildren();
     for (const { name, value } of this.restingLines) {
-      const i = this.data.curves.findIndex((curve) => curve.name === name);
-      const at = { x1: PAD.left, x2: width - PAD.right, y1: this.py(value), y2: this.py(value) };
-      make("line", { ...at, class: `curve-${i % 6}` }, this.lines);
-      const where = { x: width - PAD.right, y: this.py(value) - 4, "text-anchor": "end", class: `curve-${i % 6}` };
+      const at = { x1: left, x2: width - PAD.right, y1: this.py(value), y2: this.py(value) };
+      make("line", { ...at, class: this.shade(name) }, this.lines);
+      const where = { x: width - PAD.right, y: this.py(value) - 4, "text-anchor": "end", class: this.shade(name) };
       const text = make("text", where, this.labels);
       text.textContent = this.board.words("watch.line", "{name}").replace("{name}", name);
     }
-    this.data.curves.forEach((curve, i) => {
-      if (this.hidden.has(curve.name)) return;
-      make("path", { d: this.trace(curve), class: `curve-${i % 6}` }, this.paths);
-    });
+    for (const curve of this.shown) make("path", { d: this.trace(curve), class: this.shade(curve.name) }, this.paths);
   }
 
   /** The SVG path of a curve: broken where a value is missing, cut a little outside of the zoom. */
@@ -210,7 +222,7 @@ class Chart {
         continue;
       }
       if ((x[i + 1] ?? x[i]) < x0 - margin || (x[i - 1] ?? x[i]) > x1 + margin) continue;
-      out += `${pen}${clamp(this.px(x[i]), PAD.left, width - PAD.right).toFixed(1)} ${this.py(y[i]).toFixed(1)}`;
+      out += `${pen}${this.px(x[i]).toFixed(1)} ${this.py(y[i]).toFixed(1)}`;
       pen = "L";
     }
     return out.includes("L") || !out ? out : `${out}h1`; // a lone first point is a dot
@@ -227,12 +239,11 @@ class Chart {
     this.hair.replaceChildren();
     make("line", { x1: left, x2: left, y1: PAD.top, y2: this.box.height - PAD.bottom }, this.hair);
     this.note.replaceChildren(`${this.board.words("watch.axis.step", "step")} ${number(x)}`);
-    this.data.curves.forEach((curve, i) => {
-      if (this.hidden.has(curve.name)) return;
+    for (const curve of this.shown) {
       const y = curve.y[nearest(curve.x, at)];
-      if (y !== null) make("circle", { cx: left, cy: this.py(y), r: 3.5, class: `curve-${i % 6}` }, this.hair);
-      make("span", { class: `curve-${i % 6}` }, this.note).textContent = `${this.say(curve.name)} ${number(y)}`;
-    });
+      if (y !== null) make("circle", { cx: left, cy: this.py(y), r: 3.5, class: this.shade(curve.name) }, this.hair);
+      make("span", { class: this.shade(curve.name) }, this.note).textContent = `${this.say(curve.name)} ${number(y)}`;
+    }
     this.note.classList.toggle("left", left > this.box.width / 2);
   }
 
@@ -240,7 +251,7 @@ class Chart {
     let start = null;
     const dataX = (event) => {
       const { left, width } = this.svg.getBoundingClientRect();
-      const share = (event.clientX - left - PAD.left) / (width - PAD.left - PAD.right);
+      const share = (event.clientX - left - this.box.left) / (width - this.box.left - PAD.right);
       return this.box.x0 + clamp(share, 0, 1) * (this.box.x1 - this.box.x0);
     };
     this.svg.addEventListener("pointerdown", (event) => {

@@ -46,8 +46,14 @@ class Feed {
 
   async poll(turn) {
     if (turn !== this.turn || !this.run) return;
-    const wait = this.onScreen() ? await this.ask(turn) : LOOK;
-    if (turn === this.turn) this.timer = setTimeout(() => this.poll(turn), wait);
+    let wait = BACK_OFF / 4;
+    try {
+      wait = this.onScreen() ? await this.ask(turn) : LOOK;
+    } catch (error) {
+      console.error(error); // an answer cut short, or one that cannot be shown: the next may be whole
+    } finally {
+      if (turn === this.turn) this.timer = setTimeout(() => this.poll(turn), wait);
+    }
   }
 
   onScreen() {
@@ -62,9 +68,13 @@ class Feed {
     try {
       answer = await fetch(new URL(`live?${query}`, BASE));
     } catch {
-      return BACK_OFF / 4; // the server is away: a laptop asleep, a restart
+      for (const element of this.elements) element.away(); // a laptop asleep, a restart
+      return BACK_OFF / 4;
     }
-    if (answer.status === 429) return BACK_OFF;
+    if (answer.status === 429 || answer.status >= 500) {
+      if (answer.status >= 500) for (const element of this.elements) element.away();
+      return BACK_OFF;
+    }
     if (answer.status === 200) {
       const data = await answer.json();
       if (turn !== this.turn) return 0;
@@ -105,6 +115,9 @@ class LiveElement extends HTMLElement {
   /** The run is no longer there. */
   gone() {}
 
+  /** The server does not answer: what stands here is the last that was heard. */
+  away() {}
+
   /** Show `data`, an answer of /studio/live. */
   render() {}
 }
@@ -121,9 +134,10 @@ function put(parent, tag, attributes = {}, text = "") {
 /** Seconds as a person says them. */
 export function duration(seconds) {
   if (seconds === null || seconds === undefined) return "–";
-  if (seconds < 60) return word("live.time.seconds", { n: Math.round(seconds) });
-  const minutes = Math.floor(seconds / 60);
-  const rest = String(Math.round(seconds % 60)).padStart(2, "0");
+  const whole = Math.round(seconds); // once, before it is split: 119.6 s are 2:00 min
+  if (whole < 60) return word("live.time.seconds", { n: whole });
+  const minutes = Math.floor(whole / 60);
+  const rest = String(whole % 60).padStart(2, "0");
   if (minutes < 60) return word("live.time.minutes", { n: minutes, rest });
   return word("live.time.hours", { n: Math.floor(minutes / 60), rest: String(minutes % 60).padStart(2, "0") });
 }
@@ -147,6 +161,12 @@ class LiveStatus extends LiveElement {
 
   gone() {
     this.say.textContent = word("live.gone");
+  }
+
+  away() {
+    this.dataset.state = "away";
+    this.say.textContent = word("live.away");
+    this.feed.rev = 0; // the next answer brings everything again
   }
 
   render(data) {
