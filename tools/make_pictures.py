@@ -15,7 +15,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from gan_core.runs import read_lines
 from gan_core.runs.layout import RunPaths
-from gan_core.runs.reader import sample_path, sample_steps
+from gan_core.runs.reader import sample_steps
 
 DOCS = Path("docs")
 SCALE, BAR = 2, 34
@@ -26,7 +26,7 @@ def moving_picture(run: RunPaths) -> None:
     seconds = {line["step"]: line["seconds"] for line in read_lines(run.metrics)[0]}
     frames = []
     for step in sample_steps(run):
-        with Image.open(sample_path(run, step)) as grid:
+        with Image.open(run.sample(step)) as grid:
             big = grid.convert("L").resize(
                 (grid.width * SCALE, grid.height * SCALE), Image.Resampling.NEAREST
             )
