@@ -90,7 +90,9 @@ def test_a_seed_and_a_budget_in_steps_repeat_a_run_bit_for_bit(tmp_path):
     one, again, other = trained(5), trained(5), trained(6)
     assert one.keys() == again.keys() and len(one) > 30
     assert all(torch.equal(value, again[name]) for name, value in one.items())
-    assert not any(torch.equal(one[name], other[name]) for name in ("noise", "torch", "G.projection.linear.weight"))
+    assert not any(
+        torch.equal(one[name], other[name]) for name in ("noise", "torch", "G.projection.linear.weight")
+    )
 
 
 def test_a_run_of_an_earlier_version_goes_on_and_says_what_changes(tmp_path):
