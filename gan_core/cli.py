@@ -116,9 +116,9 @@ def train(arguments: argparse.Namespace) -> None:
     from gan_core import catalog, presets
     from gan_core.runs import create_run
 
-    def begin(world: DistributedContext) -> tuple[TrainConfig, Path]:
+    def begin(distributed: DistributedContext) -> tuple[TrainConfig, Path]:
         config = catalog.check(presets.settings(arguments.preset, _given(arguments)))
-        world.check(config.batch)
+        distributed.check(config.batch)
         _warn(config)
         return config, create_run(arguments.runs, config, arguments.preset).path
 
@@ -149,14 +149,14 @@ def resume(arguments: argparse.Namespace) -> None:
     from gan_core.runs.branch import rewrite_settings, run_at, settings_between
     from gan_core.runs.reader import checkpoint_steps, is_lost, status_as_written
 
-    def begin(world: DistributedContext) -> tuple[TrainConfig, Path]:
+    def begin(distributed: DistributedContext) -> tuple[TrainConfig, Path]:
         run = run_at(arguments.run)
         status = status_as_written(run)
         if status.state in ACTIVE and not is_lost(status, patience=0.0):  # a killed one may go on at once
             raise RunError("run-busy", run=run.id, state=status.state)
         given, (_, old) = _given(arguments), read_settings(run)
         config = catalog.check(settings_between(given, old) if given else old)
-        world.check(config.batch)
+        distributed.check(config.batch)
         renewed = any(getattr(config, name) != getattr(old, name) for name in BUDGET_FLAGS)
         if status.state == "finished" or renewed:  # else its end is not yet written
             _check_budget(run, checkpoint_steps(run)[-1:], config)
@@ -175,11 +175,11 @@ def branch(arguments: argparse.Namespace) -> None:
     from gan_core.runs.branch import run_at, settings_between
     from gan_core.runs.reader import checkpoint_steps
 
-    def begin(world: DistributedContext) -> tuple[TrainConfig, Path]:
+    def begin(distributed: DistributedContext) -> tuple[TrainConfig, Path]:
         parent = run_at(arguments.run)
         preset, old = read_settings(parent)
         new = catalog.check(settings_between(_given(arguments), old))
-        world.check(new.batch)
+        distributed.check(new.batch)
         _check_budget(parent, {arguments.at} & set(checkpoint_steps(parent)), new)
         _warn(new)
         return new, branch_off(parent, arguments.at, old, new, preset).path

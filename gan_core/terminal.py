@@ -26,35 +26,35 @@ def run_in_terminal(begin: Begin, *, resume: bool, quiet: bool) -> Path | None:
 
     With torchrun several processes come here; the first one begins, shows and stops, the others follow.
     """
-    with distributed_context() as world:
-        config, path = world.broadcast_object(lambda: begin(world))
+    with distributed_context() as distributed:
+        config, path = distributed.broadcast_object(lambda: begin(distributed))
         run = RunPaths(path)
-        records = training(config, run, resume=resume, world=world)
-        if not world.is_main:
+        records = training(config, run, resume=resume, distributed=distributed)
+        if not distributed.is_main:
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, signal.SIG_IGN)
             for _ in records:
                 pass
             return None
         send(run, "run")
-        with _stoppable(run, world):
+        with _stoppable(run, distributed):
             _show(config, records, quiet)
         return path
 
 
 @contextlib.contextmanager
-def _stoppable(run: RunPaths, world: DistributedContext) -> Iterator[None]:
+def _stoppable(run: RunPaths, distributed: DistributedContext) -> Iterator[None]:
     """The first Ctrl-C ends the run in good order, the second at once.
 
     With several processes their starter passes signals on and ends who takes too long: all mean good order.
     """
 
     def stop(*_: object) -> None:
-        if world.world_size == 1:
+        if distributed.world_size == 1:
             signal.signal(signal.SIGINT, signal.default_int_handler)
         send(run, "stop")
 
-    numbers = [signal.SIGINT] if world.world_size == 1 else [signal.SIGINT, signal.SIGTERM]
+    numbers = [signal.SIGINT] if distributed.world_size == 1 else [signal.SIGINT, signal.SIGTERM]
     previous = {number: signal.signal(number, stop) for number in numbers}
     try:
         yield

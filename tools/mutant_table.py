@@ -76,7 +76,7 @@ MUTANTS = (
     Mutant("seeds: another process begins as the first", "training/distributed.py", 'stream_seed(seed, "training", step, self.rank)', 'stream_seed(seed, "training")', SEEDS),
     Mutant("seeds: of the streams, not of the run", "seeds.py", "SeedSequence(seed, ", "SeedSequence(0, ", SEEDS),
     Mutant("seeds: a run of an earlier version goes on without a word", "training/snapshot.py", '"streams": 1}', '"streams": VERSION}', SEEDS),
-    Mutant("processes: packs torn", "training/session.py", "refusals(replace(config, batch=config.batch // world.world_size))", "refusals(config)", WORLD),
+    Mutant("processes: packs torn", "training/session.py", "refusals(replace(config, batch=config.batch // distributed.world_size))", "refusals(config)", WORLD),
     Mutant("mode seeking: without its tangent", "mode_seeking.py", "return 1.0 / kept + (kept - ratio) / LEAST**2", "return 1.0 / kept", MOV),
     Mutant("ADA: the wrong way", "training/controllers.py", "(sure > self.target) - (sure < self.target)", "(sure < self.target) - (sure > self.target)", MOV),
     Mutant("ADA: four times too fast", "training/controllers.py", "OBSERVED * count / self.reach", "4 * OBSERVED * count / self.reach", MOV),

@@ -136,14 +136,14 @@ def distributed_context() -> Iterator[DistributedContext]:
     if size == 1:
         yield SINGLE_PROCESS
         return
-    world = DistributedContext(int(os.environ["RANK"]), size, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+    context = DistributedContext(int(os.environ["RANK"]), size, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
     backend, gpus = "gloo", torch.cuda.device_count()
     if gpus:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")) % gpus)
-        backend = "cpu:gloo,cuda:nccl" if world.local_world_size <= gpus else "gloo"
+        backend = "cpu:gloo,cuda:nccl" if context.local_world_size <= gpus else "gloo"
     with _together():
         dist.init_process_group(backend, timeout=datetime.timedelta(seconds=PATIENCE))
-    yield world
+    yield context
     dist.destroy_process_group()  # after an error there is nobody to say goodbye to
 
 

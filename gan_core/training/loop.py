@@ -35,22 +35,26 @@ class StepRecord:
 
 
 def train(
-    config: TrainConfig, run: RunPaths, *, resume: bool = False, world: DistributedContext = SINGLE_PROCESS
+    config: TrainConfig,
+    run: RunPaths,
+    *,
+    resume: bool = False,
+    distributed: DistributedContext = SINGLE_PROCESS,
 ) -> Iterator[StepRecord]:
     """Train as `config` says and write everything into `run`; yields after every round of updates.
 
     Orders in control.json (pause, stop) are followed between two steps. With `resume` it goes on from the
     newest checkpoint. Whatever happens, the run is left readable and its status says how it ended; closing
-    the iterator early stops the run. In a `world` of several processes all of them call this.
+    the iterator early stops the run. Of several `distributed` processes all call this.
 
     Raises:
         DataError: the pictures cannot be had. RunError: the run cannot be written, or has no checkpoint.
         TrainingDiverged: a number is no longer finite. ProcessLost: another process of the run is gone.
     """
-    writer = RunWriter(run) if world.is_main else NullRunWriter(run)
+    writer = RunWriter(run) if distributed.is_main else NullRunWriter(run)
     end: dict[str, Any] = {"state": "stopped"}
     try:
-        session = open_session(config, writer, resume, world)
+        session = open_session(config, writer, resume, distributed)
         while True:
             try:
                 yield from _steps(session)
@@ -89,9 +93,9 @@ def _again(diverged: Session, error: TrainingDiverged) -> Session:
     if diverged.state.distributed.is_main:
         rewrite_settings(writer.run, config)  # stopped and resumed, it goes on with what is left
     writer.log(Message("log-retry", lr_g=config.lr_g, lr_d=config.lr_d))
-    world = diverged.state.distributed
+    distributed = diverged.state.distributed
     return open_session(
-        config, writer, world.broadcast_object(lambda: bool(checkpoint_steps(writer.run))), world
+        config, writer, distributed.broadcast_object(lambda: bool(checkpoint_steps(writer.run))), distributed
     )
 
 

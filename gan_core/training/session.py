@@ -135,26 +135,26 @@ class Session:
 
 
 def open_session(
-    config: TrainConfig, writer: RunWriter, resume: bool, world: DistributedContext = SINGLE_PROCESS
+    config: TrainConfig, writer: RunWriter, resume: bool, distributed: DistributedContext = SINGLE_PROCESS
 ) -> Session:
     """Read the pictures, build or restore the state, show the first grid, measure the machine."""
-    _check_shares(config, world)
+    _check_shares(config, distributed)
     budget = {name: getattr(config, name) for name in sorted(BUDGET)}
     writer.update(state="running", budget=budget)
     keep_memory()
     model = model_config(config)
     pictures = chosen(config)
     sample_grid = SampleGrid(model, config.seed)
-    folder = world.broadcast_object(lambda: _newest_checkpoint(writer.run)) if resume else None
-    if world.is_main and not writer.run.real.exists():
+    folder = distributed.broadcast_object(lambda: _newest_checkpoint(writer.run)) if resume else None
+    if distributed.is_main and not writer.run.real.exists():
         writer.real(sample_grid.real(pictures.images, pictures.labels))
     if folder is None:
         state = build_state(config, model, ComputeConfig())
         if config.start_from:
             writer.log(warm_start(state, config.start_from))
-        if world.is_main:  # the first grid is on the page while the machine is still being measured
+        if distributed.is_main:  # the first grid is on the page while the machine is still being measured
             writer.sample(0, sample_grid.render(Sampler(state.ema, model)))
-        state.to(world.broadcast_object(lambda: _fastest(config, writer, world)))
+        state.to(distributed.broadcast_object(lambda: _fastest(config, writer, distributed)))
     else:
         saved = read_counters(folder)
         compute = restore_compute(saved["compute"], config)
@@ -167,10 +167,10 @@ def open_session(
     if folder is not None:
         controllers.load_state_dict(load_state(state, folder))
     writer.back_to(state.step)  # not before: a run that cannot go on loses nothing
-    state.distributed = world
-    world.broadcast_parameters(state.G, state.D, state.ema)
-    if world.world_size > 1:
-        objective = replace(objective, average_gradients=world.average_gradients)
+    state.distributed = distributed
+    distributed.broadcast_parameters(state.G, state.D, state.ema)
+    if distributed.world_size > 1:
+        objective = replace(objective, average_gradients=distributed.average_gradients)
     times = schedule_of(config)
     times.samples.mark(state.seconds)
     times.checkpoints.mark(state.seconds)
@@ -181,7 +181,7 @@ def open_session(
         evaluator=PeriodicEvaluator(config, writer, state.seconds),
         marked=(state.images_seen, state.seconds), saved=None if folder is None else state.step,
     )  # fmt: skip
-    if world.world_size > 1 and folder is None:
+    if distributed.world_size > 1 and folder is None:
         session.save()  # the more processes, the likelier that one is lost: there is a way back at once
     return session
 
@@ -198,22 +198,22 @@ def _reseeded(saved: Mapping[str, Any]) -> list[Message]:
     return [] if saved["streams"] == VERSION else [Message("log-reseeded")]
 
 
-def _check_shares(config: TrainConfig, world: DistributedContext) -> None:
+def _check_shares(config: TrainConfig, distributed: DistributedContext) -> None:
     """Whether each process can train on its share of a batch: packs and groups must divide it too.
 
     Raises:
         ConfigError: it cannot.
     """
-    world.check(config.batch)
-    if refused := refusals(replace(config, batch=config.batch // world.world_size)):
+    distributed.check(config.batch)
+    if refused := refusals(replace(config, batch=config.batch // distributed.world_size)):
         raise ConfigError.of(refused)
 
 
-def _fastest(config: TrainConfig, writer: RunWriter, world: DistributedContext) -> ComputeConfig:
+def _fastest(config: TrainConfig, writer: RunWriter, distributed: DistributedContext) -> ComputeConfig:
     """The machine's choice for this process's share of a batch, its reason in the log."""
-    shared = replace(config, batch=config.batch // world.world_size)
+    shared = replace(config, batch=config.batch // distributed.world_size)
     compute, reason = choose_compute(
-        shared, lambda candidate: trial(shared, candidate), world.local_world_size
+        shared, lambda candidate: trial(shared, candidate), distributed.local_world_size
     )
     writer.log(reason)
     return compute

@@ -35,11 +35,13 @@ def settings(case: str) -> TrainConfig:
     return from_mapping({**PLAIN, **CASES[case]})
 
 
-def trained(case: str, root: Path, world: DistributedContext = SINGLE_PROCESS) -> Session:
+def trained(case: str, root: Path, distributed: DistributedContext = SINGLE_PROCESS) -> Session:
     """A session after its last step."""
     config = settings(case)
-    run = world.broadcast_object(lambda: create_run(root, config))
-    session = open_session(config, (RunWriter if world.is_main else NullRunWriter)(run), False, world)
+    run = distributed.broadcast_object(lambda: create_run(root, config))
+    session = open_session(
+        config, (RunWriter if distributed.is_main else NullRunWriter)(run), False, distributed
+    )
     for _ in _steps(session):
         pass
     return session
@@ -56,10 +58,10 @@ def weights(session: Session) -> dict[str, torch.Tensor]:
 
 def main(root: Path) -> None:
     """Train all cases; `CASE.RANK.pt` holds what each process has in the end."""
-    with distributed_context() as world:
+    with distributed_context() as distributed:
         for case in CASES:
-            session = trained(case, root / "runs", world)
-            torch.save([weights(session), torch.rand(4)], root / f"{case}.{world.rank}.pt")
+            session = trained(case, root / "runs", distributed)
+            torch.save([weights(session), torch.rand(4)], root / f"{case}.{distributed.rank}.pt")
 
 
 if __name__ == "__main__":
