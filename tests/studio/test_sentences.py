@@ -116,7 +116,7 @@ def lost(folder: Path) -> None:
 
 
 def other_kind(folder: Path) -> None:
-    model: Any = SimpleNamespace(channels=1, size=32)
+    model: Any = SimpleNamespace(channels=1, kind="pictures")
     sampler: Any = SimpleNamespace(model=model)
     scoring.score_generator(sampler, dataset="ring")
 
