@@ -57,7 +57,7 @@ class PlainLoop:
             raise ValueError("the plain loop knows Adam, no penalty and one step each")
         self.config, self.device, self.latent = config, device, model.latent
         self.loss, self.images = LOSSES[config.loss], 0
-        torch.manual_seed(stream_seed(config.seed, "training"))  # of spectral norm, as in a run of ours
+        torch.manual_seed(stream_seed(config.seed, "weights", 1))  # of spectral norm, as in a run of ours
         G, D = build_pair(model, stream_seed(config.seed, "weights"), config.initialisation)
         self.G, self.D = G.to(device), D.to(device)
         self.ema = copy.deepcopy(self.G).eval()

@@ -183,7 +183,7 @@ def beside(say: Say, pace: Pace) -> list[Row]:
     config = from_mapping({"dataset": "glyphs", "seconds": pace.run})
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         for timer, place, names in ((shown, loop, ("_record",)), (saved, Session, ("save",)),
-                                    (shown, Session, ("paint", "export", "report")),
+                                    (shown, Session, ("render_samples", "export", "report")),
                                     (shown, PeriodicEvaluator, ("measure",))):  # fmt: skip
             for name in names:
                 stack.enter_context(patch.object(place, name, timer.around(getattr(place, name))))

@@ -187,7 +187,7 @@ def test_after_divergence_it_goes_back_with_half_the_steps_as_often_as_asked(tmp
     first = [(step, 0.008) for step in (1, 2, 3, 4)]  # nothing to go back to before step 3
     second = [(step, 0.004) for step in (4, 5, 6, 7)]  # from step 3 on, and then from step 6 on
     assert seen == [*first, *second, (7, 0.002), (8, 0.002), (9, 0.002)]
-    assert "once more with step sizes 0.004" in run.log.read_text()
+    assert "once more with learning rates 0.004" in run.log.read_text()
     assert run.log.read_text().count("Resumed from step-00000") == 2
     _, now = read_settings(run)
     assert (now.lr_g, now.lr_d, now.retries) == (0.002, 0.002, 0)

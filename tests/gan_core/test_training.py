@@ -406,7 +406,7 @@ def test_what_is_due_is_done_and_then_waited_for(tmp_path, monkeypatch):
     settings = config(steps=100_000, checkpoint_seconds=1.0, score_seconds=0.0)
     session = open_session(settings, RunWriter(create_run(tmp_path, settings)), resume=False)
     done = Counter()
-    for name in ("paint", "export", "report", "save"):
+    for name in ("render_samples", "export", "report", "save"):
         monkeypatch.setattr(Session, name, lambda session, n=name: done.update([n]))
     session.state.step, session.watch = 1000, SimpleNamespace(seconds=0.0)
     for record in islice(_steps(session), 17):

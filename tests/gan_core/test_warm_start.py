@@ -50,7 +50,7 @@ def test_all_of_both_networks_where_the_state_has_them(parent, saved, what):
     assert all(same(state.G, saved, "G")) and all(same(state.D, saved, "D"))
     assert all(same(state.ema, saved, "G")), "the smoothed one begins as G does"
     both = sum(len(net.state_dict()) for net in (state.G, state.D))
-    assert said.endswith(f": {both} tensors taken over; left as drawn: none.") and both > 10
+    assert said.endswith(f": {both} tensors taken over; left as initialised: none.") and both > 10
     assert state.step == 0 and not state.g_optimizer.state
 
 
@@ -60,7 +60,7 @@ def test_an_exported_generator_gives_g_alone(parent, saved):
     assert all(same(state.G, saved, "ema")), "what is exported is the smoothed one"
     for own, other in zip(state.D.parameters(), drawn.D.parameters()):
         assert torch.equal(own, other)
-    assert "left as drawn: D." in said and "G." not in said.split("left as drawn")[1]
+    assert "left as initialised: D." in said and "G." not in said.split("left as drawn")[1]
 
 
 def test_what_has_another_shape_stays_as_drawn_and_is_listed(parent, saved):

@@ -218,7 +218,7 @@ def test_a_notice_and_a_status_are_in_the_visitors_language(
     web = TestClient(Starlette(routes=routes))
     told = {tongue: web.get(f"/studio/live?run={run.id}", headers={"accept-language": tongue}).json()
             for tongue in ("zh-CN", "en")}  # fmt: skip
-    assert told["zh-CN"]["message"] == "它的进程已经不在了。还没有写过存档。"
+    assert told["zh-CN"]["message"] == "它的进程已经不在了。还没有写过检查点。"
     assert told["en"]["message"].startswith("Its process is gone.")
     refused = web.get("/studio/data?name=mnits", headers={"accept-language": "zh"}).json()["error"]
     assert refused == "没有名为 'mnits' 的数据集；是不是 'mnist'？"
