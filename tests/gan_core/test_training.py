@@ -411,7 +411,7 @@ def test_what_is_due_is_done_and_then_waited_for(tmp_path, monkeypatch):
     session.state.step, session.watch = 1000, SimpleNamespace(seconds=0.0)
     for record in islice(_steps(session), 17):
         session.watch.seconds = (record.step - 1000) / 8
-    assert done == Counter(render=8, export=3, report=5, save=2), "in the two seconds from the first step on"
+    assert done == Counter(render_samples=8, export=3, report=5, save=2), "in the two seconds from the first step on"
 
 
 def test_the_stopwatch_does_not_count_what_is_skipped():

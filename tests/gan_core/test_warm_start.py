@@ -60,7 +60,7 @@ def test_an_exported_generator_gives_g_alone(parent, saved):
     assert all(same(state.G, saved, "ema")), "what is exported is the smoothed one"
     for own, other in zip(state.D.parameters(), drawn.D.parameters()):
         assert torch.equal(own, other)
-    assert "left as initialised: D." in said and "G." not in said.split("left as drawn")[1]
+    assert "left as initialised: D." in said and "G." not in said.split("left as initialised")[1]
 
 
 def test_what_has_another_shape_stays_as_drawn_and_is_listed(parent, saved):
