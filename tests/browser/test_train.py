@@ -79,7 +79,7 @@ def test_a_visitor_trains_watches_and_explores(visit: Open, viewport: dict[str, 
 
     page.locator("#train-watch").click()
     page.wait_for_selector('#watch-losses figure[data-group="loss"] path', timeout=PATIENT)
-    assert len(page.locator("#watch-losses figure").all()) == 6 and no_sideways_scrolling(page)
+    assert len(page.locator("#watch-losses figure").all()) == 7 and no_sideways_scrolling(page)
     assert page.locator("#watch-status live-status").get_attribute("data-state") == "running"
     page.wait_for_function(
         "[...document.querySelectorAll('#watch-samples img')].every((i) => i.naturalWidth > 100)"
