@@ -264,10 +264,10 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(folder)
 
 
-@pytest.mark.parametrize("settings, controllers", [
+@pytest.mark.parametrize("settings, moving", [
     (PLAIN, "loss/D"), (CONDITIONAL, "augment/probability"), (WASSERSTEIN, "learning_rate_share/D"),
 ], ids=["plain", "conditional", "wasserstein"])  # fmt: skip
-def test_a_run_equals_the_same_run_by_hand(settings, controllers, root, tmp_path):
+def test_a_run_equals_the_same_run_by_hand(settings, moving, root, tmp_path):
     config = from_mapping({**settings, "data_root": root})
     run = create_run(tmp_path, config)
     list(train(config, run))
@@ -276,7 +276,7 @@ def test_a_run_equals_the_same_run_by_hand(settings, controllers, root, tmp_path
     pictures = torch.tensor(data.images[:]).float() / 255 * 2 - 1
     by_hand = ByHand(config, pictures, torch.tensor(data.labels) if config.conditional else None)
     points = [by_hand.iteration() for _ in range(config.steps)]
-    assert len({point[controllers] for point in points}) > 3, "what moves by itself did"
+    assert len({point[moving] for point in points}) > 3, "what moves by itself did"
     for line, point in zip(read_lines(run.metrics)[0], points, strict=True):
         assert line.keys() - {"seconds", "speed/images per second"} == point.keys()
         assert {name: line[name] for name in point} == pytest.approx(point, rel=3e-4, abs=3e-5)
