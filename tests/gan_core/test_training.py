@@ -34,8 +34,9 @@ from gan_core.training.session import Session, model_config, open_session
 from gan_core.training.snapshot import read_counters
 from gan_core.training.state import build_state
 
-CURVES = {"step", "images", "seconds", "loss/D", "loss/G", "class/D", "class/G", "accuracy/real", "accuracy/fake",
-          "gradient/D", "gradient/G", "speed/images per second", "learning_rate/G", "learning_rate/D"}  # fmt: skip
+CURVES = {"step", "images", "seconds", "loss/D", "loss/G", "class/D", "class/G", "accuracy/real",
+          "accuracy/fake", "gradient/D", "gradient/G", "speed/images per second", "learning_rate/G",
+          "learning_rate/D"}  # fmt: skip
 SMALL = {"dataset": "glyphs", "size": 16, "g_width": 4, "d_width": 4, "latent": 8, "batch": 16,
          "log_every": 5, "precision": "fp32", "memory_format": "contiguous", "threads": 1}  # fmt: skip
 
@@ -74,8 +75,8 @@ def test_what_a_run_writes(tmp_path):
     assert checkpoint_steps(run) == [60]
     info = Sampler.load(run.path).info
     assert info.pop("seconds") == round(status.seconds, 1)
-    assert info == {"dataset": "glyphs", "class_names": list("0123456789"), "step": 60, "images": 960, "seed": 0,
-                    "run": run.id, "licence": "made by this program; no restrictions"}  # fmt: skip
+    assert info == {"dataset": "glyphs", "class_names": list("0123456789"), "step": 60, "images": 960,
+                    "seed": 0, "run": run.id, "licence": "made by this program; no restrictions"}  # fmt: skip
     assert json.loads(run.config.read_text())["settings"]["steps"] == 60
 
 
