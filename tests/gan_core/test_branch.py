@@ -151,6 +151,17 @@ def test_a_branch_with_another_optimiser_begins_its_moments_afresh(tmp_path, opt
     assert list(train(new, child, resume=True))[-1].step == 6
 
 
+@pytest.mark.parametrize(("beta1", "kept"), [(0.9, True), (0.0, False)])
+def test_sgd_without_momentum_takes_none_over(tmp_path, beta1, kept):
+    old = config(steps=20, optimiser="sgd", beta1=0.5)
+    new = dataclasses.replace(old, beta1=beta1)
+    child = branch(stopped_at(3, old, tmp_path), 3, old, new, "")
+    state = open_session(new, RunWriter(child), resume=True).state
+    for optimizer in (state.g_optimizer, state.d_optimizer):
+        moments = [moment for of_one in optimizer.state.values() for moment in of_one.values()]
+        assert any(torch.is_tensor(moment) for moment in moments) == kept
+
+
 def test_a_branch_has_no_first_weights_to_choose(tmp_path, capsys):
     """It would train the same, and say that it was changed."""
     old = config(steps=20, initialisation="xavier")

@@ -34,6 +34,9 @@ from gan_core.training.session import Session, model_config, open_session
 from gan_core.training.snapshot import read_counters
 from gan_core.training.state import build_state
 
+CURVES = {"step", "images", "seconds", "loss/D", "loss/G", "class/D", "class/G", "accuracy/real",
+          "accuracy/fake", "gradient/D", "gradient/G", "speed/images per second", "learning_rate/G",
+          "learning_rate/D"}  # fmt: skip
 SMALL = {"dataset": "glyphs", "size": 16, "g_width": 4, "d_width": 4, "latent": 8, "batch": 16,
          "log_every": 5, "precision": "fp32", "memory_format": "contiguous", "threads": 1}  # fmt: skip
 
@@ -64,17 +67,27 @@ def test_what_a_run_writes(tmp_path):
     assert (status.state, status.step, status.images, status.progress) == ("finished", 60, 960, 1.0)
     lines, _ = read_lines(run.metrics)
     assert [line["step"] for line in lines] == [*range(1, 11), *range(15, 61, 5)]
-    assert {"loss/D", "loss/G", "score/D(x)", "score/D(G(z))", "accuracy/real", "accuracy/fake", "gradient/D",
-            "gradient/G", "speed/images per second", "learning_rate/G",
-            "learning_rate/D"} <= lines[0].keys()  # fmt: skip
+    assert all(line.keys() == {*CURVES, "score/D(x)", "score/D(G(z))"} for line in lines)
     assert lines[0]["learning_rate/G"] > lines[-1]["learning_rate/G"] > 0
     assert {0, 1, 2, 5, 10, 20, 35, 50, 60} <= set(sample_steps(run))
     with Image.open(run.sample(50)) as grid, Image.open(run.real) as real:
         assert grid.size == real.size == (10 * 16, 8 * 16)
     assert checkpoint_steps(run) == [60]
     info = Sampler.load(run.path).info
-    assert info["dataset"] == "glyphs" and info["step"] == 60 and len(info["class_names"]) == 10
+    assert info.pop("seconds") == round(status.seconds, 1)
+    assert info == {"dataset": "glyphs", "class_names": list("0123456789"), "step": 60, "images": 960,
+                    "seed": 0, "run": run.id, "licence": "made by this program; no restrictions"}  # fmt: skip
     assert json.loads(run.config.read_text())["settings"]["steps"] == 60
+
+
+def test_each_term_and_whatever_moves_has_a_curve_of_its_own(tmp_path):
+    settings = config(steps=1, loss="hinge", augment="translation", ada_target=0.6, schedule="dynamic",
+                      mode_seeking=1.0, code_numbers=1, penalty="r1", d_norm="none")  # fmt: skip
+    run = create_run(tmp_path, settings)
+    run_to_end(run, settings)
+    (line,) = read_lines(run.metrics)[0]
+    assert line.keys() == {*CURVES, "code/D", "code/G", "mode_seeking/G", "penalty/D", "augment/probability",
+                           "learning_rate_share/D"}  # fmt: skip
 
 
 def test_the_same_seed_gives_the_same_weights(tmp_path):
@@ -556,7 +569,9 @@ def test_a_promised_speed_counts_a_lazy_penalty_as_often_as_it_comes(monkeypatch
     """A round takes a second, one with a lazy penalty more than the others five."""
     clock = [0.0]
 
-    def fake_trial(settings, compute):
+    def fake_trial(asked, compute):
+        assert asked is settings and compute.device == "cpu"
+
         def step(number=-1):
             clock[0] += 5.0 if number == 0 else 1.0
 
