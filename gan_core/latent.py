@@ -1,4 +1,4 @@
-"""Points in the generator's latent space and the ways between them."""
+"""Points in the generator's latent space and interpolations between them."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def suitable_interpolation(noise: str, codes: int = 0) -> str:
     return "spherical" if NOISES[noise].turns and not codes else "linear"
 
 
-def path(a: Tensor, b: Tensor, count: int, mode: str) -> Tensor:
-    """`count` points from a to b, ends included: (count, dim). a, b: (dim,); `mode` as `fitting_way` says."""
+def path(a: Tensor, b: Tensor, count: int, interpolation: str) -> Tensor:
+    """`count` points from a to b, ends included, by a row of `INTERPOLATIONS`: (count, dim). a, b: (dim,)."""
     t = torch.linspace(0.0, 1.0, count)[:, None]
-    return INTERPOLATIONS[mode](a[None], b[None], t)
+    return INTERPOLATIONS[interpolation](a[None], b[None], t)

@@ -75,7 +75,7 @@ class RunPaths:
 
     @property
     def verdicts(self) -> Path:
-        """Judgements: one JSON object a line."""
+        """What was said of the run, step by step: one JSON object a line."""
         return self.path / "verdicts.jsonl"
 
     @property

@@ -72,7 +72,7 @@ class PeriodicEvaluator:
         }  # fmt: skip
 
     def _reference(self) -> ReferenceStats | PointReferenceStats:
-        """What the drawn is held against."""
+        """What generated samples are held against."""
         config = self._config
         if self._plane:
             return PointReferenceStats.over(self._plane)

@@ -81,22 +81,20 @@ def train(
 
 
 def _again(diverged: Session, error: TrainingDiverged) -> Session:
-    """Back to the last good checkpoint with half the step sizes, as often as the setting allows.
+    """Back to the last good checkpoint with half the learning rates, as often as the setting allows.
 
     Raises:
         TrainingDiverged: it has gone back often enough.
     """
-    config, writer = diverged.config, diverged.writer
+    config, writer, distributed = diverged.config, diverged.writer, diverged.state.distributed
     if config.retries == 0:
         raise error
     config = replace(config, lr_g=config.lr_g / 2, lr_d=config.lr_d / 2, retries=config.retries - 1)
-    if diverged.state.distributed.is_main:
+    if distributed.is_main:
         rewrite_settings(writer.run, config)  # stopped and resumed, it goes on with what is left
     writer.log(Message("log-retry", lr_g=config.lr_g, lr_d=config.lr_d))
-    distributed = diverged.state.distributed
-    return open_session(
-        config, writer, distributed.broadcast_object(lambda: bool(checkpoint_steps(writer.run))), distributed
-    )
+    resume = distributed.broadcast_object(lambda: bool(checkpoint_steps(writer.run)))
+    return open_session(config, writer, resume, distributed)
 
 
 def _steps(session: Session) -> Iterator[StepRecord]:
@@ -194,7 +192,7 @@ def _diverged(session: Session, name: str) -> dict[str, float]:
 
 
 def _way_back(session: Session) -> list[Message]:
-    """What to type for a new run from the last good checkpoint with half the step sizes, if there is one.
+    """What to type for a new run from the last good checkpoint with half the learning rates, if there is one.
 
     That it could have gone back by itself is said only where it never has.
     """

@@ -52,7 +52,7 @@ class Session:
     times: Schedule
     watch: Stopwatch
     evaluator: PeriodicEvaluator
-    marked: tuple[int, float] = (0, 0.0)  # images and seconds at the last look at the speed
+    marked: tuple[int, float] = (0, 0.0)  # images and seconds when `speed` was last asked
     saved: int | None = None  # the step that was saved, or loaded, last
     first_nonfinite: str | None = None  # what was not finite when the state was to be saved
 
@@ -137,7 +137,7 @@ class Session:
 def open_session(
     config: TrainConfig, writer: RunWriter, resume: bool, distributed: DistributedContext = SINGLE_PROCESS
 ) -> Session:
-    """Read the pictures, build or restore the state, show the first grid, measure the machine."""
+    """Read the pictures, build or restore the state, show the first grid, choose how to compute."""
     _check_shares(config, distributed)
     budget = {name: getattr(config, name) for name in sorted(BUDGET)}
     writer.update(state="running", budget=budget)
@@ -210,7 +210,7 @@ def _check_shares(config: TrainConfig, distributed: DistributedContext) -> None:
 
 
 def _fastest(config: TrainConfig, writer: RunWriter, distributed: DistributedContext) -> ComputeConfig:
-    """The machine's choice for this process's share of a batch, its reason in the log."""
+    """The fastest way to compute this process's share of a batch, its reason in the log."""
     shared = replace(config, batch=config.batch // distributed.world_size)
     compute, reason = choose_compute(
         shared, lambda candidate: trial(shared, candidate), distributed.local_world_size

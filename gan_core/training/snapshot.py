@@ -24,8 +24,8 @@ FORMAT = "gan_core.state"
 
 
 def save_state(state: State, folder: Path, controllers: Mapping[str, Sequence[float]]) -> None:
-    """Write both networks, the EMA, both optimisers, all random generators, the counters and what training
-    itself moves into `folder`."""
+    """Write both networks, the EMA, both optimisers, all random generators, the counters and the
+    controllers' numbers into `folder`."""
     tensors: dict[str, Tensor] = {"noise": state.noise.get_state(), "torch": torch.get_rng_state()}
     if state.compute.device == "cuda":
         tensors["cuda"] = torch.cuda.get_rng_state()
@@ -64,7 +64,8 @@ def read_counters(folder: Path) -> dict[str, Any]:
 
 
 def load_state(state: State, folder: Path) -> dict[str, list[float]]:
-    """Put what `save_state` wrote into a state built from the same settings; gives what training moved.
+    """Put what `save_state` wrote into a state built from the same settings; gives the controllers'
+    numbers.
 
     The moments of another optimiser mean nothing to this one, which then begins afresh; so do the random
     numbers of another device, by seed and step.

@@ -45,7 +45,7 @@ class State:
         return self.noise_transform(normal[self.distributed.share])
 
     def to(self, compute: ComputeConfig) -> None:
-        """Move a state that has made no step yet to `machine`; its noise begins anew there."""
+        """Move a state that has made no step yet to `compute`; its noise begins anew there."""
         for net in (self.G, self.D, self.ema):
             compute.place(net)
         self.noise = torch.Generator(compute.device).manual_seed(self.noise.initial_seed())
@@ -78,7 +78,7 @@ def _finite(tensors: list[Tensor]) -> bool:
 
 
 def build_state(config: TrainConfig, model: ModelConfig, compute: ComputeConfig) -> State:
-    """A fresh state, the same for the same seed and machine choice, whatever torch's random numbers are.
+    """A fresh state, the same for the same seed and `compute`, whatever torch's random numbers are.
 
     These stay as they are.
     """
@@ -106,7 +106,7 @@ LR_SCHEDULES: dict[str, Callable[[float, float], float]] = {  # (progress 0 to 1
 
 
 def set_learning_rates(state: State, config: TrainConfig, progress: float, d_share: float = 1.0) -> None:
-    """Step sizes fall to `lr_end` of themselves at the end of the budget, as the schedule says; D's is
+    """Learning rates fall to `lr_end` of themselves at the end of the budget, as the schedule says; D's is
     `d_share` of that."""
     share = LR_SCHEDULES[config.schedule](min(1.0, progress), config.lr_end)
     d_rate = config.lr_d * lazy_share(config) * d_share
@@ -150,7 +150,7 @@ def update_ema(ema: nn.Module, G: nn.Module, half_life: float, batch: int) -> No
 def lazy_share(config: TrainConfig) -> float:
     """k / (k + 1) where D takes one step more for each k, so that all of them together reach as far.
 
-    Source: Karras et al. 2020, arXiv 1912.04958, appendix B: the step size times it, the betas to its power.
+    Source: Karras et al. 2020, arXiv 1912.04958, appendix B: learning rate times it, betas to its power.
     """
     k = config.penalty_every
     return k / (k + 1) if k > 1 and in_force(config.penalty, config.penalty_weight) else 1.0
