@@ -121,13 +121,13 @@ def choose_compute(
     candidates = [replace(start, precision=p, memory_format=m) for p, m in _forms(config, device)]
     counts = [config.threads] if config.threads or device != "cpu" else sorted({cores, (cores + 1) // 2})
     if len(candidates) == 1 and len(counts) == 1:
-        return candidates[0], Message("log-machine-asked", machine=_name(candidates[0]))
+        return candidates[0], Message("log-compute-asked", compute=_name(candidates[0]))
     timings: dict[ComputeConfig, float] = {}
     best = _race(candidates, trial, timings)
     if len(counts) > 1:
         best = _race([replace(best, threads=count or start.threads) for count in counts], trial, timings)
     listed = [f"{_name(m)} {1000 * s:.1f} ms" for m, s in timings.items()]
-    return best, Message("log-machine-timed", timings=listed, machine=_name(best))
+    return best, Message("log-compute-timed", timings=listed, compute=_name(best))
 
 
 def _devices() -> dict[str, bool]:

@@ -26,7 +26,7 @@ POLL = 0.1  # seconds between two looks at the orders while paused
 
 @dataclass(frozen=True, slots=True)
 class StepRecord:
-    """One round of updates: its number, real pictures seen, seconds trained, a point of the curves if due."""
+    """A training iteration: its number, real pictures seen, seconds trained, a point of the curves if due."""
 
     step: int
     images: int
@@ -41,7 +41,7 @@ def train(
     resume: bool = False,
     distributed: DistributedContext = SINGLE_PROCESS,
 ) -> Iterator[StepRecord]:
-    """Train as `config` says and write everything into `run`; yields after every round of updates.
+    """Train as `config` says and write everything into `run`; yields after every training iteration.
 
     Orders in control.json (pause, stop) are followed between two steps. With `resume` it goes on from the
     newest checkpoint. Whatever happens, the run is left readable and its status says how it ended; closing
@@ -98,7 +98,7 @@ def _again(diverged: Session, error: TrainingDiverged) -> Session:
 
 
 def _steps(session: Session) -> Iterator[StepRecord]:
-    """The loop itself: one round after the other, and what is due after each."""
+    """The loop itself: one iteration after the other, and what is due after each."""
     config, state = session.config, session.state
     metrics: dict[str, float] | None = {}
     while _goes_on(session):

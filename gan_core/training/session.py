@@ -47,7 +47,7 @@ class Session:
     state: State
     objective: Objective
     controllers: Controllers
-    sampler: Sampler  # of the smoothed generator
+    sampler: Sampler  # of the EMA generator
     sample_grid: SampleGrid
     times: Schedule
     watch: Stopwatch
@@ -87,7 +87,7 @@ class Session:
             self.writer.sample(self.state.step, self.sample_grid.render(self.sampler))
 
     def export(self, best: bool = False) -> None:
-        """Write the smoothed generator, for whoever explores it, unless it diverged; or as the `best`."""
+        """Write the EMA generator, for whoever explores it, unless it diverged; or as the `best`."""
         if not self._worth_keeping():
             return
         state, config, source = self.state, self.config, DATASETS[self.config.dataset]
@@ -245,9 +245,9 @@ def model_config(config: TrainConfig) -> ModelConfig:
 
 
 def trial(config: TrainConfig, compute: ComputeConfig) -> Callable[..., object]:
-    """A function that takes one round of updates, by its number, on scratch networks and random pictures.
+    """A function that takes one training iteration, by its number, on scratch networks and random pictures.
 
-    Round -1, which it takes unasked, has the fewest lazy penalties of all, as most have; round 0 the most.
+    Iteration -1, which it takes unasked, has the fewest lazy penalties, as most have; iteration 0 the most.
     """
     model = model_config(config)
     state, (objective, controllers) = build_state(config, model, compute), objective_of(config)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_core.config import ModelConfig, TrainConfig
-from gan_core.latent import shape_of
+from gan_core.latent import noise_transform
 from gan_core.networks import build_pair
 from gan_core.optimisers import OPTIMISERS
 from gan_core.penalties import in_force
@@ -22,7 +22,7 @@ from gan_core.training.distributed import SINGLE_PROCESS, DistributedContext
 
 @dataclass(slots=True)
 class State:
-    """Both networks, the smoothed generator, both optimisers, the noise, and how far the run has come."""
+    """Both networks, the EMA generator, both optimisers, the noise, and how far the run has come."""
 
     G: nn.Module
     D: nn.Module
@@ -33,7 +33,7 @@ class State:
     latent: int
     noise_transform: Callable[[Tensor], Tensor]  # from normal numbers to those of the run's noise
     compute: ComputeConfig
-    step: int = 0  # rounds done: `d_steps` of D, `g_steps` of G
+    step: int = 0  # iterations done: `d_steps` of D, `g_steps` of G
     images_seen: int = 0  # real pictures seen
     seconds: float = 0.0  # spent training
     distributed: DistributedContext = SINGLE_PROCESS
@@ -93,7 +93,7 @@ def build_state(config: TrainConfig, model: ModelConfig, compute: ComputeConfig)
         d_optimizer=_optimiser(D, config, config.lr_d, lazy_share(config)),
         noise=torch.Generator(compute.device).manual_seed(stream_seed(config.seed, "latents")),
         latent=model.latent,
-        noise_transform=shape_of(model.noise, model.code_classes, model.code_numbers), compute=compute,
+        noise_transform=noise_transform(model.noise, model.code_classes, model.code_numbers), compute=compute,
     )  # fmt: skip
 
 
@@ -115,18 +115,18 @@ def set_learning_rates(state: State, config: TrainConfig, progress: float, d_sha
             group["lr"] = rate * share
 
 
-SMOOTHING_REACH = 25.0  # by trials of 350 to 7,000 steps: see README, below its table of quality
+EMA_REACH = 25.0  # by trials of 350 to 7,000 steps: see README, below its table of quality
 
 
 def half_life(config: TrainConfig, images_seen: int, budget: float) -> float:
-    """Pictures in which the smoothed generator forgets half of what it was.
+    """Pictures in which the EMA generator forgets half of what it was.
 
     `ema_rampup` of all `images_seen` by now, `ema_half_life` at most; where that is left empty,
-    `SMOOTHING_REACH` times the square root of all pictures of the `budget`. A reach r leaves noise as 1 / r
+    `EMA_REACH` times the square root of all pictures of the `budget`. A reach r leaves noise as 1 / r
     and lags behind by a share r / budget of the run: both weigh the same where r grows as the root of the
     budget.
     """
-    limit = SMOOTHING_REACH * math.sqrt(budget) if config.ema_half_life is None else config.ema_half_life
+    limit = EMA_REACH * math.sqrt(budget) if config.ema_half_life is None else config.ema_half_life
     return min(config.ema_rampup * images_seen, limit)
 
 

@@ -121,7 +121,7 @@ def gradient_norm(net: nn.Module) -> Tensor:
 def optimizer_step(
     net: nn.Module, optimizer: torch.optim.Optimizer, terms: Terms, objective: Objective
 ) -> Tensor | None:
-    """One step of `net` down the slope of the sum; the gradient's norm before L1 and clipping, if either is on."""
+    """One step of `net` down the slope of the sum; the gradient's norm before clipping, if that is on."""
     optimizer.zero_grad(set_to_none=True)
     torch.autograd.backward(cast(Tensor, sum(terms.values())), inputs=list(net.parameters()))
     if objective.average_gradients:

@@ -80,7 +80,7 @@ def test_a_device_that_the_settings_name_is_changed_by_resume(tmp_path, capsys):
     run = from_a_gpu(tmp_path)
     asked = from_mapping({**SMALL, "device": "cuda"})
     rewrite_settings(run, asked)
-    with pytest.raises(ConfigError, match="There is no cuda here; choose of auto, cpu"):
+    with pytest.raises(ConfigError, match="There is no cuda here; choose one of auto, cpu"):
         list(train(asked, run, resume=True))
     assert main(["resume", str(run.path), "--device", "cpu", "--steps", "6", "--quiet"]) == 0
     assert read_status(run).step == 6 and SAID in run.log.read_text()
