@@ -92,7 +92,7 @@ def choose_device(asked: str) -> str:
 
 
 def restore_compute(saved: ComputeConfig, config: TrainConfig) -> ComputeConfig:
-    """The one `saved` in a checkpoint, with what `config` fixes in place of its own.
+    """How to compute as `saved` in a checkpoint, with what `config` fixes in place of its own.
 
     A device that is not here gives way to one that is, where `config` leaves it open.
 

@@ -187,7 +187,7 @@ def open_session(
 
 
 def _elsewhere(saved: ComputeConfig, compute: ComputeConfig) -> list[Message]:
-    """What it means for a run that it goes on on another kind of device; nothing where it does not."""
+    """What it means for a run that it continues on another kind of device; nothing where it does not."""
     if saved.device == compute.device:
         return []
     return [Message("log-other-device", before=saved.device, now=compute.device)]

@@ -56,10 +56,13 @@ def read_counters(folder: Path) -> dict[str, Any]:
     header = read_header(folder / FILE)
     if header.get("format") != FORMAT:
         raise WeightsError("checkpoint-empty", file=folder.name)
-    saved = renamed(json.loads(header["counters"]), COUNTERS)
-    counters: dict[str, Any] = {"optimisers": {}, "controllers": {}, "streams": 1} | saved
-    counters["controllers"] = renamed(counters["controllers"], CONTROLLERS)
-    counters["compute"] = ComputeConfig(*counters["compute"])
+    try:
+        saved = renamed(json.loads(header["counters"]), COUNTERS)
+        counters: dict[str, Any] = {"optimisers": {}, "controllers": {}, "streams": 1} | saved
+        counters["controllers"] = renamed(counters["controllers"], CONTROLLERS)
+        counters["compute"] = ComputeConfig(*counters["compute"])
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise WeightsError("checkpoint-empty", file=folder.name) from error
     return counters
 
 

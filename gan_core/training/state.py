@@ -80,7 +80,7 @@ def _finite(tensors: list[Tensor]) -> bool:
 def build_state(config: TrainConfig, model: ModelConfig, compute: ComputeConfig) -> State:
     """A fresh state, the same for the same seed and `compute`, whatever torch's random numbers are.
 
-    These stay as they are.
+    Those of the processor stay as they were.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream_seed(config.seed, "weights", 1))  # spectral norm begins with global numbers
