@@ -47,7 +47,7 @@ class Session:
     state: State
     objective: Objective
     controllers: Controllers
-    sampler: Sampler  # of the EMA generator
+    sampler: Sampler  # of the EMA of the generator
     sample_grid: SampleGrid
     times: Schedule
     watch: Stopwatch
@@ -87,7 +87,7 @@ class Session:
             self.writer.sample(self.state.step, self.sample_grid.render(self.sampler))
 
     def export(self, best: bool = False) -> None:
-        """Write the EMA generator, for whoever explores it, unless it diverged; or as the `best`."""
+        """Write the EMA of the generator, for whoever explores it, unless it diverged; or as the `best`."""
         if not self._worth_keeping():
             return
         state, config, source = self.state, self.config, DATASETS[self.config.dataset]

@@ -22,7 +22,7 @@ from gan_core.training.distributed import SINGLE_PROCESS, DistributedContext
 
 @dataclass(slots=True)
 class State:
-    """Both networks, the EMA generator, both optimisers, the noise, and how far the run has come."""
+    """Both networks, the EMA of the generator, both optimisers, the noise, and how far the run has come."""
 
     G: nn.Module
     D: nn.Module
@@ -119,7 +119,7 @@ EMA_REACH = 25.0  # by trials of 350 to 7,000 steps: see README, below its table
 
 
 def half_life(config: TrainConfig, images_seen: int, budget: float) -> float:
-    """Pictures in which the EMA generator forgets half of what it was.
+    """Pictures in which the EMA of the generator forgets half of what it was.
 
     `ema_rampup` of all `images_seen` by now, `ema_half_life` at most; where that is left empty,
     `EMA_REACH` times the square root of all pictures of the `budget`. A reach r leaves noise as 1 / r
