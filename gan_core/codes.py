@@ -1,7 +1,7 @@
 """InfoGAN's codes: numbers of z that D's second answer must be able to read back from the picture.
 
-z is [noise, a one-hot code of K values, M numbers between -1 and 1] (`gan_core.latent.shape_of`). The answer
-to a picture, (N, K + 2 M), is K logits of the code, then M means and M log deviations of the numbers.
+z is [noise, a one-hot code of K values, M numbers between -1 and 1] (`gan_core.latent.noise_transform`). The
+answer to a picture, (N, K + 2 M), is K logits of the code, then M means and M log deviations of the numbers.
 Source: Chen et al. 2016, arXiv 1606.03657, eq. 5 and 6 and appendix C.
 """
 

@@ -58,7 +58,7 @@ class TrainConfig:
     size: int = knob(32, "Side in pixels, 1 for points; doubling it costs about four times the time.",
                      group="Data", choices=(1, 16, 28, 32, 64, 128))  # fmt: skip
     dataset_limit: int | None = knob(None, "Learn from this many pictures only; left empty, from all.",
-                                group="Data", low=1, high=100_000_000)  # fmt: skip
+                                      group="Data", low=1, high=100_000_000)  # fmt: skip
     real_augment: str = knob("none", "Changes to the real pictures only, as if there were more of them.",
                              group="Data", table="real_augments")  # fmt: skip
 
@@ -121,16 +121,16 @@ class TrainConfig:
     clip_value: float = knob(0.0, "Largest entry of a gradient that is followed in full; 0 is off.",
                              group="Stabilisers", low=0.0, high=10_000.0)  # fmt: skip
     real_label: float = knob(1.0, "Label of real pictures for the discriminator: below 1 is label smoothing.",
-                              group="Stabilisers", low=0.5, high=1.0)  # fmt: skip
+                               group="Stabilisers", low=0.5, high=1.0)  # fmt: skip
     label_flip_prob: float = knob(0.0, "Probability that a pair's labels are flipped for the discriminator.",
-                                  group="Stabilisers", low=0.0, high=0.5)  # fmt: skip
+                                    group="Stabilisers", low=0.0, high=0.5)  # fmt: skip
     instance_noise: float = knob(0.0, "Noise on all pictures that the discriminator sees; fades by the end.",
                                  group="Stabilisers", low=0.0, high=2.0)  # fmt: skip
-    augment: str = knob("none", "Changes to real and made pictures before the discriminator sees them.",
+    augment: str = knob("none", "Changes to real and generated pictures before the discriminator sees them.",
                         group="Stabilisers", table="augments")  # fmt: skip
     ada_target: float = knob(0.0, "Augment only while D is surer than this of real pictures; 0: always.",
                              unless=("augment", "none"), group="Stabilisers", low=0.0, high=1.0)  # fmt: skip
-    ada_images: int = knob(50_000, "Pictures in which the chance of a change can go from none to all.",
+    ada_images: int = knob(50_000, "Pictures in which the probability of a change can go from 0 to 1.",
                            unless=("ada_target", 0.0), group="Stabilisers",
                            low=100, high=100_000_000)  # fmt: skip
     d_minibatch_std: bool = knob(
@@ -194,7 +194,7 @@ class TrainConfig:
                           group="Record", low=1.0, high=1e7, local=True)  # fmt: skip
     score_seconds: float = knob(60.0, "Seconds between two scores: the best generator is kept; 0: none.",
                                 group="Record", low=0.0, high=86_400.0)  # fmt: skip
-    retries: int = knob(0, "After divergence: how often to go back to a checkpoint with half the steps.",
+    retries: int = knob(0, "After divergence: how often to go back and halve the learning rates.",
                         group="Record", low=0, high=2)  # fmt: skip
 
     device: str = knob("auto", "Where to compute: auto takes a GPU when there is one.",

@@ -6,7 +6,7 @@
     ├── WeightsError        a weights file that is not ours, truncated, or does not fit
     ├── RunError            a run directory that is missing, damaged, or from a newer version
     ├── JobError            a run that cannot be queued, paused, continued or stopped
-    ├── TrainingDiverged    a loss or gradient stopped being a finite number
+    ├── TrainingDiverged    a loss, gradient, weight or moment is no longer finite
     └── ProcessLost         another process of the same run died or fell silent
 
 A `GanError` is caught in two places only: the command line's `main` (exit code 2, one line) and the
@@ -77,7 +77,7 @@ class JobError(GanError):
 
 
 class TrainingDiverged(GanError):
-    """A loss or a gradient is no longer a finite number."""
+    """A number of the training (a curve, a weight, a moment) is no longer finite."""
 
 
 class ProcessLost(GanError):

@@ -1,4 +1,4 @@
-"""Points in the generator's latent space and the ways between them."""
+"""Points in the generator's latent space and interpolations between them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """A row of `NOISES`: `shape` turns standard normal numbers into numbers of this distribution.
+    """A row of `NOISES`: `transform` turns standard normal numbers into numbers of this distribution.
 
     `turns` says whether points halfway round from one of its points to another are of this distribution too.
     Only normal ones are. Of uniform ones 8 % of the numbers then lie beyond the -1 to 1 that a network was
     trained on, of truncated ones 6 % (at 64 numbers); Laplace's have no bounds, but their tails grow lighter.
     """
 
-    shape: Callable[[Tensor], Tensor]
+    transform: Callable[[Tensor], Tensor]
     turns: bool
     summary: str
 
@@ -53,16 +53,16 @@ NOISES: dict[str, Noise] = {
 }
 
 
-def shape_of(noise: str, classes: int = 0, numbers: int = 0) -> Callable[[Tensor], Tensor]:
+def noise_transform(noise: str, classes: int = 0, numbers: int = 0) -> Callable[[Tensor], Tensor]:
     """From standard normal numbers (N, L) to z (N, L): noise of this row, then InfoGAN's codes.
 
     The codes are a one-hot code of `classes` values, each equally often, and `numbers` even between -1 and 1.
     """
-    plain = NOISES[noise].shape
+    plain = NOISES[noise].transform
     if classes + numbers == 0:
         return plain
 
-    def shape(normal: Tensor) -> Tensor:
+    def transform(normal: Tensor) -> Tensor:
         first = normal.shape[1] - classes - numbers
         free, code, even = normal.tensor_split((first, first + classes), dim=1)
         parts = [plain(free)]
@@ -70,7 +70,7 @@ def shape_of(noise: str, classes: int = 0, numbers: int = 0) -> Callable[[Tensor
             parts.append(F.one_hot(code.argmax(1), classes).to(normal.dtype))
         return torch.cat([*parts, uniform(even)], dim=1)
 
-    return shape
+    return transform
 
 
 def sample_latents(
@@ -78,19 +78,19 @@ def sample_latents(
 ) -> Tensor:
     """Points of a row of `NOISES`, (count, dim) float32; row i depends on (seed, i) only, not on `count`.
 
-    `codes` are the code's classes and the numbers at the end of z: see `shape_of`.
+    `codes` are the code's classes and the numbers at the end of z: see `noise_transform`.
     """
     rows = np.random.default_rng(seed).standard_normal((count, dim))
-    return shape_of(noise, *codes)(torch.from_numpy(rows.astype(np.float32)))
+    return noise_transform(noise, *codes)(torch.from_numpy(rows.astype(np.float32)))
 
 
 def lerp(a: Tensor, b: Tensor, t: Tensor | float) -> Tensor:
-    """The straight way from a (t = 0) to b (t = 1); its middle lies nearer the origin than z ever does."""
+    """Linear interpolation, a at t = 0 and b at t = 1; its middle lies nearer the origin than z ever does."""
     return a + (b - a) * t
 
 
 def slerp(a: Tensor, b: Tensor, t: Tensor | float) -> Tensor:
-    """The way from a to b around the origin: directions by equal angles, lengths in proportion.
+    """Spherical interpolation, around the origin: directions by equal angles, lengths in proportion.
 
     a, b: (..., dim); t: number or (..., 1). Source: Shoemake 1985; White 2016, arXiv 1609.04468. Ends that
     point the same way, or exactly opposite ways (where no single arc exists), fall back to `lerp`. The
@@ -111,8 +111,8 @@ INTERPOLATIONS = {"spherical": slerp, "linear": lerp}
 
 
 ASTRAY = (
-    "The spherical way suits normal noise alone: on it the noise or the codes of this network leave their "
-    "range or their distribution. The linear way keeps within their range."
+    "Spherical interpolation suits normal noise alone: on its way the noise or the codes of this network "
+    "leave their range or their distribution. Linear interpolation keeps within their range."
 )
 
 
@@ -122,7 +122,7 @@ def suitable_interpolation(noise: str, codes: int = 0) -> str:
     return "spherical" if NOISES[noise].turns and not codes else "linear"
 
 
-def path(a: Tensor, b: Tensor, count: int, mode: str) -> Tensor:
-    """`count` points from a to b, ends included: (count, dim). a, b: (dim,); `mode` as `fitting_way` says."""
+def path(a: Tensor, b: Tensor, count: int, interpolation: str) -> Tensor:
+    """`count` points from a to b, ends included, by a row of `INTERPOLATIONS`: (count, dim). a, b: (dim,)."""
     t = torch.linspace(0.0, 1.0, count)[:, None]
-    return INTERPOLATIONS[mode](a[None], b[None], t)
+    return INTERPOLATIONS[interpolation](a[None], b[None], t)

@@ -236,7 +236,7 @@ GAMES: Mapping[str, GanLoss] = ChainMap(MISTAKES, LOSSES)
 
 
 def game_of(name: str, real_label: float = 1.0, label_flip_prob: float = 0.0) -> GanLoss:
-    """The row of `GAMES` with smoothed and flipped targets where they are asked for.
+    """The row of `GAMES` with smoothed and flipped labels where they are asked for.
 
     Raises:
         KeyError: there is no such row.

@@ -1,4 +1,4 @@
-"""Names in files that were written before November 2026, and what each is called today. Needs no torch.
+"""Names in files that were written until 24 November 2026, and what each is called today. Needs no torch.
 
 Whatever reads a run, a checkpoint or a weights file asks here, so that old ones open as new ones do.
 """

@@ -24,18 +24,18 @@ class Preset:
     cure: str = ""
 
 
-# the game of the lessons below: drawn digits without labels, so that nothing but the game itself teaches
-LESSON: Mapping[str, Any] = {
-    "dataset": "glyphs", "conditional": False, "lr_g": 4e-3, "lr_d": 4e-3, "seconds": 20.0,
-}  # fmt: skip
-
-
 # points in the plane; counted in steps, so that a slow machine gets as far
 PLANE: Mapping[str, Any] = {
     "network": "mlp-2d", "size": 1, "conditional": False, "precision": "fp32", "latent": 2, "g_width": 48,
     "d_width": 48, "g_norm": "none", "d_norm": "none", "noise": "uniform", "initialisation": "orthogonal",
     "loss": "relativistic", "penalty": "r1-r2", "penalty_weight": 0.003, "penalty_every": 4, "batch": 512,
     "lr_g": 5e-3, "lr_end": 0.0,
+}  # fmt: skip
+
+
+# the game of the lessons below: drawn digits without labels, so that nothing but the game itself teaches
+LESSON: Mapping[str, Any] = {
+    "dataset": "glyphs", "conditional": False, "lr_g": 4e-3, "lr_d": 4e-3, "seconds": 20.0,
 }  # fmt: skip
 
 
@@ -132,7 +132,7 @@ PRESETS: dict[str, Preset] = {
     ),
     "grid": Preset(
         "Points around twenty-five places in a square: watch whether it forgets any.",
-        {**PLANE, "dataset": "grid", "penalty_weight": 0.003, "steps": 4800},
+        {**PLANE, "dataset": "grid", "steps": 4800},
     ),
     "lesson": Preset(
         "A healthy game without labels, beside which the failing ones below can be held.", LESSON,
@@ -171,7 +171,7 @@ PRESETS: dict[str, Preset] = {
         g_steps=10, lr_g=2e-3, lr_d=2e-3, d_norm="none",
     ),
     "fail-divergence": lesson(
-        "Fails: steps far too large, and nothing that scales them; the losses grow without end.",
+        "Fails: learning rates far too large, and nothing to scale the steps; the losses grow without end.",
         cure="lesson-wasserstein", lr_g=0.1, lr_d=0.1, optimiser="sgd", beta1=0.9,
     ),
     "fail-oscillation": lesson(

@@ -74,9 +74,9 @@ class Sampler:
         return suitable_interpolation(self.model.noise, self.model.code_classes + self.model.code_numbers)
 
     def between(self, a: Tensor, b: Tensor, t: Tensor | float, interpolation: str = "") -> Tensor:
-        """z at `t` (0 to 1) on the way from a to b, (..., latent); by its own way, or by the one asked for.
+        """z at `t` (0 to 1) from a to b, (..., latent); by its own interpolation, or by the one asked for.
 
-        Warns (`UserWarning`) where the spherical way is asked for and does not suit its noise.
+        Warns (`UserWarning`) where the spherical one is asked for and does not suit its noise.
         """
         if interpolation == "spherical" and self.interpolation != interpolation:
             warnings.warn(ASTRAY, stacklevel=2)

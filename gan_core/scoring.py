@@ -27,7 +27,7 @@ def score_generator(
     A conditional generator is asked for each class as often as it occurs among real pictures: asking evenly
     would make any generator look uneven.
 
-    Points and the classes of Stacked MNIST are not judged but counted, see `metrics.modes` and `stacked`.
+    Points and the classes of Stacked MNIST are counted instead, see `metrics.modes` and `stacked`.
 
     Raises:
         WeightsError: no classifier for the data set, or one of another kind.

@@ -10,10 +10,10 @@ from __future__ import annotations
 import numpy as np
 
 STREAMS = (  # in this order for good: a place in it is part of every seed
-    "weights",  # first weights of both networks
+    "weights",  # first weights of both networks, and the vectors that spectral norm begins with
     "latents",  # z of the training steps
     "data_order",  # by epoch
-    "training",  # dropout, augmentation, penalties, flips, spectral norm's first vectors; by step and rank
+    "training",  # dropout, augmentation, penalties, flipped labels; beside the first process by step and rank
     "sample_grid",  # z of the grids
     "evaluation",  # z of the scores, of seed 0 in all runs: they are held against each other
 )

@@ -81,7 +81,7 @@ def parse(query: Mapping[str, str], model: Model) -> View:
         return default
 
     interpolation = query.get("interpolation") or ""
-    problems += unknown_names([interpolation] if interpolation else [], INTERPOLATIONS, "way")
+    problems += unknown_names([interpolation] if interpolation else [], INTERPOLATIONS, "interpolation")
     label = number("label", -1, max(len(model.classes) - 1, 0), -1)
     steps = [number("d", -FAR, FAR, 0.0, text) for text in query.get("d", "").split(",")[:16]]
     view = View(

@@ -93,7 +93,8 @@ def fit(images: NDArray[Any], size: int) -> NDArray[Any]:
 def bordered(pictures: NDArray[Any], size: int) -> NDArray[Any]:
     """Pictures (N, C, H, W) on their way to `size` pixels: those of 28 with a black border of 2, so 32.
 
-    Any other is left as it is. Made pictures of 28 pixels must go the same way to be compared with real ones.
+    Any other is left as it is. Generated pictures of 28 pixels must go the same way to be compared with real
+    ones.
     """
     margin = 2 if pictures.shape[2] == 28 != size else 0
     return np.pad(pictures, ((0, 0), (0, 0), (margin, margin), (margin, margin)))

@@ -54,7 +54,7 @@ class Metric:
 METRICS: dict[str, Metric] = {
     "frechet": Metric(
         frechet.frechet,
-        "Distance between made and real pictures, as two clouds in the classifier's eyes.",
+        "Distance between generated and real pictures, as two clouds of the classifier's features.",
         "lower",
         beside="floor",
     ),
@@ -83,13 +83,13 @@ METRICS: dict[str, Metric] = {
     ),
     "precision": Metric(
         manifold.precision,
-        "Share of made pictures that lie among real ones.",
+        "Share of generated pictures that lie among real ones.",
         "higher",
         beside="precision_real",
     ),
     "recall": Metric(
         manifold.recall,
-        "Share of real pictures that lie among made ones: variety.",
+        "Share of real pictures that lie among generated ones: variety.",
         "higher",
         beside="recall_real",
     ),
@@ -97,7 +97,7 @@ METRICS: dict[str, Metric] = {
 
 
 def score(images: np.ndarray, labels: np.ndarray | None, dataset: str, root: str = "") -> dict[str, float]:
-    """All metrics of made pictures against the test pictures of a data set.
+    """All metrics of generated pictures against the test pictures of a data set.
 
     Args:
         images: uint8 (N, C, H, W); 10,000 for numbers to be quoted.
@@ -113,10 +113,10 @@ def score(images: np.ndarray, labels: np.ndarray | None, dataset: str, root: str
     features, probabilities = FeatureExtractor.load(dataset)(images)
     asked = None if labels is None else np.asarray(labels, dtype=np.int64)
     real, other = extract_real_features(dataset, root)
-    evidence = MetricInput(Features(features, probabilities, asked), real, other)
+    inputs = MetricInput(Features(features, probabilities, asked), real, other)
     values: dict[str, float] = {}
     for name, metric in METRICS.items():
-        value = metric.function(evidence)
+        value = metric.function(inputs)
         if value is not None:
             values[name] = value
             if metric.beside:

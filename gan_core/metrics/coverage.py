@@ -25,30 +25,30 @@ def shares(labels: np.ndarray, classes: int) -> np.ndarray:
     return np.bincount(labels, minlength=classes) / len(labels)
 
 
-def class_kl(evidence: MetricInput) -> float:
-    """KL of the classes read in the made pictures from those of the real ones, in nats."""
-    return divergence(*_both_shares(evidence))
+def class_kl(inputs: MetricInput) -> float:
+    """KL of the classes read in the generated pictures from those of the real ones, in nats."""
+    return divergence(*_both_shares(inputs))
 
 
-def classes(evidence: MetricInput) -> float:
+def classes(inputs: MetricInput) -> float:
     """How many classes appear with at least a tenth of their share among real pictures."""
-    made, real = _both_shares(evidence)
-    return float(((made > 0) & (made >= ENOUGH * real)).sum())
+    generated, real = _both_shares(inputs)
+    return float(((generated > 0) & (generated >= ENOUGH * real)).sum())
 
 
-def confidence(evidence: MetricInput) -> float:
+def confidence(inputs: MetricInput) -> float:
     """Mean probability of the class that the classifier finds most likely: how readable the pictures are."""
-    return float(evidence.made.probabilities.max(axis=1).mean())
+    return float(inputs.generated.probabilities.max(axis=1).mean())
 
 
-def agreement(evidence: MetricInput) -> float | None:
+def agreement(inputs: MetricInput) -> float | None:
     """Share of pictures read as the class that was asked for; None when none was."""
-    if evidence.made.labels is None:
+    if inputs.generated.labels is None:
         return None
-    return float((evidence.made.read == evidence.made.labels).mean())
+    return float((inputs.generated.read == inputs.generated.labels).mean())
 
 
-def _both_shares(evidence: MetricInput) -> tuple[np.ndarray, np.ndarray]:
-    count = evidence.real.probabilities.shape[1]
-    real = evidence.real.read if evidence.real.labels is None else evidence.real.labels
-    return shares(evidence.made.read, count), shares(real, count)
+def _both_shares(inputs: MetricInput) -> tuple[np.ndarray, np.ndarray]:
+    count = inputs.real.probabilities.shape[1]
+    real = inputs.real.read if inputs.real.labels is None else inputs.real.labels
+    return shares(inputs.generated.read, count), shares(real, count)

@@ -31,7 +31,7 @@ COUNT = 2000
 
 @dataclass(frozen=True, slots=True)
 class ReferenceStats:
-    """What made pictures are held against.
+    """What generated pictures are held against.
 
     `real` are the features of up to 2,000 test pictures, (N, 128). `floor` is the distance of as many
     training pictures; `labels` int64 (N,) are theirs: a conditional generator asked for these makes the same
@@ -46,17 +46,17 @@ class ReferenceStats:
 
     @property
     def extractor_name(self) -> str:
-        """Who looks."""
+        """Whose features: those of the classifier, or of an untrained one."""
         return "classifier" if self.trained else "untrained"
 
     def distance(self, images: np.ndarray) -> float:
-        """Fréchet distance of made pictures, uint8 (N, C, H, W), from the real ones; lower is better."""
+        """Fréchet distance of generated pictures, uint8 (N, C, H, W), from the real ones; lower is better."""
         return frechet_distance(self.extractor(images)[0], self.real)
 
 
 @dataclass(frozen=True, slots=True)
 class PointReferenceStats:
-    """What made points are held against: the places they should be at.
+    """What generated points are held against: the places they should be at.
 
     `labels` int64 (2000,) are those of real points, `floor` what these get.
     """
@@ -68,7 +68,7 @@ class PointReferenceStats:
 
     @classmethod
     def over(cls, mixture: Mixture) -> PointReferenceStats:
-        """The ruler of a mixture."""
+        """The reference of a mixture."""
         random = np.random.default_rng(0)
         labels = random.integers(len(mixture.means), size=COUNT)
         noise = mixture.sigma * random.standard_normal((COUNT, 2))
@@ -82,7 +82,7 @@ class PointReferenceStats:
 
 @lru_cache(maxsize=2)
 def reference_stats(dataset: str, size: int, root: str = "") -> ReferenceStats:
-    """The yardstick of a data set at `size` pixels; a second or two at the first call, for the real pictures.
+    """The reference of a data set at `size` pixels; a second or two at the first call, for the real pictures.
 
     Raises:
         DataError: its files are not there.

@@ -36,11 +36,11 @@ def _covariance(rows: np.ndarray) -> np.ndarray:
     return np.asarray(centred.T @ centred / (len(rows) - 1))
 
 
-def frechet(evidence: MetricInput) -> float:
-    """Fréchet distance of the made pictures from the real ones."""
-    return frechet_distance(evidence.made.features, evidence.real.features)
+def frechet(inputs: MetricInput) -> float:
+    """Fréchet distance of the generated pictures from the real ones."""
+    return frechet_distance(inputs.generated.features, inputs.real.features)
 
 
-def frechet_over_floor(evidence: MetricInput) -> float:
+def frechet_over_floor(inputs: MetricInput) -> float:
     """Fréchet distance as a multiple of that of real pictures; 1 cannot be told from real."""
-    return frechet(evidence) / max(frechet(evidence.if_real()), 1e-12)
+    return frechet(inputs) / max(frechet(inputs.if_real()), 1e-12)

@@ -1,4 +1,4 @@
-"""What a metric may look at: everything the classifier said about the made pictures and about real ones."""
+"""What a metric may look at: all that the classifier said about generated pictures and about real ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Features:
     """What a classifier said about N pictures.
 
     `features` is float64 (N, D); `probabilities` float64 (N, K), rows adding up to 1; `labels` int64 (N,):
-    the classes that real pictures show or that made ones were asked for, None when nothing was asked.
+    the classes that real pictures show or that generated ones were asked for, None when nothing was asked.
     """
 
     features: np.ndarray
@@ -42,14 +42,14 @@ class Features:
 class MetricInput:
     """The argument of every metric.
 
-    `made` are the pictures to be judged, `real` the test pictures that they are held against, and `other`
-    real pictures that are not among `real`: they show what real pictures themselves would score.
+    `generated` are the pictures to be scored, `real` the test pictures that they are held against, and
+    `other` real pictures that are not among `real`: they show what real pictures themselves would score.
     """
 
-    made: Features
+    generated: Features
     real: Features
     other: Features
 
     def if_real(self) -> MetricInput:
         """The same question asked about as many real pictures: test pictures held against `other`."""
-        return MetricInput(made=self.real.sample(len(self.made)), real=self.other, other=self.real)
+        return MetricInput(generated=self.real.sample(len(self.generated)), real=self.other, other=self.real)

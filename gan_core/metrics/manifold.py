@@ -1,8 +1,8 @@
-"""Precision and recall: do made pictures look real, and can every real one be made?
+"""Precision and recall: do generated pictures look real, and can every real one be generated?
 
 A cloud of pictures is taken to fill the balls around each of its points that reach to the third nearest
-neighbour. Precision is the share of made pictures inside the real cloud, recall the share of real ones
-inside the made cloud. Real pictures against real ones do not reach 1 either: compare with that.
+neighbour. Precision is the share of generated pictures inside the real cloud, recall the share of real ones
+inside the generated cloud. Real pictures against real ones do not reach 1 either: compare with that.
 
 Source: Kynkäänniemi et al. 2019, arXiv 1904.06991, eq. 1 and 2.
 """
@@ -35,21 +35,21 @@ def share_inside(points: np.ndarray, cloud: np.ndarray, neighbour: int = NEIGHBO
     return float(torch.cat(inside).double().mean())
 
 
-def precision(evidence: MetricInput) -> float:
-    """Share of made pictures that lie among real ones."""
-    made, real = _equal_parts(evidence)
-    return share_inside(made, real)
+def precision(inputs: MetricInput) -> float:
+    """Share of generated pictures that lie among real ones."""
+    generated, real = _equal_parts(inputs)
+    return share_inside(generated, real)
 
 
-def recall(evidence: MetricInput) -> float:
-    """Share of real pictures that lie among made ones: variety."""
-    made, real = _equal_parts(evidence)
-    return share_inside(real, made)
+def recall(inputs: MetricInput) -> float:
+    """Share of real pictures that lie among generated ones: variety."""
+    generated, real = _equal_parts(inputs)
+    return share_inside(real, generated)
 
 
-def _equal_parts(evidence: MetricInput) -> tuple[np.ndarray, np.ndarray]:
-    count = min(AT_MOST, len(evidence.made), len(evidence.real))
-    return evidence.made.sample(count).features, evidence.real.sample(count).features
+def _equal_parts(inputs: MetricInput) -> tuple[np.ndarray, np.ndarray]:
+    count = min(AT_MOST, len(inputs.generated), len(inputs.real))
+    return inputs.generated.sample(count).features, inputs.real.sample(count).features
 
 
 def _reach(some: Tensor, centres: Tensor, neighbour: int) -> Tensor:

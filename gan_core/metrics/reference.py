@@ -44,13 +44,13 @@ def real_labels(dataset: str, count: int, root: str = "") -> np.ndarray:
 
 
 def extract_features(extractor: FeatureExtractor, images: np.ndarray, labels: np.ndarray) -> Features:
-    """The classifier's words on real pictures, from disk where they have been written down before.
+    """The classifier's features of real pictures, from disk where they have been written down before.
 
     They are found again by what the classifier is shown: 28 pixels with their border.
     """
     shown = np.ascontiguousarray(bordered(images, SIDE)).tobytes()
     name = hashlib.sha256(extractor.fingerprint.encode() + shown).hexdigest()
-    path = cache_folder() / f"judged-{name[:24]}.safetensors"
+    path = cache_folder() / f"features-{name[:24]}.safetensors"
     with contextlib.suppress(OSError, KeyError, safetensors.SafetensorError):
         kept = safetensors.numpy.load_file(path)
         return Features(kept["features"], kept["probabilities"], np.asarray(labels))

@@ -85,8 +85,8 @@ class Head(nn.Module):
         return output if self.q_head is None else output._replace(codes=self.q_head(features))
 
     def classify(self, features: Tensor, labels: Tensor | None) -> DiscriminatorOutput:
-        """Realness and the classes' names."""
-        out = self.linear(features)  # (N, outputs): realness first, then the names of the classes
+        """The real/fake logit, and those of the classes where the head names them."""
+        out = self.linear(features)  # (N, outputs): real/fake first, then the classes
         if self.how == "class-logits":
             assert labels is not None
             logits = out[:, : self.classes].gather(1, labels[:, None])[:, 0]

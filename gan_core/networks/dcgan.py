@@ -95,7 +95,7 @@ class Generator(nn.Module):
         return torch.tanh(self.out(self.ups(self.projection(z, labels))))
 
     def latent_map(self) -> Tensor:
-        """See `Seed.latent_map`."""
+        """See `LatentProjection.latent_map`."""
         return self.projection.latent_map()
 
 

@@ -34,7 +34,7 @@ class FoldedGenerator(nn.Module):
         return torch.tanh(F.pixel_shuffle(folded, FOLD))  # (N, C, size, size)
 
     def latent_map(self) -> Tensor:
-        """See `Seed.latent_map`."""
+        """See `LatentProjection.latent_map`."""
         return self.projection.latent_map()
 
 

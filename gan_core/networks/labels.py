@@ -66,12 +66,12 @@ class ClassNorms(nn.Module):
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         if labels is None:
             raise ValueError("a conditional generator needs labels")
-        self._tell(labels)
+        self._set_labels(labels)
         pictures: Tensor = self.G(z, None)
-        self._tell(None)  # nothing of the batch stays behind, in a copy or in a checkpoint
+        self._set_labels(None)  # nothing of the batch stays behind, in a copy or in a checkpoint
         return pictures
 
-    def _tell(self, labels: Tensor | None) -> None:
+    def _set_labels(self, labels: Tensor | None) -> None:
         for part in self.G.modules():
             if isinstance(part, ClassNorm):
                 part.labels = labels

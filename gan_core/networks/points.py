@@ -40,7 +40,7 @@ class PointDiscriminator(nn.Module):
 
     A plain net of this size sees blurs for a long time; waves let it see clouds a hundredth wide.
     Source: Tancik et al. 2020, arXiv 2006.10739, section 6 (positional encoding). No norm: each point is
-    judged alone.
+    seen alone.
     """
 
     waves: Tensor

@@ -41,7 +41,7 @@ class SnGenerator(nn.Module):
         return torch.tanh(self.out(self.ups(self.projection(z, labels))))
 
     def latent_map(self) -> Tensor:
-        """See `Seed.latent_map`."""
+        """See `LatentProjection.latent_map`."""
         return self.projection.latent_map()
 
 
@@ -111,7 +111,7 @@ class ResGenerator(nn.Module):
         return torch.tanh(self.out(F.relu(self.norm(h))))
 
     def latent_map(self) -> Tensor:
-        """See `Seed.latent_map`."""
+        """See `LatentProjection.latent_map`."""
         return self.projection.latent_map()
 
 

@@ -15,7 +15,7 @@ def downsample(
     in the curve stays a gap.
     """
     if len(xs) != len(ys) or limit < 2:
-        raise ValueError("thin wants as many x as y and a limit of at least 2")
+        raise ValueError("downsample wants as many x as y and a limit of at least 2")
     kept: list[int] = list(range(len(xs)))
     if len(xs) > limit:
         kept = [0, *_extremes(ys, (limit - 2) // 2), len(xs) - 1]

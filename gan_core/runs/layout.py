@@ -8,7 +8,7 @@
     ├── log.txt               what happened, for people
     ├── samples/              step-000500.webp ..., real.webp
     ├── checkpoints/          step-000500/ ..., the first, the last, and between them what the disk allows
-    ├── generator.safetensors the smoothed generator as it is now
+    ├── generator.safetensors the EMA of the generator as it is now
     └── best.safetensors      as it was when its score was best
 
 The directory is the only interface between training, the command line and the studio.
@@ -75,7 +75,7 @@ class RunPaths:
 
     @property
     def verdicts(self) -> Path:
-        """Judgements: one JSON object a line."""
+        """What was said of the run, step by step: one JSON object a line."""
         return self.path / "verdicts.jsonl"
 
     @property
@@ -100,12 +100,12 @@ class RunPaths:
 
     @property
     def generator(self) -> Path:
-        """The smoothed generator, ready to draw."""
+        """The EMA of the generator, ready to draw."""
         return self.path / "generator.safetensors"
 
     @property
     def best(self) -> Path:
-        """The smoothed generator as it was when its score was best; only where scores were taken."""
+        """The EMA of the generator as it was when its score was best; only where scores were taken."""
         return self.path / "best.safetensors"
 
     def sample(self, step: int) -> Path:

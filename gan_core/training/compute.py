@@ -49,7 +49,7 @@ class ComputeConfig:
         return torch.channels_last if self.memory_format == "channels_last" else torch.contiguous_format
 
     def fixed(self, config: TrainConfig) -> ComputeConfig:
-        """This machine with what `config` fixes in place of its own; what it leaves open stays.
+        """This one with what `config` fixes in place of its own; what it leaves open stays.
 
         For a checkpoint that goes on under other settings.
         """
@@ -92,7 +92,7 @@ def choose_device(asked: str) -> str:
 
 
 def restore_compute(saved: ComputeConfig, config: TrainConfig) -> ComputeConfig:
-    """The machine `saved` in a checkpoint, with what `config` fixes in place of its own.
+    """How to compute as `saved` in a checkpoint, with what `config` fixes in place of its own.
 
     A device that is not here gives way to one that is, where `config` leaves it open.
 
@@ -107,27 +107,27 @@ def restore_compute(saved: ComputeConfig, config: TrainConfig) -> ComputeConfig:
 
 
 def choose_compute(
-    config: TrainConfig, trial: Callable[[ComputeConfig], Callable[[], object]], here: int = 1
+    config: TrainConfig, trial: Callable[[ComputeConfig], Callable[[], object]], local_world_size: int = 1
 ) -> tuple[ComputeConfig, Message]:
     """The fastest way to run a step here, and how that was found.
 
-    What `config` fixes is kept; what it leaves to `auto` is timed. `trial(machine)` gives a function that
+    What `config` fixes is kept; what it leaves to `auto` is timed. `trial(compute)` gives a function that
     runs one training step on scratch networks. With nothing left to choose no time is spent. The processor's
-    cores are shared out evenly among the `here` processes of a run on this machine.
+    cores are shared out evenly among the `local_world_size` processes of a run on this machine.
     """
     device = choose_device(config.device)
-    cores = max(1, _cores() // here)
+    cores = max(1, _cores() // local_world_size)
     start = ComputeConfig(device, "fp32", "contiguous", config.threads or min(cores, 8))
     candidates = [replace(start, precision=p, memory_format=m) for p, m in _forms(config, device)]
     counts = [config.threads] if config.threads or device != "cpu" else sorted({cores, (cores + 1) // 2})
     if len(candidates) == 1 and len(counts) == 1:
-        return candidates[0], Message("log-machine-asked", machine=_name(candidates[0]))
+        return candidates[0], Message("log-compute-asked", compute=_name(candidates[0]))
     timings: dict[ComputeConfig, float] = {}
     best = _race(candidates, trial, timings)
     if len(counts) > 1:
         best = _race([replace(best, threads=count or start.threads) for count in counts], trial, timings)
     listed = [f"{_name(m)} {1000 * s:.1f} ms" for m, s in timings.items()]
-    return best, Message("log-machine-timed", timings=listed, machine=_name(best))
+    return best, Message("log-compute-timed", timings=listed, compute=_name(best))
 
 
 def _devices() -> dict[str, bool]:

@@ -1,7 +1,7 @@
-"""What training itself moves as a run goes on: noise that fades, and two thermostats that watch D.
+"""What training itself moves as a run goes on: noise that fades, and two controllers that watch D.
 
-A thermostat's numbers belong to the state of the run: `numbers` gives them for a checkpoint, `restore` takes
-them back.
+Their numbers belong to the state of the run: `state_dict` gives them for a checkpoint, `load_state_dict`
+takes them back.
 """
 
 from __future__ import annotations
@@ -48,21 +48,22 @@ class AdaptiveAugment:
         self.signs.append(sign)
         if len(self.signs) == OBSERVED:
             sure = sum(self.signs) / OBSERVED
-            way = (sure > self.target) - (sure < self.target)
-            self.chance = min(1.0, max(0.0, self.chance + way * OBSERVED * count / self.reach))
+            direction = (sure > self.target) - (sure < self.target)
+            self.chance = min(1.0, max(0.0, self.chance + direction * OBSERVED * count / self.reach))
             self.signs.clear()
 
 
 @dataclass(slots=True)
 class DiscriminatorLrController:
-    """The "dynamic" schedule: D's step size sinks while D tells real from fake too easily, and comes back.
+    """The "dynamic" schedule: D's learning rate falls while D tells real from fake too easily, and rises
+    again.
 
     Easily: in more than `TARGET` of all pairs the real picture has the higher logit. Compared by pairs, it
     means the same in every game.
     """
 
     TARGET = 0.85
-    LEAST = 0.02  # of D's step size is always left
+    LEAST = 0.02  # of D's learning rate is always left
     share: float = 1.0
     right: float = 0.5  # share of pairs, smoothed over about ten steps
 
@@ -82,7 +83,7 @@ class Controllers:
 
     @property
     def d_share(self) -> float:
-        """What is left of D's step size, 0 to 1."""
+        """What is left of D's learning rate, 0 to 1."""
         return self.d_lr_controller.share if self.d_lr_controller else 1.0
 
     def begin(self, progress: float) -> None:
@@ -91,7 +92,7 @@ class Controllers:
             noise.share = max(0.0, 1.0 - progress)
 
     def update(self, d: StepOutput, count: int, mean: Callable[[Tensor], Tensor]) -> None:
-        """Let the thermostats look at one D-step on `count` pictures, by its `mean` over all processes."""
+        """Let the controllers look at one D-step on `count` pictures, by its `mean` over all processes."""
         if self.adaptive_augment or self.d_lr_controller:
             seen = torch.stack([d.real.sign().mean(), (d.real > d.fake).float().mean()])
             sign, right = mean(seen).tolist()
@@ -122,8 +123,8 @@ class Controllers:
 def batch_at(config: TrainConfig, progress: float) -> int:
     """Pictures in one step at this share of the budget: `batch`, doubled at even distances up to `batch_end`.
 
-    A batch that grows calms the end of a run as a falling step size does. Source: Smith et al. 2018, arXiv
-    1711.00489.
+    A batch that grows calms the end of a run as a falling learning rate does. Source: Smith et al. 2018,
+    arXiv 1711.00489.
     """
     if config.batch_end is None:
         return config.batch

@@ -33,8 +33,8 @@ T = TypeVar("T")
 class DistributedContext:
     """The processes of a run: which of how many this one is, and how many share its machine.
 
-    The methods from `tell` on are calls that all processes make together. Each raises `ProcessLost` when
-    another one died or fell silent.
+    The methods from `broadcast_object` on are calls that all processes make together. Each raises
+    `ProcessLost` when another one died or fell silent.
     """
 
     rank: int = 0

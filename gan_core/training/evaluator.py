@@ -1,4 +1,4 @@
-"""Scores while a run trains: how good the smoothed generator is by now, and whether it was ever better.
+"""Scores while a run trains: how good the EMA of the generator is by now, and whether it was ever better.
 
 All that is known stands in scores.jsonl, so a resumed run goes on with it. Nothing here draws from the run's
 random numbers: with or without scores it makes the same pictures.
@@ -29,7 +29,7 @@ MISSED = "quality/missed"  # of points: what they leave out and how many go astr
 
 
 class PeriodicEvaluator:
-    """Measures the smoothed generator when it is time; `seconds` are those spent training."""
+    """Measures the EMA of the generator when it is time; `seconds` are those spent training."""
 
     def __init__(self, config: TrainConfig, writer: RunWriter, seconds: float) -> None:
         self._config, self._writer = config, writer
@@ -72,7 +72,7 @@ class PeriodicEvaluator:
         }  # fmt: skip
 
     def _reference(self) -> ReferenceStats | PointReferenceStats:
-        """What the drawn is held against."""
+        """What generated samples are held against."""
         config = self._config
         if self._plane:
             return PointReferenceStats.over(self._plane)

@@ -1,4 +1,4 @@
-"""One round of updates, as the loop takes it and as a trial of its speed does."""
+"""One training iteration, as the loop takes it and as a trial of its speed does."""
 
 from __future__ import annotations
 

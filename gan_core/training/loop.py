@@ -26,7 +26,7 @@ POLL = 0.1  # seconds between two looks at the orders while paused
 
 @dataclass(frozen=True, slots=True)
 class StepRecord:
-    """One round of updates: its number, real pictures seen, seconds trained, a point of the curves if due."""
+    """A training iteration: its number, real pictures seen, seconds trained, a point of the curves if due."""
 
     step: int
     images: int
@@ -41,7 +41,7 @@ def train(
     resume: bool = False,
     distributed: DistributedContext = SINGLE_PROCESS,
 ) -> Iterator[StepRecord]:
-    """Train as `config` says and write everything into `run`; yields after every round of updates.
+    """Train as `config` says and write everything into `run`; yields after every training iteration.
 
     Orders in control.json (pause, stop) are followed between two steps. With `resume` it goes on from the
     newest checkpoint. Whatever happens, the run is left readable and its status says how it ended; closing
@@ -81,26 +81,24 @@ def train(
 
 
 def _again(diverged: Session, error: TrainingDiverged) -> Session:
-    """Back to the last good checkpoint with half the step sizes, as often as the setting allows.
+    """Back to the last good checkpoint with half the learning rates, as often as the setting allows.
 
     Raises:
         TrainingDiverged: it has gone back often enough.
     """
-    config, writer = diverged.config, diverged.writer
+    config, writer, distributed = diverged.config, diverged.writer, diverged.state.distributed
     if config.retries == 0:
         raise error
     config = replace(config, lr_g=config.lr_g / 2, lr_d=config.lr_d / 2, retries=config.retries - 1)
-    if diverged.state.distributed.is_main:
+    if distributed.is_main:
         rewrite_settings(writer.run, config)  # stopped and resumed, it goes on with what is left
     writer.log(Message("log-retry", lr_g=config.lr_g, lr_d=config.lr_d))
-    distributed = diverged.state.distributed
-    return open_session(
-        config, writer, distributed.broadcast_object(lambda: bool(checkpoint_steps(writer.run))), distributed
-    )
+    resume = distributed.broadcast_object(lambda: bool(checkpoint_steps(writer.run)))
+    return open_session(config, writer, resume, distributed)
 
 
 def _steps(session: Session) -> Iterator[StepRecord]:
-    """The loop itself: one round after the other, and what is due after each."""
+    """The loop itself: one iteration after the other, and what is due after each."""
     config, state = session.config, session.state
     metrics: dict[str, float] | None = {}
     while _goes_on(session):
@@ -194,7 +192,7 @@ def _diverged(session: Session, name: str) -> dict[str, float]:
 
 
 def _way_back(session: Session) -> list[Message]:
-    """What to type for a new run from the last good checkpoint with half the step sizes, if there is one.
+    """What to type for a new run from the last good checkpoint with half the learning rates, if there is one.
 
     That it could have gone back by itself is said only where it never has.
     """

@@ -93,12 +93,12 @@ def penalty_of(config: TrainConfig) -> PenaltyTerm:
 
 
 def gradient_clipping_of(config: TrainConfig) -> Callable[[nn.Module], None] | None:
-    """What is done to a network's gradients before its step: L1, then limits by value and by length."""
+    """What is done to a network's gradients before its step: L1, then clipping by value and by norm."""
     l1, value, norm = config.l1, config.clip_value, config.clip_norm
     if not (l1 or value or norm):
         return None
 
-    def limit(net: nn.Module) -> None:
+    def clip_gradients(net: nn.Module) -> None:
         learning = [p for p in net.parameters() if p.grad is not None]
         for parameter in learning if l1 else ():
             assert parameter.grad is not None
@@ -108,7 +108,7 @@ def gradient_clipping_of(config: TrainConfig) -> Callable[[nn.Module], None] | N
         if norm:
             nn.utils.clip_grad_norm_(learning, norm)
 
-    return limit
+    return clip_gradients
 
 
 def weight_clipping_of(config: TrainConfig) -> Callable[[nn.Module], None] | None:

@@ -82,7 +82,7 @@ class Schedule:
 
 
 def schedule_of(config: TrainConfig) -> Schedule:
-    """The timetable of a run that begins now."""
+    """The schedule of a run that begins now."""
     return Schedule(
         config,
         samples=Every(sample_gap),

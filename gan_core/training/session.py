@@ -47,12 +47,12 @@ class Session:
     state: State
     objective: Objective
     controllers: Controllers
-    sampler: Sampler  # of the smoothed generator
+    sampler: Sampler  # of the EMA of the generator
     sample_grid: SampleGrid
     times: Schedule
     watch: Stopwatch
     evaluator: PeriodicEvaluator
-    marked: tuple[int, float] = (0, 0.0)  # images and seconds at the last look at the speed
+    marked: tuple[int, float] = (0, 0.0)  # images and seconds when `speed` was last asked
     saved: int | None = None  # the step that was saved, or loaded, last
     first_nonfinite: str | None = None  # what was not finite when the state was to be saved
 
@@ -87,7 +87,7 @@ class Session:
             self.writer.sample(self.state.step, self.sample_grid.render(self.sampler))
 
     def export(self, best: bool = False) -> None:
-        """Write the smoothed generator, for whoever explores it, unless it diverged; or as the `best`."""
+        """Write the EMA of the generator, for whoever explores it, unless it diverged; or as the `best`."""
         if not self._worth_keeping():
             return
         state, config, source = self.state, self.config, DATASETS[self.config.dataset]
@@ -137,7 +137,7 @@ class Session:
 def open_session(
     config: TrainConfig, writer: RunWriter, resume: bool, distributed: DistributedContext = SINGLE_PROCESS
 ) -> Session:
-    """Read the pictures, build or restore the state, show the first grid, measure the machine."""
+    """Read the pictures, build or restore the state, show the first grid, choose how to compute."""
     _check_shares(config, distributed)
     budget = {name: getattr(config, name) for name in sorted(BUDGET)}
     writer.update(state="running", budget=budget)
@@ -187,7 +187,7 @@ def open_session(
 
 
 def _elsewhere(saved: ComputeConfig, compute: ComputeConfig) -> list[Message]:
-    """What it means for a run that it goes on on another kind of device; nothing where it does not."""
+    """What it means for a run that it continues on another kind of device; nothing where it does not."""
     if saved.device == compute.device:
         return []
     return [Message("log-other-device", before=saved.device, now=compute.device)]
@@ -210,7 +210,7 @@ def _check_shares(config: TrainConfig, distributed: DistributedContext) -> None:
 
 
 def _fastest(config: TrainConfig, writer: RunWriter, distributed: DistributedContext) -> ComputeConfig:
-    """The machine's choice for this process's share of a batch, its reason in the log."""
+    """The fastest way to compute this process's share of a batch, its reason in the log."""
     shared = replace(config, batch=config.batch // distributed.world_size)
     compute, reason = choose_compute(
         shared, lambda candidate: trial(shared, candidate), distributed.local_world_size
@@ -245,9 +245,9 @@ def model_config(config: TrainConfig) -> ModelConfig:
 
 
 def trial(config: TrainConfig, compute: ComputeConfig) -> Callable[..., object]:
-    """A function that takes one round of updates, by its number, on scratch networks and random pictures.
+    """A function that takes one training iteration, by its number, on scratch networks and random pictures.
 
-    Round -1, which it takes unasked, has the fewest lazy penalties of all, as most have; round 0 the most.
+    Iteration -1, which it takes unasked, has the fewest lazy penalties, as most have; iteration 0 the most.
     """
     model = model_config(config)
     state, (objective, controllers) = build_state(config, model, compute), objective_of(config)

@@ -24,8 +24,8 @@ FORMAT = "gan_core.state"
 
 
 def save_state(state: State, folder: Path, controllers: Mapping[str, Sequence[float]]) -> None:
-    """Write both networks, the EMA, both optimisers, all random generators, the counters and what training
-    itself moves into `folder`."""
+    """Write both networks, the EMA, both optimisers, all random generators, the counters and the
+    controllers' numbers into `folder`."""
     tensors: dict[str, Tensor] = {"noise": state.noise.get_state(), "torch": torch.get_rng_state()}
     if state.compute.device == "cuda":
         tensors["cuda"] = torch.cuda.get_rng_state()
@@ -56,15 +56,19 @@ def read_counters(folder: Path) -> dict[str, Any]:
     header = read_header(folder / FILE)
     if header.get("format") != FORMAT:
         raise WeightsError("checkpoint-empty", file=folder.name)
-    saved = renamed(json.loads(header["counters"]), COUNTERS)
-    counters: dict[str, Any] = {"optimisers": {}, "controllers": {}, "streams": 1} | saved
-    counters["controllers"] = renamed(counters["controllers"], CONTROLLERS)
-    counters["compute"] = ComputeConfig(*counters["compute"])
+    try:
+        saved = renamed(json.loads(header["counters"]), COUNTERS)
+        counters: dict[str, Any] = {"optimisers": {}, "controllers": {}, "streams": 1} | saved
+        counters["controllers"] = renamed(counters["controllers"], CONTROLLERS)
+        counters["compute"] = ComputeConfig(*counters["compute"])
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise WeightsError("checkpoint-empty", file=folder.name) from error
     return counters
 
 
 def load_state(state: State, folder: Path) -> dict[str, list[float]]:
-    """Put what `save_state` wrote into a state built from the same settings; gives what training moved.
+    """Put what `save_state` wrote into a state built from the same settings; gives the controllers'
+    numbers.
 
     The moments of another optimiser mean nothing to this one, which then begins afresh; so do the random
     numbers of another device, by seed and step.

@@ -13,15 +13,15 @@ from gan_core.training.session import trial
 
 
 def measure_speed(config: TrainConfig, seconds: float = 0.6) -> float:
-    """Rounds of updates a second with these settings, on random pictures, timed for about `seconds`.
+    """Training iterations a second with these settings, on random pictures, timed for about `seconds`.
 
-    Where a lazy penalty falls into some rounds only, both kinds are timed and weighed by their shares: with
-    slow networks as many as sixteen rounds would take too long.
+    Where a lazy penalty falls into some iterations only, both kinds are timed and weighed by their shares:
+    with slow networks as many as sixteen iterations would take too long.
     """
     compute, _ = choose_compute(config, lambda candidate: trial(config, candidate))
     compute.use_threads()
     step = trial(config, compute)
-    dear = config.d_steps / config.penalty_every % 1  # share of rounds with one lazy penalty more than others
+    dear = config.d_steps / config.penalty_every % 1  # share of iterations with one lazy penalty more
     if not dear:
         return 1 / _seconds(step, compute.device, seconds)
     plain = _seconds(step, compute.device, seconds / 2)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_core.config import ModelConfig, TrainConfig
-from gan_core.latent import shape_of
+from gan_core.latent import noise_transform
 from gan_core.networks import build_pair
 from gan_core.optimisers import OPTIMISERS
 from gan_core.penalties import in_force
@@ -22,7 +22,7 @@ from gan_core.training.distributed import SINGLE_PROCESS, DistributedContext
 
 @dataclass(slots=True)
 class State:
-    """Both networks, the smoothed generator, both optimisers, the noise, and how far the run has come."""
+    """Both networks, the EMA of the generator, both optimisers, the noise, and how far the run has come."""
 
     G: nn.Module
     D: nn.Module
@@ -33,7 +33,7 @@ class State:
     latent: int
     noise_transform: Callable[[Tensor], Tensor]  # from normal numbers to those of the run's noise
     compute: ComputeConfig
-    step: int = 0  # rounds done: `d_steps` of D, `g_steps` of G
+    step: int = 0  # iterations done: `d_steps` of D, `g_steps` of G
     images_seen: int = 0  # real pictures seen
     seconds: float = 0.0  # spent training
     distributed: DistributedContext = SINGLE_PROCESS
@@ -45,7 +45,7 @@ class State:
         return self.noise_transform(normal[self.distributed.share])
 
     def to(self, compute: ComputeConfig) -> None:
-        """Move a state that has made no step yet to `machine`; its noise begins anew there."""
+        """Move a state that has made no step yet to `compute`; its noise begins anew there."""
         for net in (self.G, self.D, self.ema):
             compute.place(net)
         self.noise = torch.Generator(compute.device).manual_seed(self.noise.initial_seed())
@@ -78,9 +78,9 @@ def _finite(tensors: list[Tensor]) -> bool:
 
 
 def build_state(config: TrainConfig, model: ModelConfig, compute: ComputeConfig) -> State:
-    """A fresh state, the same for the same seed and machine choice, whatever torch's random numbers are.
+    """A fresh state, the same for the same seed and `compute`, whatever torch's random numbers are.
 
-    These stay as they are.
+    Those of the processor stay as they were.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream_seed(config.seed, "weights", 1))  # spectral norm begins with global numbers
@@ -93,7 +93,7 @@ def build_state(config: TrainConfig, model: ModelConfig, compute: ComputeConfig)
         d_optimizer=_optimiser(D, config, config.lr_d, lazy_share(config)),
         noise=torch.Generator(compute.device).manual_seed(stream_seed(config.seed, "latents")),
         latent=model.latent,
-        noise_transform=shape_of(model.noise, model.code_classes, model.code_numbers), compute=compute,
+        noise_transform=noise_transform(model.noise, model.code_classes, model.code_numbers), compute=compute,
     )  # fmt: skip
 
 
@@ -106,7 +106,7 @@ LR_SCHEDULES: dict[str, Callable[[float, float], float]] = {  # (progress 0 to 1
 
 
 def set_learning_rates(state: State, config: TrainConfig, progress: float, d_share: float = 1.0) -> None:
-    """Step sizes fall to `lr_end` of themselves at the end of the budget, as the schedule says; D's is
+    """Learning rates fall to `lr_end` of themselves at the end of the budget, as the schedule says; D's is
     `d_share` of that."""
     share = LR_SCHEDULES[config.schedule](min(1.0, progress), config.lr_end)
     d_rate = config.lr_d * lazy_share(config) * d_share
@@ -115,18 +115,18 @@ def set_learning_rates(state: State, config: TrainConfig, progress: float, d_sha
             group["lr"] = rate * share
 
 
-SMOOTHING_REACH = 25.0  # by trials of 350 to 7,000 steps: see README, below its table of quality
+EMA_REACH = 25.0  # by trials of 350 to 7,000 steps: see README, below its table of quality
 
 
 def half_life(config: TrainConfig, images_seen: int, budget: float) -> float:
-    """Pictures in which the smoothed generator forgets half of what it was.
+    """Pictures in which the EMA of the generator forgets half of what it was.
 
     `ema_rampup` of all `images_seen` by now, `ema_half_life` at most; where that is left empty,
-    `SMOOTHING_REACH` times the square root of all pictures of the `budget`. A reach r leaves noise as 1 / r
+    `EMA_REACH` times the square root of all pictures of the `budget`. A reach r leaves noise as 1 / r
     and lags behind by a share r / budget of the run: both weigh the same where r grows as the root of the
     budget.
     """
-    limit = SMOOTHING_REACH * math.sqrt(budget) if config.ema_half_life is None else config.ema_half_life
+    limit = EMA_REACH * math.sqrt(budget) if config.ema_half_life is None else config.ema_half_life
     return min(config.ema_rampup * images_seen, limit)
 
 
@@ -150,7 +150,7 @@ def update_ema(ema: nn.Module, G: nn.Module, half_life: float, batch: int) -> No
 def lazy_share(config: TrainConfig) -> float:
     """k / (k + 1) where D takes one step more for each k, so that all of them together reach as far.
 
-    Source: Karras et al. 2020, arXiv 1912.04958, appendix B: the step size times it, the betas to its power.
+    Source: Karras et al. 2020, arXiv 1912.04958, appendix B: learning rate times it, betas to its power.
     """
     k = config.penalty_every
     return k / (k + 1) if k > 1 and in_force(config.penalty, config.penalty_weight) else 1.0

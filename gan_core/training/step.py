@@ -86,8 +86,8 @@ class Objective:
 
 
 class StepOutput(NamedTuple):
-    """What a step leaves for the record, detached: the game's loss, D's logits, (N,) float32, where a limit
-    has changed the gradient its length before that, which else lies in the network as it was, and what was
+    """What a step leaves for the record, detached: the game's loss, D's logits, (N,) float32, where
+    the gradient was changed its norm before that, which else lies in the network as it was, and what was
     minimised beside the loss, by name."""
 
     loss: Tensor
@@ -112,7 +112,7 @@ def draw_fake(state: State, labels: Tensor | None, count: int) -> Fake:
 
 
 def gradient_norm(net: nn.Module) -> Tensor:
-    """Length of the gradient over all weights of `net`."""
+    """The norm of the gradient over all weights of `net`."""
     grads = [p.grad for p in net.parameters() if p.grad is not None]
     total: Tensor = torch.stack(torch._foreach_norm(grads)).norm()
     return total
@@ -121,7 +121,7 @@ def gradient_norm(net: nn.Module) -> Tensor:
 def optimizer_step(
     net: nn.Module, optimizer: torch.optim.Optimizer, terms: Terms, objective: Objective
 ) -> Tensor | None:
-    """One step of `net` down the slope of the sum; how long the gradient was, if a limit then changed it."""
+    """One step of `net` down the slope of the sum; the gradient's norm before clipping, if that is on."""
     optimizer.zero_grad(set_to_none=True)
     torch.autograd.backward(cast(Tensor, sum(terms.values())), inputs=list(net.parameters()))
     if objective.average_gradients:

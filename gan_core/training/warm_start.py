@@ -23,8 +23,8 @@ def warm_start(state: State, source: str) -> Message:
     """Take over into G and D what `source` has of the same name and shape; says what it had not.
 
     source: a run's directory (its newest checkpoint, else its generator), a checkpoint's, or a safetensors
-    file: a training state has both networks, an exported generator G alone. The smoothed generator begins as
-    G does. Optimisers, noise and counters begin anew.
+    file: a training state has both networks, an exported generator G alone. The EMA begins as G does.
+    Optimisers, noise and counters begin anew.
 
     Raises:
         WeightsError: nothing is there, it cannot be read, or nothing of it fits.

@@ -15,11 +15,13 @@ from gan_core.checkpoints import (
     read_generator_header,
     read_header,
     read_tensors,
+    save_tensors,
 )
 from gan_core.config import ModelConfig
 from gan_core.errors import WeightsError
 from gan_core.networks import build_pair
 from gan_core.sampling import Sampler
+from gan_core.training.snapshot import FILE, FORMAT, read_counters
 
 MODEL = ModelConfig(network="dcgan-s2d", size=16, channels=1, classes=2, latent=4, g_width=4, d_width=4,
                     conditioning="class-logits")  # fmt: skip
@@ -142,3 +144,11 @@ def test_newer_version(weights, tmp_path):
 def test_reading_the_header_reads_no_weights(weights, monkeypatch):
     monkeypatch.setattr("gan_core.checkpoints.read_tensors", lambda path: pytest.fail("read the weights"))
     assert read_generator_header(weights[0])[0] == MODEL
+
+
+@pytest.mark.parametrize("header", [{}, {"counters": "{"}, {"counters": "[]"}, {"counters": "{}"},
+                                    {"counters": '{"compute": [1, 2, 3, 4, 5]}'}])  # fmt: skip
+def test_counters_that_are_none_are_one_sentence(tmp_path, header):
+    save_tensors(tmp_path / FILE, {"noise": torch.zeros(1)}, {"format": FORMAT, **header})
+    with pytest.raises(WeightsError, match="holds no training state"):
+        read_counters(tmp_path)

@@ -17,7 +17,7 @@ from gan_core.codes import NUMBERS_SHARE, assignment, code_loss, guessed, matche
 from gan_core.config import ModelConfig, from_mapping
 from gan_core.data import load
 from gan_core.errors import RunError, WeightsError
-from gan_core.latent import sample_latents, shape_of
+from gan_core.latent import noise_transform, sample_latents
 from gan_core.networks import NETWORKS, Head, build_pair
 from gan_core.rules import applies
 from gan_core.runs import RunWriter, create_run
@@ -53,9 +53,9 @@ def test_z_is_noise_then_a_one_hot_code_then_even_numbers():
     assert torch.equal(z[:5], sample_latents(5, 9, 1, "gaussian", (3, 2))), "row i depends on (seed, i) only"
     assert torch.equal(free, sample_latents(30_000, 9, 1)[:, :4]), "and its noise is what it would be anyway"
     assert torch.corrcoef(torch.cat([free, code[:, :1], even], 1).T).fill_diagonal_(0).abs().max() < 0.03
-    uniform = shape_of("uniform", 3, 2)(torch.randn(100, 9))
+    uniform = noise_transform("uniform", 3, 2)(torch.randn(100, 9))
     assert uniform[:, :4].abs().max() <= 1 and (uniform[:, 4:7].sum(1) == 1).all()
-    only_numbers = shape_of("gaussian", 0, 2)(torch.randn(100, 9))
+    only_numbers = noise_transform("gaussian", 0, 2)(torch.randn(100, 9))
     assert only_numbers.shape == (100, 9) and only_numbers[:, 7:].abs().max() <= 1
 
 

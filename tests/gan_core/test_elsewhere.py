@@ -20,7 +20,7 @@ from gan_core.training.state import build_state
 SMALL = {"dataset": "glyphs", "size": 16, "g_width": 4, "d_width": 4, "latent": 8, "batch": 16, "steps": 4,
          "precision": "fp32", "memory_format": "contiguous", "threads": 1, "d_dropout": 0.2}  # fmt: skip
 NO_GPU = pytest.mark.skipif(torch.cuda.is_available(), reason="it would go on on the GPU that is here")
-SAID = "It was computed on cuda and goes on on cpu: random numbers of the device begin afresh"
+SAID = "It was computed on cuda and continues on cpu: random numbers of the device begin afresh"
 
 
 def from_a_gpu(root, steps=4):
@@ -80,7 +80,7 @@ def test_a_device_that_the_settings_name_is_changed_by_resume(tmp_path, capsys):
     run = from_a_gpu(tmp_path)
     asked = from_mapping({**SMALL, "device": "cuda"})
     rewrite_settings(run, asked)
-    with pytest.raises(ConfigError, match="There is no cuda here; choose of auto, cpu"):
+    with pytest.raises(ConfigError, match="There is no cuda here; choose one of auto, cpu"):
         list(train(asked, run, resume=True))
     assert main(["resume", str(run.path), "--device", "cpu", "--steps", "6", "--quiet"]) == 0
     assert read_status(run).step == 6 and SAID in run.log.read_text()

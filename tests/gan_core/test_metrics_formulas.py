@@ -32,7 +32,7 @@ def placed(points: list[list[float]]) -> Features:
     return Features(np.array(points, dtype=float), np.ones((len(points), 1)))
 
 
-def evidence(made: Features, real: Features) -> MetricInput:
+def inputs(made: Features, real: Features) -> MetricInput:
     return MetricInput(made, real, real)
 
 
@@ -66,12 +66,12 @@ def facts_of_coverage(module: Any) -> None:
     real = seen([0, 0, 1, 1, 2, 2], asked=[0, 0, 0, 0, 1, 2])
     made = seen([0, 0, 0, 1], asked=[0, 0, 1, 1], sure=0.7)
     by_hand = 0.75 * math.log(0.75 / (4 / 6)) + 0.25 * math.log(0.25 / (1 / 6))  # against the real labels
-    assert module.class_kl(evidence(made, real)) == pytest.approx(by_hand)
-    assert module.classes(evidence(made, real)) == 2
-    assert module.confidence(evidence(made, real)) == pytest.approx(0.7)
-    assert module.agreement(evidence(made, real)) == 0.75
-    assert module.agreement(evidence(seen([0]), real)) is None
-    assert module.classes(evidence(seen([0] * 98 + [1, 2]), real)) == 1  # one in a hundred is not enough
+    assert module.class_kl(inputs(made, real)) == pytest.approx(by_hand)
+    assert module.classes(inputs(made, real)) == 2
+    assert module.confidence(inputs(made, real)) == pytest.approx(0.7)
+    assert module.agreement(inputs(made, real)) == 0.75
+    assert module.agreement(inputs(seen([0]), real)) is None
+    assert module.classes(inputs(seen([0] * 98 + [1, 2]), real)) == 1  # one in a hundred is not enough
 
 
 def facts_of_manifold(module: Any) -> None:
@@ -85,14 +85,14 @@ def facts_of_manifold(module: Any) -> None:
     assert module.share_inside(np.array([[1, 0.9], [1, 1.1]]), np.array(line), neighbour=1) == 0.5
     real = placed(line + [[100, 0], [101, 0], [102, 0], [103, 0]])
     half = placed([[0.5, 0], [1, 0.5], [1.5, 0], [2, 0.5], [0, 0.5], [2.5, 0], [1, 0], [1.2, 0.1]])
-    assert module.precision(evidence(half, real)) == 1
-    assert module.recall(evidence(half, real)) == 0.5
-    assert module.precision(evidence(real, half)) == 0.5  # the two change places
-    assert module.recall(evidence(real, half)) == 1
+    assert module.precision(inputs(half, real)) == 1
+    assert module.recall(inputs(half, real)) == 0.5
+    assert module.precision(inputs(real, half)) == 0.5  # the two change places
+    assert module.recall(inputs(real, half)) == 1
     # 12 points, 5 away from a line of 400: outside its small balls, within the large ones of any 12 of it
     many, few = placed([[x, 0] for x in range(400)]), placed([[x, 5] for x in range(100, 400, 25)])
     assert module.share_inside(few.features, many.features) == 0
-    assert module.precision(evidence(few, many)) == module.recall(evidence(many, few)) == 1
+    assert module.precision(inputs(few, many)) == module.recall(inputs(many, few)) == 1
 
 
 FACTS: list[tuple[types.ModuleType, Callable[[Any], None]]] = [
@@ -109,16 +109,16 @@ MUTANTS = [
     (coverage, facts_of_coverage, "p * np.log(p / q)", "np.log(p / q)"),
     (coverage, facts_of_coverage, "p * np.log(p / q)", "p * np.log(q / p)"),
     (coverage, facts_of_coverage, "p * np.log(p / q)", "p * np.log2(p / q)"),
-    (coverage, facts_of_coverage, "(made > 0) & (made >= ENOUGH * real)", "made > 0"),
-    (coverage, facts_of_coverage, "evidence.real.read if", "evidence.real.read if True or"),
+    (coverage, facts_of_coverage, "(generated > 0) & (generated >= ENOUGH * real)", "generated > 0"),
+    (coverage, facts_of_coverage, "inputs.real.read if", "inputs.real.read if True or"),
     (coverage, facts_of_coverage, "probabilities.max(", "probabilities.mean("),
     (manifold, facts_of_manifold, "neighbour + 1", "neighbour"),
     (manifold, facts_of_manifold, ".any(dim=1)", ".all(dim=1)"),
     (manifold, facts_of_manifold, "alpha=-2", "alpha=-1"),
-    (manifold, facts_of_manifold, "share_inside(made, real)", "share_inside(real, made)"),
-    (manifold, facts_of_manifold, "share_inside(real, made)", "share_inside(made, real)"),
-    (manifold, facts_of_manifold, "len(evidence.made), ", ""),
-    (manifold, facts_of_manifold, ", len(evidence.real))", ")"),
+    (manifold, facts_of_manifold, "share_inside(generated, real)", "share_inside(real, generated)"),
+    (manifold, facts_of_manifold, "share_inside(real, generated)", "share_inside(generated, real)"),
+    (manifold, facts_of_manifold, "len(inputs.generated), ", ""),
+    (manifold, facts_of_manifold, ", len(inputs.real))", ")"),
 ]
 
 
@@ -148,7 +148,7 @@ def test_no_more_pictures_are_compared_than_memory_allows(monkeypatch: pytest.Mo
     monkeypatch.setattr(manifold, "AT_MOST", 10)
     monkeypatch.setattr(manifold, "share_inside", lambda *clouds: sizes.append([len(c) for c in clouds]))
     made, real = (placed([[float(x), 0] for x in range(count)]) for count in (30, 20))
-    manifold.precision(evidence(made, real)), manifold.recall(evidence(made, real))
+    manifold.precision(inputs(made, real)), manifold.recall(inputs(made, real))
     assert sizes == [[10, 10]] * 2
 
 
@@ -157,7 +157,7 @@ def test_order_of_pictures_does_not_matter() -> None:
     features, order = rng.normal(size=(200, 6)), rng.permutation(200)
     made, mixed = (Features(f, np.ones((200, 1))) for f in (features, features[order]))
     real = Features(rng.normal(size=(150, 6)), np.ones((150, 1)))
-    assert frechet.frechet(evidence(made, real)) == pytest.approx(frechet.frechet(evidence(mixed, real)))
+    assert frechet.frechet(inputs(made, real)) == pytest.approx(frechet.frechet(inputs(mixed, real)))
 
 
 def test_sample_is_fixed_mixed_and_keeps_rows_together() -> None:
@@ -176,7 +176,7 @@ def test_real_pictures_asked_the_same_question() -> None:
         Features(rng.normal(size=(n, 3)) + m, np.ones((n, 1))) for n, m in ((50, 9), (80, 0), (70, 0))
     )
     question = MetricInput(made, real, other).if_real()
-    assert len(question.made) == 50 and question.real is other
+    assert len(question.generated) == 50 and question.real is other
     ratio = frechet.frechet(MetricInput(made, real, other)) / frechet.frechet(question)
     assert frechet.frechet_over_floor(MetricInput(made, real, other)) == pytest.approx(ratio)
     assert ratio > 100

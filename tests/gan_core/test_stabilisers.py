@@ -225,7 +225,7 @@ def test_laplace_has_its_tails_and_uniform_is_even():
     u = sample_latents(50_000, 4, 2, "uniform").flatten()
     assert torch.histc(u, 10, -1, 1).div(len(u)).sub(0.1).abs().max() < 0.005
     for noise in NOISES.values():
-        extreme = noise.shape(torch.tensor([-40.0, -6.0, 0.0, 6.0, 40.0]))
+        extreme = noise.transform(torch.tensor([-40.0, -6.0, 0.0, 6.0, 40.0]))
         assert extreme.isfinite().all() and (extreme.diff() >= 0).all() and extreme[2].abs() < 1e-6
 
 

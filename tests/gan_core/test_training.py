@@ -464,7 +464,7 @@ def test_a_number_format_that_is_only_imitated_does_not_win_for_want_of_time(mon
 def test_a_device_that_is_not_here_is_one_sentence(tmp_path):
     settings = config(steps=1, device="cuda")
     run = create_run(tmp_path, settings)
-    with pytest.raises(ConfigError, match="There is no cuda here; choose of auto, cpu"):
+    with pytest.raises(ConfigError, match="There is no cuda here; choose one of auto, cpu"):
         run_to_end(run, settings)
     assert read_status(run).state == "failed"
 
@@ -524,7 +524,7 @@ def test_the_networks_are_built_once_and_shown_before_the_machine_is_measured(tm
     def measure(*about):
         assert run.sample(0).exists() and len(built) == 1
         torch.rand(1)
-        return there, Message("log-machine-asked", machine="it")
+        return there, Message("log-compute-asked", compute="it")
 
     monkeypatch.setattr("gan_core.training.state.build_pair", build)
     monkeypatch.setattr("gan_core.training.session.choose_compute", measure)
