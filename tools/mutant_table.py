@@ -254,7 +254,7 @@ MUTANTS = (
     Mutant("wiring: checkpoints every twenty seconds", "training/schedule.py", "lambda _: config.checkpoint_seconds", "lambda _: 20.0", WIRING),
     Mutant("wiring: checkpoints fill what they like", "training/session.py", "save_state(state, folder, numbers), self.config.disk_mb", "save_state(state, folder, numbers)", WIRING),
     Mutant("wiring: score_seconds 0 is no end of scores", "training/evaluator.py", "self._off = config.score_seconds == 0", "self._off = False", WIRING),
-    Mutant("wiring: never back after divergence", "training/loop.py", "if config.retries == 0:", "if True:", WIRING),
+    Mutant("wiring: never back after divergence", "training/loop.py", "if config.retries == 0:", "if True:", "test_branch.py"),
     Mutant("wiring: processor threads as the machine likes", "training/compute.py", "config.threads or min(cores, 8)", "min(cores, 8)", WIRING),
     Mutant("golden: the EMA counts one of D's steps", "training/iteration.py", "state.images_seen - before", "count", GOLDEN),
     Mutant("golden: D's steps share one batch of real pictures", "training/iteration.py", "batch_sampler.batch(state.images_seen, count", "batch_sampler.batch(before, count", GOLDEN),
