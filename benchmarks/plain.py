@@ -1,4 +1,4 @@
-"""The loop as tutorials write it: the yardstick for the speed of ours, with the same mathematics.
+"""The loop as tutorials write it: the baseline for the speed of ours, with the same mathematics.
 
 The same networks, game, optimiser and smoothing, in float32 and torch's own layout and settings: a DataLoader
 that changes picture by picture, the generator run once for D and once for G, D's gradients made and thrown
@@ -78,27 +78,27 @@ class PlainLoop:
         self.d_adam.zero_grad()
         fake = self.G(z, given).detach()
         on_real, on_fake = self.D(real, given), self.D(fake, given)
-        d_loss = self.loss.d(on_real.logits, on_fake.logits) + self._naming(on_real.classes, labels)
+        d_loss = self.loss.d(on_real.logits, on_fake.logits) + self._class_loss(on_real.classes, labels)
         d_loss.backward()
         self.d_adam.step()
 
         self.g_adam.zero_grad()
         on_fake = self.D(self.G(z, given), given)
         real_logits = self.D(real, given).logits.detach() if self.loss.g_compares else on_fake.logits
-        g_loss = self.loss.g(real_logits, on_fake.logits) + self._naming(on_fake.classes, labels)
+        g_loss = self.loss.g(real_logits, on_fake.logits) + self._class_loss(on_fake.classes, labels)
         g_loss.backward()
         self.g_adam.step()
 
         self.images += len(real)
-        self._smooth(len(real))
+        self._update_ema(len(real))
         return d_loss.item(), g_loss.item()
 
-    def _naming(self, classes: Tensor | None, labels: Tensor) -> Tensor | float:
+    def _class_loss(self, classes: Tensor | None, labels: Tensor) -> Tensor | float:
         if classes is None or self.config.class_weight == 0:
             return 0.0
         return self.config.class_weight * F.cross_entropy(classes, labels)
 
-    def _smooth(self, batch: int) -> None:
+    def _update_ema(self, batch: int) -> None:
         half_life = min(self.config.ema_rampup * self.images, self.config.ema_half_life or math.inf)
         kept = 0.5 ** (batch / half_life) if half_life > 0 else 0.0
         for old, new in zip(_numbers(self.ema), _numbers(self.G)):

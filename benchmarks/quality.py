@@ -1,4 +1,4 @@
-"""Does it learn, and how fast? Runs of the shipped presets, judged on 10,000 pictures, over several seeds."""
+"""Does it learn, and how fast? Runs of the shipped presets, scored on 10,000 pictures, over several seeds."""
 
 from __future__ import annotations
 

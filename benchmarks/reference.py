@@ -1,4 +1,4 @@
-"""The tutorial DCGAN, as a beginner copies it today: the yardstick.
+"""The tutorial DCGAN, as a beginner copies it today: the baseline.
 
 64 pixels, width 64, z of 100, binary cross-entropy on a sigmoid, Adam 2e-4 with betas (0.5, 0.999), fp32, a
 DataLoader over pictures resized by torchvision, N(0, 0.02). Nothing is tuned and nothing is slowed down.

@@ -1,4 +1,4 @@
-"""Does a run that was killed go on as if it never was? And what do safe copies cost?"""
+"""Does a run that was killed go on as if it never was? And what do checkpoints cost?"""
 
 from __future__ import annotations
 

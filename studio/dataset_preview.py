@@ -1,7 +1,7 @@
 """A look at the data before training: what is in a set, and 64 of its pictures.
 
 GET /studio/data?name=NAME     JSON: what it is, whether it is here
-GET /studio/look?name=NAME     64 real pictures (WebP)
+GET /studio/preview?name=NAME  64 real pictures (WebP)
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class DatasetPreviews:
 
     def routes(self) -> list[Route]:
         """The two plain addresses at the head of this file."""
-        return [Route("/studio/data", self._data), Route("/studio/look", self._look)]
+        return [Route("/studio/data", self._data), Route("/studio/preview", self._preview)]
 
     def facts(self, name: str, tongue: str = "en") -> dict[str, Any]:
         """What the data set is, in `tongue` ("en" or "zh").
@@ -82,7 +82,7 @@ class DatasetPreviews:
         except GanError as error:
             return JSONResponse({"error": sentences(error.messages, language(request))}, 404)
 
-    def _look(self, request: Request) -> Response:
+    def _preview(self, request: Request) -> Response:
         try:
             data = self.picture(request.query_params.get("name", ""))
         except GanError as error:

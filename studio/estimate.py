@@ -44,7 +44,7 @@ Key = tuple[Any, ...]
 
 
 def outcome(steps: float, pictures: int) -> str:
-    """The name of what a person sees after `steps` steps of `pictures` each, `train.expect.<name>`."""
+    """The name of what a person sees after `steps` steps of `pictures` each, `train.estimate.<name>`."""
     seen = [name for least, name in STAGES[1:] if steps * pictures / 64 >= least]
     return seen[-1] if seen else STAGES[1][1]
 
@@ -52,14 +52,14 @@ def outcome(steps: float, pictures: int) -> str:
 def estimate_of(config: TrainConfig, speed: float | None, tongue: str, preset: str = "") -> str:
     """A sentence on what to expect of this budget at `speed` steps a second (None: not known)."""
     if config.seconds is not None and speed is None:
-        return pick("train.expect.unknown", tongue)
+        return pick("train.estimate.unknown", tongue)
     seen = config.batch * config.d_steps  # real pictures in each step
     limits = [config.steps, config.images and config.images / seen]
     if config.seconds is not None and speed is not None:
         limits.append(config.seconds * speed)
     steps = min(limit for limit in limits if limit is not None)
     rounded = round(steps, 1 - len(str(int(steps)))) if steps >= 100 else steps
-    key = f"train.expect.{special(config.dataset, preset) or outcome(steps, seen)}"
+    key = f"train.estimate.{special(config.dataset, preset) or outcome(steps, seen)}"
     return pick(key, tongue, steps=f"{rounded:,.0f}")
 
 
@@ -76,7 +76,7 @@ class SpeedTrials:
         self._known: dict[Key, float | None] = {}
         self._lock = threading.Lock()
         self._trial: subprocess.Popen[str] | None = None
-        self._hushed = False  # the trial was ended to make room: it says nothing of these settings
+        self._cancelled = False  # the trial was ended to make room: it says nothing of these settings
 
     def known(self, config: TrainConfig) -> float | None:
         """Steps a second as seen in an earlier run, the best evidence, or in a trial; else None."""
@@ -86,15 +86,15 @@ class SpeedTrials:
         """`known`, or after a trial of a few steps; None when that failed or was ended. Takes seconds."""
         with self._lock:  # one trial at a time; who waited finds the answer
             if (speed := self.known(config)) is None and key(config) not in self._known:
-                self._hushed = False
+                self._cancelled = False
                 speed = self._try(config)
-                if not self._hushed:
+                if not self._cancelled:
                     self._known[key(config)] = speed
             return speed
 
     def cancel_trial(self) -> None:
         """End a trial under way: a real run needs the machine."""
-        self._hushed = True
+        self._cancelled = True
         self._end(self._trial)
 
     @staticmethod

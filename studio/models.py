@@ -1,4 +1,4 @@
-"""The shelf of models that can be explored: shipped weights, and every run that has a generator.
+"""The models that can be explored: shipped weights, and every run that has a generator.
 
 Public names: `mnist` for weights/mnist.safetensors, `run:ID` for a run. A sampler is loaded once a version of
 its file and shared by all visitors, which is safe: what it draws depends on its arguments alone.

@@ -7,9 +7,8 @@
 
 Query, all optional but `model`: `seed` of the samples; `a`, `b` their places in the grid; `t` 0 to 1;
 `interpolation` spherical or linear, else what suits the model's noise; `label` a class for all, else each
-sample has its own;
-`d` steps along the model's directions, "0.5,0,-2"; `v` the model's version, which lets the browser keep the
-answer; `format` webp or png; `scale` enlarges a png; `save` makes it a download.
+sample has its own; `d` steps along the model's directions, "0.5,0,-2"; `v` the model's version, which lets
+the browser keep the answer; `format` webp or png; `scale` enlarges a png; `save` makes it a download.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The yardstick of speed is fair: the plain loop makes the very steps of ours; parts are counted right."""
+"""The baseline of speed is fair: the plain loop makes the very steps of ours; parts are counted right."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ def test_a_profile_accounts_for_the_whole_step():
         step = stepper(session)
         calls = seen(session, step)
         parts = profile(session, step, 3)
-    judged = [call for call in calls if call.layer is session.state.D.downs[0][0]]
-    assert [(call.passes_on, call.learns) for call in judged] == [(False, True), (False, True), (True, False)]
+    of_d = [call for call in calls if call.layer is session.state.D.downs[0][0]]
+    assert [(call.passes_on, call.learns) for call in of_d] == [(False, True), (False, True), (True, False)]
     whole, products = parts.pop("whole step"), parts.pop("products")
     assert sum(parts.values()) == pytest.approx(whole) and products > 0
     assert all(seconds > 0 for name, seconds in parts.items() if name != "rest")

@@ -1,4 +1,4 @@
-"""Every code that is raised, logged or judged by has words in both languages; every row of words is used."""
+"""Every code that is raised or logged has words in both languages; every row of words is used."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def build(services: Services) -> Handles:
     with gr.Row(elem_id="explore-panel"):
         with gr.Column(elem_id="explore-walk", scale=5, min_width=300):
             gr.HTML("", elem_id="explore-image")
-            inputs = [*_way(first)]
+            inputs = [*_interpolation(first)]
         with gr.Column(elem_id="explore-choose", scale=6, min_width=300):
             model = gr.Dropdown(
                 choices(models, "en"), value=first.name if first else None, label=t("explore.model"),
@@ -80,13 +80,13 @@ def _empty() -> str:
     )
 
 
-def _way(first: Model | None) -> tuple[gr.Slider, gr.Radio]:
-    """From A to B, by the way that suits the first model."""
+def _interpolation(first: Model | None) -> tuple[gr.Slider, gr.Radio]:
+    """From A to B, interpolated as suits the first model."""
     place = gr.Slider(0, 1, value=0, step=0.005, label=t("explore.t"), elem_id="interpolate-t", buttons=[])
     gr.HTML("", elem_id="explore-strip")
-    modes = [(t(f"explore.interpolation.{name}"), name) for name in INTERPOLATIONS]
+    offered = [(t(f"explore.interpolation.{name}"), name) for name in INTERPOLATIONS]
     interpolation = gr.Radio(
-        modes, value=first.interpolation if first else "spherical",
+        offered, value=first.interpolation if first else "spherical",
         label=t("explore.interpolation"), info=t("explore.interpolation.help"),
         elem_id="explore-interpolation",
     )  # fmt: skip

@@ -67,7 +67,7 @@ class Widgets:
 
 
 def routes(services: Services) -> list[Route]:
-    """GET /studio/data, /studio/look."""
+    """GET /studio/data, /studio/preview."""
     return DatasetPreviews(services.data_root).routes()
 
 
@@ -100,7 +100,7 @@ def _lay_out(config: TrainConfig, preset: str, root: str) -> dict[str, Any]:
     parts["dataset"] = gr.Dropdown(
         titles, value=config.dataset, label=t("train.dataset"), filterable=False, elem_id="train-dataset"
     )
-    parts["dataset_preview"] = _plain(_look(config.dataset, root), "train-look")
+    parts["dataset_preview"] = _plain(_preview(config.dataset, root), "train-preview")
     missing = not available(config.dataset, root)
     parts["download"] = gr.Button(t("train.download"), visible=missing, elem_id="train-download")
     parts["preset"] = gr.Dropdown(
@@ -157,8 +157,8 @@ def _wire_form(services: Services, w: Widgets, speeds: SpeedTrials) -> None:
         config = settings(preset, {"dataset": dataset})
         budget, seconds = _budget(config)
         return w.form.show(config) | {
-            w.dataset: dataset, w.preset: preset, w.dataset_preview: _look(dataset, root), w.budget: budget,
-            w.seconds: gr.update(value=seconds, visible=budget == CUSTOM),
+            w.dataset: dataset, w.preset: preset, w.dataset_preview: _preview(dataset, root),
+            w.budget: budget, w.seconds: gr.update(value=seconds, visible=budget == CUSTOM),
             w.download: gr.update(visible=not available(dataset, root)),
             w.hint: _hint(preset, "", tongue),  # `describe` may still be timing what was chosen before
         }  # fmt: skip
@@ -196,7 +196,7 @@ def _describe(
     shown[w.command] = forms.command_line(preset, config)
     speed = speeds.known(config)
     if speed is None and not services.jobs.queue():
-        yield shown | {w.hint: _hint(preset, pick("train.expect.timing", tongue), tongue)}
+        yield shown | {w.hint: _hint(preset, pick("train.estimate.timing", tongue), tongue)}
         speed = speeds.measure(config)
     outlook = _hint(preset, estimate_of(config, speed, tongue, preset), tongue)
     yield shown | {w.hint: outlook + _cautions(config, tongue)}
@@ -208,7 +208,7 @@ def _wire_download(w: Widgets, root: str) -> None:
 
     def fetch(dataset: str) -> str:
         load(check_name("datasets", dataset), root=root, download=True)
-        return _look(dataset, root)
+        return _preview(dataset, root)
 
     def done(dataset: str) -> Any:
         missing = not available(dataset, root)
@@ -272,9 +272,9 @@ def _plain(html: str, elem_id: str) -> gr.HTML:
     return gr.HTML(html, elem_id=elem_id, apply_default_css=False)
 
 
-def _look(dataset: str, root: str) -> str:
+def _preview(dataset: str, root: str) -> str:
     here = "yes" if available(dataset, root) else "no"
-    return f'<data-look name="{escape(dataset)}" here="{here}"></data-look>'
+    return f'<dataset-preview name="{escape(dataset)}" here="{here}"></dataset-preview>'
 
 
 def _difference(w: Widgets, preset: str, config: TrainConfig, tongue: str) -> dict[Component, Any]:

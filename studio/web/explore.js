@@ -112,9 +112,9 @@ function className(i) {
 
 function caption() {
   const ends = [className(state.a), className(state.b)];
-  const way = ends[0] === ends[1] ? ends[0] : `${ends[0]} → ${ends[1]}`;
+  const named = ends[0] === ends[1] ? ends[0] : `${ends[0]} → ${ends[1]}`;
   const line = document.querySelector("#explore-image figcaption span");
-  if (line) line.textContent = word("explore.caption", { way: way || `${state.a + 1} → ${state.b + 1}`, seed: state.seed });
+  if (line) line.textContent = word("explore.caption", { ends: named || `${state.a + 1} → ${state.b + 1}`, seed: state.seed });
   const save = document.querySelector("#explore-image a");
   if (save && model) save.href = address("image", model, { format: "png", scale: 16, save: "dcgan-studio" });
   const saveGrid = document.querySelector("#explore-grid-save a");
@@ -137,11 +137,11 @@ function about() {
   line.textContent = images ? word(key, { images: figure(images), seconds: figure(seconds), step: figure(step) }) : "";
 }
 
-const drawWay = settled(drawStrip, 120);
+const drawStripSoon = settled(drawStrip, 120);
 
 function draw(what = ["image", "strip", "grid"]) {
   if (what.includes("image")) drawImage();
-  if (what.includes("strip")) drawWay();
+  if (what.includes("strip")) drawStripSoon();
   if (what.includes("grid")) drawGrid();
   mark();
   caption();
@@ -169,7 +169,7 @@ function go(t, also = []) {
   draw(["image", ...also]);
 }
 
-/** A way as chosen: "" while it is the model's own, so that another model shows its own. */
+/** An interpolation as chosen: "" while it is the model's own, so that another model shows its own. */
 const ownOrNot = (interpolation) => (interpolation === model?.interpolation ? "" : interpolation);
 
 window.studio.explore = {
@@ -178,8 +178,8 @@ window.studio.explore = {
     const old = { ...state };
     Object.assign(state, { t, interpolation: ownOrNot(interpolation), seed: wholeSeed(seed), label: label ?? EACH, d: d.map(Number) });
     const grid = old.seed !== state.seed || old.label !== state.label;
-    const way = grid || old.interpolation !== state.interpolation || String(old.d) !== String(state.d);
-    draw(["image", ...(way ? ["strip"] : []), ...(grid ? ["grid"] : [])]);
+    const strip = grid || old.interpolation !== state.interpolation || String(old.d) !== String(state.d);
+    draw(["image", ...(strip ? ["strip"] : []), ...(grid ? ["grid"] : [])]);
   },
 
   /** Other samples; their seed, for its input. */

@@ -4,100 +4,15 @@
 //   <live-pictures view="watch"> the newest sample grid, a way back through all of them, real pictures
 //   <live-charts view="watch">   the curves
 //
-// All elements of a view share one Feed, which asks the server for its run's news by revision number. It asks
-// only while one of them is on screen, at the pace the server names, and holds back after "too many requests".
+// All elements of a view share one Feed, which brings them the news of its run.
 
 import { Board } from "./chart.js";
 import { number } from "./chart-math.js";
+import { feed } from "./feed.js";
 import { word, wordOr } from "./language.js";
 
 const BASE = new URL("../", import.meta.url); // .../studio/
-const BACK_OFF = 12_000;
 const GAP = 24; // pixels between two pictures
-const LOOK = 250; // between looks whether anything is on screen again
-
-class Feed {
-  constructor() {
-    this.elements = new Set();
-    this.watchers = new Set();
-    this.run = "";
-    this.turn = 0; // counts shows, so that a late answer about the run before is dropped
-  }
-
-  /** Turn all elements of this view to another run ("" for none). */
-  show(run) {
-    if (run === this.run) return;
-    this.run = run ?? "";
-    this.turn += 1;
-    this.data = null;
-    this.rev = 0;
-    for (const element of this.elements) element.reset();
-    for (const watcher of this.watchers) watcher(null);
-    clearTimeout(this.timer);
-    this.poll(this.turn);
-  }
-
-  add(element) {
-    this.elements.add(element);
-    element.reset();
-    this.rev = 0; // the next answer brings everything, charts too
-    if (this.data) element.render(this.data);
-  }
-
-  async poll(turn) {
-    if (turn !== this.turn || !this.run) return;
-    let wait = BACK_OFF / 4;
-    try {
-      wait = this.onScreen() ? await this.ask(turn) : LOOK;
-    } catch (error) {
-      console.error(error); // an answer cut short, or one that cannot be shown: the next may be whole
-    } finally {
-      if (turn === this.turn) this.timer = setTimeout(() => this.poll(turn), wait);
-    }
-  }
-
-  onScreen() {
-    return !document.hidden && [...this.elements].some((element) => element.offsetParent !== null);
-  }
-
-  /** Ask once, hand the news round; milliseconds until the next time. */
-  async ask(turn) {
-    const charts = [...this.elements].some((element) => element.wantsCharts);
-    const query = new URLSearchParams({ run: this.run, rev: this.rev, charts: charts ? 1 : 0 });
-    let answer;
-    try {
-      answer = await fetch(new URL(`live?${query}`, BASE));
-    } catch {
-      for (const element of this.elements) element.away(); // a laptop asleep, a restart
-      return BACK_OFF / 4;
-    }
-    if (answer.status === 429 || answer.status >= 500) {
-      if (answer.status >= 500) for (const element of this.elements) element.away();
-      return BACK_OFF;
-    }
-    if (answer.status === 200) {
-      const data = await answer.json();
-      if (turn !== this.turn) return 0;
-      this.rev = data.rev;
-      this.data = data;
-      for (const element of this.elements) element.render(data);
-      for (const watcher of this.watchers) watcher(data);
-    } else if (answer.status !== 204) {
-      for (const element of this.elements) element.gone();
-      for (const watcher of this.watchers) watcher({ state: "gone" });
-      return BACK_OFF;
-    }
-    return this.data?.pace ?? 1000;
-  }
-}
-
-const feeds = new Map();
-
-/** The feed of a view, "train" or "watch". */
-export function feed(view) {
-  if (!feeds.has(view)) feeds.set(view, new Feed());
-  return feeds.get(view);
-}
 
 class LiveElement extends HTMLElement {
   connectedCallback() {

@@ -1,6 +1,7 @@
 // What ties the Train and Watch tabs to the live elements: whose run is shown where, and what the data look like.
 
-import { feed } from "./live.js";
+import { feed } from "./feed.js";
+import "./live.js";
 import { language, word, wordOr } from "./language.js";
 import { asked, onTab, openTab, remember, shownTab, whenPresent } from "./main.js";
 
@@ -72,10 +73,10 @@ document.addEventListener("click", (event) => {
 });
 
 /**
- * <data-look name="mnist" here="yes">: 64 real pictures and what there is to know about them. Gradio keeps the
+ * <dataset-preview name="mnist" here="yes">: 64 real pictures and what there is to know about them. Gradio keeps the
  * element and changes its attributes when another set is chosen.
  */
-class DataLook extends HTMLElement {
+class DatasetPreview extends HTMLElement {
   static observedAttributes = ["name", "here"];
 
   attributeChangedCallback() {
@@ -86,19 +87,19 @@ class DataLook extends HTMLElement {
   async fill() {
     const name = this.getAttribute("name");
     const image = Object.assign(document.createElement("img"), { alt: "" });
-    const text = Object.assign(document.createElement("div"), { className: "look-text" });
-    text.textContent = word("train.look.wait");
+    const text = Object.assign(document.createElement("div"), { className: "preview-text" });
+    text.textContent = word("train.preview.wait");
     this.replaceChildren(image, text);
     const answer = await fetch(new URL(`data?name=${encodeURIComponent(name)}`, BASE));
     const about = await answer.json();
     if (about.error) {
-      text.textContent = word("train.look.gone", { message: about.error });
+      text.textContent = word("train.preview.gone", { message: about.error });
       return;
     }
     image.hidden = !about.here;
     if (about.here) {
-      image.alt = word("train.look", about);
-      image.src = new URL(`look?name=${encodeURIComponent(name)}`, BASE);
+      image.alt = word("train.preview", about);
+      image.src = new URL(`preview?name=${encodeURIComponent(name)}`, BASE);
     }
     text.replaceChildren(...this.sentences(about));
   }
@@ -118,4 +119,4 @@ function facts(about) {
   return word(about.classes.length ? "train.facts" : "train.facts.plain", values);
 }
 
-customElements.define("data-look", DataLook);
+customElements.define("dataset-preview", DatasetPreview);

@@ -39,7 +39,7 @@ def choose(page: Page, dropdown: str, text: str) -> None:
 def begin(page: Page, seconds: int) -> None:
     """Choose glyphs and a budget, press Start, wait for the first grid."""
     choose(page, "train-dataset", "Drawn digits")
-    page.wait_for_selector('data-look[name="glyphs"] img[src$="name=glyphs"]', timeout=PATIENT)
+    page.wait_for_selector('dataset-preview[name="glyphs"] img[src$="name=glyphs"]', timeout=PATIENT)
     page.locator("#train-budget label", has_text="Other").click()
     page.locator("#train-seconds input").fill(str(seconds))
     page.locator("#train-seconds input").blur()

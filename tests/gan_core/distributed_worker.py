@@ -48,7 +48,7 @@ def trained(case: str, root: Path, distributed: DistributedContext = SINGLE_PROC
 
 
 def weights(session: Session) -> dict[str, torch.Tensor]:
-    """Both networks' and the smoothed generator's weights, and what ADA and D's step size have come to."""
+    """The weights of both networks and of the EMA, and what the controllers have come to."""
     nets = {"G": session.state.G, "D": session.state.D, "ema": session.state.ema}
     learned = {f"{name}.{key}": v for name, net in nets.items() for key, v in net.state_dict().items()}
     return learned | {

@@ -52,7 +52,7 @@ def stopped_at(step, settings, root):
 
 
 def sick_at(monkeypatch, steps):
-    """Diverge once at each of `steps`; every (step, step size of G) as it was recorded."""
+    """Diverge once at each of `steps`; every (step, learning rate of G) as it was recorded."""
     from gan_core.training import loop
 
     seen, left = [], set(steps)
@@ -189,7 +189,7 @@ def test_a_branch_that_cannot_be(tmp_path, capsys):
     assert "does not fit these settings" in capsys.readouterr().err
 
 
-def test_after_divergence_it_goes_back_with_half_the_steps_as_often_as_asked(tmp_path, monkeypatch):
+def test_after_divergence_it_goes_back_with_half_the_learning_rates_as_often_as_asked(tmp_path, monkeypatch):
     seen = sick_at(monkeypatch, {4, 7})
     settings = config(steps=9, retries=2, log_every=1, checkpoint_steps=3)
     run = create_run(tmp_path, settings)
@@ -205,7 +205,7 @@ def test_after_divergence_it_goes_back_with_half_the_steps_as_often_as_asked(tmp
 
 
 def test_it_goes_back_to_the_very_weights_of_the_checkpoint(tmp_path, monkeypatch):
-    """As after a branch from the same checkpoint with half the step sizes."""
+    """As after a branch from the same checkpoint with half the learning rates."""
     sick_at(monkeypatch, {4})
     settings = config(steps=6, retries=1, log_every=1, checkpoint_steps=3)
     run = create_run(tmp_path, settings)

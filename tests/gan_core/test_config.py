@@ -83,7 +83,7 @@ def test_a_budget_that_cannot_be_read_is_one_problem_and_not_two():
     assert set(problems({"lr_g": "much"})) == {"lr_g", "seconds"}
 
 
-def test_a_step_size_too_large_by_powers_of_ten_is_answered_with_a_likely_one():
+def test_a_learning_rate_too_large_by_powers_of_ten_is_answered_with_a_likely_one():
     said = problems({"steps": 5, "lr_g": 9})["lr_g"]
     assert said == "lr_g is 9, allowed are 1e-06 to 0.1. Did you mean 0.009?"
     assert problems({"steps": 0})["steps"] == "steps is 0, allowed are 1 to 100,000,000."

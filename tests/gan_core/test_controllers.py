@@ -1,5 +1,5 @@
-"""What training itself moves: adaptive augmentation, D's thermostat, a batch that grows; and what is made of
-real pictures only, and of G's variety."""
+"""What training itself moves: adaptive augmentation, D's learning rate, a batch that grows; and what is made
+of real pictures only, and of G's variety."""
 
 import math
 
@@ -134,7 +134,7 @@ def test_pairs_are_what_counts_not_the_zero():
     assert controllers.d_lr_controller.right == pytest.approx(1.0, abs=0.01)
 
 
-def test_thermostats_hear_the_mean_of_all_processes():
+def test_controllers_see_the_mean_of_all_processes():
     controllers = Controllers(
         adaptive_augment=AdaptiveAugment((translation,), 0.6, 320),
         d_lr_controller=DiscriminatorLrController(),
@@ -145,7 +145,7 @@ def test_thermostats_hear_the_mean_of_all_processes():
     )
 
 
-def test_what_moves_is_kept_and_taken_back():
+def test_the_state_of_controllers_is_saved_and_loaded():
     settings = config(augment="translation", ada_target=0.6, schedule="dynamic")
     _, controllers = objective_of(settings)
     for _ in range(6):

@@ -35,7 +35,7 @@ def config(**changes) -> TrainConfig:
 
 
 class Script:
-    """Stands in for the yardstick: the distance to be measured next, if any is due."""
+    """Stands in for the reference statistics: the distance to be measured next, if any is due."""
 
     extractor_name, floor, labels = "untrained", 0.5, np.zeros(4, np.int64)
 
@@ -167,8 +167,8 @@ def test_what_cannot_be_measured_ends_the_scores_and_not_the_run(tmp_path, monke
 def opened(settings, run, monkeypatch):
     """A session before its first step, and the pictures or points that the first score looks at."""
     seen = []
-    for ruler in (fast_metrics.ReferenceStats, fast_metrics.PointReferenceStats):
-        monkeypatch.setattr(ruler, "distance", lambda self, drawn: seen.append(drawn) or 1.0)
+    for stats in (fast_metrics.ReferenceStats, fast_metrics.PointReferenceStats):
+        monkeypatch.setattr(stats, "distance", lambda self, drawn: seen.append(drawn) or 1.0)
     session = open_session(settings, RunWriter(run), resume=False)
     row = session.evaluator.measure(session.state, session.sampler)
     return session, seen[0], row
@@ -217,16 +217,16 @@ def test_a_run_of_points_keeps_its_best_and_remembers_it(tmp_path, monkeypatch):
     assert PeriodicEvaluator(settings, RunWriter(run), 0.0)._best == min(row[MISSED] for row in rows)
 
 
-def test_the_ruler_of_the_plane_tells_better_from_worse():
+def test_the_reference_of_points_tells_better_from_worse():
     mixture = DATASETS["ring"].mixture
-    ruler, real = fast_metrics.PointReferenceStats.over(mixture), load("ring", split="test")
+    stats, real = fast_metrics.PointReferenceStats.over(mixture), load("ring", split="test")
     points, labels = np.array(real.images), real.labels
-    assert ruler.distance(points) == pytest.approx(ruler.floor, abs=0.01)
-    half = ruler.distance(points[labels < 4])
+    assert stats.distance(points) == pytest.approx(stats.floor, abs=0.01)
+    half = stats.distance(points[labels < 4])
     assert half == pytest.approx(math.log(2) + math.exp(-4.5), abs=0.02), "half the places"
     wide = np.random.default_rng(0).uniform(-1, 1, points.shape)
-    assert 0.9 < ruler.distance(wide) < half + 1
-    assert ruler.distance(np.zeros_like(points)) == pytest.approx(1 + math.log(8)), "finite without a hit"
+    assert 0.9 < stats.distance(wide) < half + 1
+    assert stats.distance(np.zeros_like(points)) == pytest.approx(1 + math.log(8)), "finite without a hit"
 
 
 @pytest.fixture
@@ -246,28 +246,28 @@ def corrupted(images, noise, classes=10, labels=None):
     return noisy.round().clip(0, 255).astype(np.uint8)
 
 
-def test_a_judge_that_has_learned_nothing_still_tells_better_from_worse(few):
+def test_an_untrained_extractor_still_tells_better_from_worse(few):
     real = load("glyphs", size=32)
     images, labels = np.asarray(real.images[-few:]), real.labels[-few:]
-    ruler = reference_stats("glyphs", 32)
-    assert not ruler.trained and len(ruler.labels) == few
-    by_noise = [ruler.distance(corrupted(images, noise)) for noise in (0, 10, 40, 120)]
-    assert by_noise == sorted(by_noise) and by_noise[0] < 3 * ruler.floor and by_noise[2] > 1.5 * by_noise[0]
-    by_classes = [ruler.distance(corrupted(images, 0, k, labels)) for k in (10, 6, 2)]
+    stats = reference_stats("glyphs", 32)
+    assert not stats.trained and len(stats.labels) == few
+    by_noise = [stats.distance(corrupted(images, noise)) for noise in (0, 10, 40, 120)]
+    assert by_noise == sorted(by_noise) and by_noise[0] < 3 * stats.floor and by_noise[2] > 1.5 * by_noise[0]
+    by_classes = [stats.distance(corrupted(images, 0, k, labels)) for k in (10, 6, 2)]
     assert by_classes == sorted(by_classes), "missing classes"
-    assert ruler.distance(images[np.arange(few) % 20]) > 3 * by_noise[0], "twenty pictures again and again"
+    assert stats.distance(images[np.arange(few) % 20]) > 3 * by_noise[0], "twenty pictures again and again"
 
 
-def test_the_yardstick_is_of_all_classes_where_pictures_come_sorted(few, monkeypatch):
+def test_reference_stats_are_of_all_classes_where_pictures_come_sorted(few, monkeypatch):
     def by_class(name, **about):
         every = load(name, **about)
         order = np.argsort(every.labels, kind="stable")
         return dataclasses.replace(every, images=every.images[order], labels=every.labels[order])
 
     monkeypatch.setattr(fast_metrics, "load", by_class)
-    ruler = reference_stats("glyphs", 32)
-    assert np.bincount(ruler.labels, minlength=10).min() > few / 20
-    assert ruler.distance(np.asarray(load("glyphs").images[-few:])) < 2 * ruler.floor
+    stats = reference_stats("glyphs", 32)
+    assert np.bincount(stats.labels, minlength=10).min() > few / 20
+    assert stats.distance(np.asarray(load("glyphs").images[-few:])) < 2 * stats.floor
 
 
 def test_it_is_held_against_the_same_pictures_each_time(few):
@@ -278,7 +278,7 @@ def test_it_is_held_against_the_same_pictures_each_time(few):
     assert first.floor == again.floor and len(first.labels) == few
 
 
-def test_the_untrained_judge_is_always_the_same_and_draws_no_random_numbers():
+def test_the_untrained_extractor_is_always_the_same_and_draws_no_random_numbers():
     images = np.random.default_rng(0).integers(0, 256, (20, 3, 32, 32), np.uint8)
     before = torch.get_rng_state()
     one, two = (FeatureExtractor.untrained(3) for _ in range(2))

@@ -139,10 +139,8 @@ def test_a_file_with_class_norms_says_so_and_draws_between_classes(tmp_path):
     sampler = Sampler.load(tmp_path / "g.safetensors")
     assert sampler.model == BY_NORM
     z = sampler.latents(1, 0).repeat(5, 1)
-    interpolation = np.linspace(0, 1, 5, dtype=np.float32)[:, None]
-    shares = (1 - interpolation) * np.eye(3, dtype=np.float32)[0] + interpolation * np.eye(
-        3, dtype=np.float32
-    )[1]
+    t, one_hot = np.linspace(0, 1, 5, dtype=np.float32)[:, None], np.eye(3, dtype=np.float32)
+    shares = (1 - t) * one_hot[0] + t * one_hot[1]
     pictures = sampler.pictures(z, shares).astype(int)
     assert np.array_equal(pictures[[0, 4]], sampler.pictures(z[:2], np.array([0, 1])))
     jumps = np.abs(np.diff(pictures, axis=0)).mean((1, 2, 3))

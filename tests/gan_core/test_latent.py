@@ -186,10 +186,10 @@ def test_a_direction_is_turned_so_that_its_largest_number_is_positive(seed, samp
 
 def test_the_first_direction_moves_the_first_layer_most(sampler):
     """Against brute force: no random direction changes the normalised first feature map more."""
-    seed = sampler.generator.projection
+    first = sampler.generator.projection
     with torch.no_grad():
-        seed.norm.running_var.copy_(torch.linspace(0.1, 4.0, len(seed.norm.running_var)))
-        seed.norm.weight.copy_(torch.linspace(-2.0, 1.0, len(seed.norm.weight)))
+        first.norm.running_var.copy_(torch.linspace(0.1, 4.0, len(first.norm.running_var)))
+        first.norm.weight.copy_(torch.linspace(-2.0, 1.0, len(first.norm.weight)))
     directions, strengths = principal_directions(sampler, 2)
 
     def change(step):
@@ -197,7 +197,7 @@ def test_the_first_direction_moves_the_first_layer_most(sampler):
         label = torch.zeros(2, dtype=torch.int64)
         with torch.no_grad():
             one_hot = torch.nn.functional.one_hot(label, 3).float()
-            h = seed.norm(seed.linear(torch.cat([z, one_hot], 1)).view(2, 4, 4, -1).permute(0, 3, 1, 2))
+            h = first.norm(first.linear(torch.cat([z, one_hot], 1)).view(2, 4, 4, -1).permute(0, 3, 1, 2))
         return (h[1] - h[0]).norm().item()
 
     assert change(directions[0]) == pytest.approx(strengths[0].item(), rel=1e-4)

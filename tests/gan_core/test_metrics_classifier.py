@@ -54,7 +54,7 @@ def few_glyphs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[data
 
 
 @pytest.mark.parametrize("name", sorted(PROMISED))
-def test_shipped_judge_keeps_its_promise(name: str) -> None:
+def test_shipped_classifier_keeps_its_promise(name: str) -> None:
     path = WEIGHTS / f"classifier-{name}.safetensors"
     extractor = FeatureExtractor.load(name)
     assert path.stat().st_size <= 2_000_000
@@ -95,7 +95,7 @@ def test_words_of_the_classifier() -> None:
     assert extractor(images[:0])[0].shape == (0, 128)
 
 
-def test_28_pixels_are_judged_at_the_size_that_they_have_among_real_ones(tmp_path: Path) -> None:
+def test_28_pixels_are_classified_at_the_size_that_they_have_among_real_ones(tmp_path: Path) -> None:
     """Enlarged to 32, digits would be a seventh larger than real ones, which get a border."""
     digits = data.load("glyphs", split="test").images[:FEW]
     small = np.ascontiguousarray(digits[:, :, 2:30, 2:30])
@@ -127,7 +127,7 @@ def test_pictures_of_another_kind(images: np.ndarray) -> None:
         FeatureExtractor.load("mnist")(images)
 
 
-def test_no_judge_for_this_name() -> None:
+def test_no_classifier_for_this_name() -> None:
     assert set(PROMISED) <= set(classifiers())
     with pytest.raises(WeightsError, match="did you mean 'fashion-mnist'"):
         FeatureExtractor.load("fashion_mnist")
@@ -234,7 +234,9 @@ def test_score_does_not_depend_on_order_and_needs_no_labels(few_glyphs: data.Pic
     assert one["recall"] < 0.5 * one["recall_real"] and one["class_kl"] > 0.5
 
 
-def test_real_pictures_are_judged_once(few_glyphs: data.Pictures, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_real_pictures_are_classified_once(
+    few_glyphs: data.Pictures, monkeypatch: pytest.MonkeyPatch
+) -> None:
     test, train = reference.extract_real_features("mnist")
     reference.extract_real_features.cache_clear()
     monkeypatch.setattr(FeatureExtractor, "__call__", None)
@@ -270,9 +272,9 @@ def test_it_is_not_called_fid() -> None:
     assert not any("fid" in name.lower() and "confid" not in name for name in names)
 
 
-def test_the_script_that_trains_judges_learns(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_script_that_trains_classifiers_learns(monkeypatch: pytest.MonkeyPatch) -> None:
     path = WEIGHTS.parent / "tools" / "train_classifiers.py"
-    spec = importlib.util.spec_from_file_location("train_judges", path)
+    spec = importlib.util.spec_from_file_location("train_classifiers", path)
     assert spec and spec.loader
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)

@@ -69,7 +69,7 @@ def test_the_published_ring_and_grid():
     assert ring_.means[1] == pytest.approx((math.sqrt(0.5), math.sqrt(0.5)))
 
 
-def test_the_feed_hands_points_on_as_they_are():
+def test_the_batch_sampler_hands_points_on_as_they_are():
     points = np.array([[[[0.1234567]], [[-0.7654321]]]], np.float32)
     batch = BatchSampler(points, None, seed=0, device="cpu").batch(0, 2)
     assert batch.images.dtype == torch.float32 and batch.images.tolist() == points.tolist() * 2

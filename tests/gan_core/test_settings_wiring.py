@@ -45,7 +45,7 @@ R1 = FREE | {"penalty": "r1"}
 BY_CHANCE = {"d_dropout": 0.3}  # a stray draw from the run's random numbers would be seen
 SGD = {"optimiser": "sgd", "lr_g": 0.1, "lr_d": 0.1}
 STEEP = {"penalty_weight": 10_000.0, "initialisation": "orthogonal"}
-BLOWN_UP = SGD | R1 | STEEP | {"checkpoint_steps": 1, "steps": 4}  # at step 3, whatever the step size there
+BLOWN_UP = SGD | R1 | STEEP | {"checkpoint_steps": 1, "steps": 4}  # at step 3, at any learning rate
 WON = {"d_steps": 20, "lr_end": 1.0}  # D tells real from fake after some ten of its steps
 ADA = WON | {"augment": "translation", "ada_target": 0.5}
 

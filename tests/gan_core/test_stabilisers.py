@@ -81,7 +81,7 @@ def test_a_run_plays_with_smoothing_and_flips_together():
 
 def steepness(**changes):
     """The curves' gradients of D and of G after one step of both, and their lengths as the optimisers saw
-    them; with step sizes of 0, so that limits of D's steps do not reach G's."""
+    them; with learning rates of 0, so that limits of D's steps do not reach G's."""
     settings = dataclasses.replace(config(**changes), lr_d=0.0, lr_g=0.0)
     state, (objective, _) = build_state(settings, MODEL, ComputeConfig()), objective_of(settings)
     some = batch()

@@ -31,7 +31,7 @@ def test_modes_and_kl_by_hand():
     assert half == pytest.approx({"modes": 500, "reverse_kl": math.log(2)})
 
 
-def test_the_judge_reads_each_colour_by_itself(monkeypatch):
+def test_the_classifier_reads_each_colour_by_itself(monkeypatch):
     class Reader:
         def __call__(self, images):
             assert images.shape[1] == 1

@@ -128,13 +128,13 @@ def test_penalty_is_added_to_d(state, batch):
     def pull(D, real, fake, labels):
         return 1e3 * sum(p.square().sum() for p in D.parameters())
 
-    plain, pulled = copy.deepcopy(state.D), copy.deepcopy(state.D)
+    plain, penalised = copy.deepcopy(state.D), copy.deepcopy(state.D)
     fake = Fake(torch.zeros(8, 1, 16, 16), torch.zeros(8, 4))
     state.D = plain
     d_step(state, batch, fake, OBJECTIVE)
-    state.D = pulled
+    state.D = penalised
     d_step(state, batch, fake, Objective(LOSSES["non-saturating"], 0.5, penalty=pull))
-    assert gradient_norm(pulled) > 100 * gradient_norm(plain)
+    assert gradient_norm(penalised) > 100 * gradient_norm(plain)
 
 
 def test_what_is_minimised_is_recorded_term_by_term(batch):
@@ -218,18 +218,18 @@ def test_ema_half_life():
     assert torch.equal(old.weight, new.weight), "a half-life of 0 copies"
 
 
-def feed_of(count):
+def sampler_of(count):
     images = np.random.default_rng(0).integers(0, 256, (count, 1, 16, 16), dtype=np.uint8)
     return BatchSampler(images, np.arange(count) % 3, seed=1, device="cpu")
 
 
-def test_a_round_smooths_by_all_pictures_that_d_saw_and_reaches_back_no_further_than_it_may(state):
-    """The half-life is half of the pictures seen: 12 after the first round. After the second it would be 24,
-    and 16 is the most."""
+def test_an_iteration_moves_the_ema_by_all_pictures_that_d_saw_and_no_further_back_than_it_may(state):
+    """The half-life is half of the pictures seen: 12 after the first iteration. After the second it would
+    be 24, and 16 is the most."""
     config = TrainConfig(seconds=1.0, batch=8, d_steps=3, ema_rampup=0.5, ema_half_life=16)
     for reach in (12.0, 16.0):
         before = weights(state.ema)
-        iteration.train_iteration(state, feed_of(48), config, OBJECTIVE, Controllers(), 8)
+        iteration.train_iteration(state, sampler_of(48), config, OBJECTIVE, Controllers(), 8)
         state.step += 1
         left = 0.5 ** (24 / reach)
         for (name, old), new in zip(before.items(), state.G.parameters()):
@@ -247,9 +247,9 @@ def test_each_of_ds_steps_sees_real_pictures_of_its_own(state, monkeypatch):
     monkeypatch.setattr(iteration, "d_step", spy)
     config = TrainConfig(seconds=1.0, batch=8, d_steps=3)
     for _ in range(2):
-        iteration.train_iteration(state, feed_of(48), config, OBJECTIVE, Controllers(), 8)
+        iteration.train_iteration(state, sampler_of(48), config, OBJECTIVE, Controllers(), 8)
         state.step += 1
-    every = feed_of(48).batch(0, 48)
+    every = sampler_of(48).batch(0, 48)
     assert torch.equal(torch.cat([batch.images for batch in seen]), every.images)
     assert torch.equal(torch.cat([batch.labels for batch in seen]), every.labels)
 
@@ -265,7 +265,7 @@ def test_how_far_smoothing_reaches():
     assert half_life(TrainConfig(seconds=1.0, ema_rampup=0.0), 40_000, 40_000) == 0, "off"
 
 
-def test_rates_fall_on_a_straight_line(state):
+def test_learning_rates_fall_on_a_straight_line(state):
     config = TrainConfig(seconds=1.0, lr_g=0.01, lr_d=0.02, lr_end=0.1)
     for progress, share in ((0.0, 1.0), (0.5, 0.55), (1.0, 0.1), (1.7, 0.1)):
         set_learning_rates(state, config, progress)
@@ -273,7 +273,7 @@ def test_rates_fall_on_a_straight_line(state):
         assert state.d_optimizer.param_groups[0]["lr"] == pytest.approx(0.02 * share)
 
 
-def test_measure_by_hand(state):
+def test_discriminator_stats_by_hand(state):
     for net in (state.G, state.D):
         for parameter in net.parameters():
             parameter.grad = torch.zeros_like(parameter)
@@ -323,7 +323,7 @@ def test_a_game_decides_where_its_row_says(name):
     assert torch.allclose(game(real, fake), again)
 
 
-def test_feed_draws_every_picture_once_an_epoch_and_depends_on_position_only():
+def test_the_batch_sampler_draws_every_picture_once_an_epoch_and_depends_on_position_only():
     images = np.arange(10, dtype=np.uint8).reshape(10, 1, 1, 1)
     labels = np.arange(10)
     batch_sampler = BatchSampler(images, labels, seed=3, device="cpu")

@@ -164,7 +164,7 @@ def test_instance_noise_fades_as_a_run_goes_on(tmp_path, monkeypatch):
     assert sizes == pytest.approx([0.4, 0.3, 0.2, 0.1], rel=0.05)
 
 
-def test_what_the_balance_leaves_of_d_s_step_is_taken(tmp_path):
+def test_what_the_controller_leaves_of_d_s_learning_rate_is_taken(tmp_path):
     session = opened(tmp_path, config(steps=9, schedule="dynamic", lr_d=0.008, lr_g=0.002, lr_end=1.0))
     session.controllers.d_lr_controller.share = 0.25
     record = next(_steps(session))
@@ -424,7 +424,7 @@ def test_what_is_due_is_done_and_then_waited_for(tmp_path, monkeypatch):
     session.state.step, session.watch = 1000, SimpleNamespace(seconds=0.0)
     for record in islice(_steps(session), 17):
         session.watch.seconds = (record.step - 1000) / 8
-    assert done == Counter(render_samples=8, export=3, report=5, save=2), "in the two seconds from the first step on"
+    assert done == Counter(render_samples=8, export=3, report=5, save=2), "in two seconds from the first step"
 
 
 def test_the_stopwatch_does_not_count_what_is_skipped():

@@ -11,7 +11,7 @@ WEIGHTS = Path(__file__).parents[2] / "weights"
 
 
 @pytest.mark.parametrize(("name", "least"), [("mnist", 0.98), ("fashion-mnist", 0.90)])
-def test_the_judge_reads_what_was_asked_for(name: str, least: float) -> None:
+def test_the_classifier_reads_what_was_asked_for(name: str, least: float) -> None:
     path = WEIGHTS / f"{name}.safetensors"
     assert path.stat().st_size <= 8_000_000
     pictures, labels = Sampler.load(path).sample(1000, seed=5)

@@ -1,4 +1,4 @@
-"""The shelf of models and the pictures drawn from it."""
+"""The registry of models and the pictures drawn from it."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def test_a_generator_of_points_is_not_offered_to_explore(tmp_path):
     assert ModelRegistry(tmp_path, tmp_path / "runs").models() == []
 
 
-def test_the_look_at_points_is_a_plot():
+def test_the_preview_of_points_is_a_plot():
     looks = DatasetPreviews("")
     assert looks.facts("grid")["count"] == 100_000
     assert (looks.facts("grid")["kind"], looks.facts("glyphs")["kind"]) == ("points", "pictures")

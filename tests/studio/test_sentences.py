@@ -128,7 +128,7 @@ def other_weights(folder: Path) -> None:
 
 
 RAISED: dict[str, tuple[Callable[[Path], object], list[str]]] = {
-    "a step size of 9": (config(lr_g=9), ["out-of-range-near"]),
+    "a learning rate of 9": (config(lr_g=9), ["out-of-range-near"]),
     "no steps": (config(steps=0), ["out-of-range"]),
     "no choice": (config(conditioning="x"), ["not-a-choice"]),
     "no number": (config(batch="many"), ["wrong-type"]),

@@ -139,12 +139,12 @@ def test_a_sentence_says_how_far_the_budget_goes() -> None:
     assert "About 30 steps" in estimate_of(settings("digits", {"images": 64 * 30}), None, "en")
     twice = settings("digits", {"images": 64 * 30, "d_steps": 2})
     assert "About 15 steps" in estimate_of(twice, None, "en"), "each of D's steps sees other pictures"
-    assert estimate_of(ten, None, "en") == TABLE["train.expect.unknown"][0]
+    assert estimate_of(ten, None, "en") == TABLE["train.estimate.unknown"][0]
     ring = settings("ring", {"steps": 5000})
     assert "About 5,000 steps here: clouds" in estimate_of(ring, None, "en", "ring")
     sick = settings("fail-collapse", {"steps": 50})
     assert estimate_of(sick, None, "en", "fail-collapse") == "About 50 steps here, and it fails as it says."
-    assert all(f"train.expect.{name}" in TABLE for _, name in STAGES[1:])
+    assert all(f"train.estimate.{name}" in TABLE for _, name in STAGES[1:])
 
 
 def test_of_several_budgets_the_one_met_first_is_promised() -> None:
@@ -165,7 +165,8 @@ def test_what_is_promised_is_what_will_be_said_there(changes: dict[str, Any]) ->
         stage = say(Status(id="x", state="running", step=steps, images=images), 0)
         stages.add(stage)
         name = "blobs" if stage == "noise" else stage  # nobody is promised noise
-        assert estimate_of(config, None, "en") == TABLE[f"train.expect.{name}"][0].format(steps=f"{steps:,}")
+        words = TABLE[f"train.estimate.{name}"][0]
+        assert estimate_of(config, None, "en") == words.format(steps=f"{steps:,}")
     assert len(stages) >= 4
     large = settings("digits", {"seconds": None, "steps": 100, "batch": 256})
     assert estimate_of(large, None, "en") == "About 100 steps here: very good pictures."
@@ -218,7 +219,7 @@ def test_the_data_are_looked_at_before_training() -> None:
     web = TestClient(Starlette(routes=DatasetPreviews("").routes()))
     about = web.get("/studio/data", params={"name": "glyphs"}).json()
     assert about["here"] and about["count"] == 20_000 and about["classes"] == list("0123456789")
-    answer = web.get("/studio/look", params={"name": "glyphs"})
+    answer = web.get("/studio/preview", params={"name": "glyphs"})
     assert answer.headers["content-type"] == "image/webp"
     assert Image.open(io.BytesIO(answer.content)).size == (8 * 32, 8 * 32)
 
@@ -227,7 +228,7 @@ def test_a_set_that_is_not_here_says_where_it_comes_from(tmp_path: Path) -> None
     web = TestClient(Starlette(routes=DatasetPreviews(str(tmp_path)).routes()))
     about = web.get("/studio/data", params={"name": "cifar10"}).json()
     assert about["count"] is None and not about["here"] and about["origin"] and about["licence"]
-    assert web.get("/studio/look", params={"name": "cifar10"}).status_code == 404
+    assert web.get("/studio/preview", params={"name": "cifar10"}).status_code == 404
     assert "did you mean 'mnist'" in web.get("/studio/data", params={"name": "mnits"}).json()["error"]
 
 
