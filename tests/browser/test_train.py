@@ -79,7 +79,7 @@ def test_a_visitor_trains_watches_and_explores(visit: Open, viewport: dict[str, 
 
     page.locator("#train-watch").click()
     page.wait_for_selector('#watch-losses figure[data-group="loss"] path', timeout=PATIENT)
-    assert len(page.locator("#watch-losses figure").all()) == 6 and no_sideways_scrolling(page)
+    assert len(page.locator("#watch-losses figure").all()) == 7 and no_sideways_scrolling(page)
     assert page.locator("#watch-status live-status").get_attribute("data-state") == "running"
     page.wait_for_function(
         "[...document.querySelectorAll('#watch-samples img')].every((i) => i.naturalWidth > 100)"
@@ -140,7 +140,7 @@ def test_the_form_shows_what_applies_warns_and_can_be_put_back(visit: Open) -> N
     expect(page.locator("#knob-penalty-weight")).to_be_visible(timeout=PATIENT)
     expect(page.locator("#train-hint .train-caution")).to_have_count(0, timeout=PATIENT)
     expect(page.locator("#train-hint .train-problem")).to_have_count(0)
-    expect(page.locator("#train-changed")).to_contain_text("Game, Penalty", timeout=PATIENT)
+    expect(page.locator("#train-changed")).to_contain_text("Loss, Gradient penalty", timeout=PATIENT)
     page.locator("#train-restore").click()
     expect(page.locator("#train-changed p")).to_have_count(0, timeout=PATIENT)
     expect(page.locator("#knob-penalty-weight")).to_be_hidden(timeout=PATIENT)
