@@ -140,7 +140,7 @@ def test_the_form_shows_what_applies_warns_and_can_be_put_back(visit: Open) -> N
     expect(page.locator("#knob-penalty-weight")).to_be_visible(timeout=PATIENT)
     expect(page.locator("#train-hint .train-caution")).to_have_count(0, timeout=PATIENT)
     expect(page.locator("#train-hint .train-problem")).to_have_count(0)
-    expect(page.locator("#train-changed")).to_contain_text("Game, Penalty", timeout=PATIENT)
+    expect(page.locator("#train-changed")).to_contain_text("Loss, Gradient penalty", timeout=PATIENT)
     page.locator("#train-restore").click()
     expect(page.locator("#train-changed p")).to_have_count(0, timeout=PATIENT)
     expect(page.locator("#knob-penalty-weight")).to_be_hidden(timeout=PATIENT)
