@@ -562,6 +562,18 @@ def test_a_trial_takes_the_steps_of_the_loop(monkeypatch, number, lazies):
     assert taken == Counter(d_step=2, g_step=3, lazy_step=lazies)
 
 
+def test_the_time_of_a_step_is_the_mean_over_as_long_as_asked(monkeypatch):
+    """The first step, which is slower, does not count."""
+    clock, takes = [0.0], iter([9.0, 1.0, 3.0, 2.0, 2.0, 9.0, 3.0])
+    monkeypatch.setattr(speed, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+
+    def step():
+        clock[0] += next(takes)
+
+    assert speed._seconds(step, "cpu", 7.0) == 2.0
+    assert speed._seconds(step, "cpu", 0.0) == 3.0, "one step at least"
+
+
 @pytest.mark.parametrize("d_steps, every, expected", [
     (1, 16, 1 / (15 / 16 * 1 + 1 / 16 * 5)), (4, 16, 1 / (12 / 16 * 1 + 4 / 16 * 5)), (16, 16, 1), (1, 1, 1),
 ])  # fmt: skip

@@ -1,6 +1,7 @@
 """First weights from an earlier run: what fits is taken over, the rest is listed and stays as drawn."""
 
 import pickle
+import re
 
 import pytest
 import torch
@@ -71,6 +72,16 @@ def test_what_has_another_shape_stays_as_drawn_and_is_listed(parent, saved):
     assert torch.equal(state.D.head.linear.weight, drawn.D.head.linear.weight)
     assert torch.equal(state.D.head.linear.bias, saved["D.head.linear.bias"]), "the bias has the same shape"
     assert "D.head.linear.weight" in said and "D.head.linear.bias" not in said and "\n" not in said
+
+
+def test_of_many_that_stay_the_first_eight_are_named(parent):
+    state = fresh(settings(seed=5, g_width=8))
+    said = str(warm_start(state, str(parent.path)))
+    named, more = re.search(r"left as initialised: (.+) and (\d+) more\.$", said).groups()
+    own = [f"{name}.{key}" for name, net in (("G", state.G), ("D", state.D)) for key in net.state_dict()]
+    taken = int(re.search(r"(\d+) tensors taken over", said)[1])
+    assert len(named.split(", ")) == 8 and taken + 8 + int(more) == len(own)
+    assert set(named.split(", ")) < set(own)
 
 
 def test_a_run_begins_there_and_says_so(parent, saved, tmp_path):
