@@ -259,6 +259,7 @@ def test_how_far_smoothing_reaches():
     config = TrainConfig(seconds=1.0, ema_rampup=0.2)
     assert half_life(config, 1000, 40_000) == pytest.approx(200), "25 x 200 = 5,000 lies further"
     assert half_life(config, 40_000, 40_000) == pytest.approx(5000), "a fifth would be 8,000"
+    assert half_life(config, 30_000, 160_000) == pytest.approx(6000), "by the whole budget"
     assert half_life(config, 160_000, 160_000) == pytest.approx(10_000), "four times as many, twice as far"
     assert half_life(config, 64, float("inf")) == pytest.approx(12.8), "at the first step"
     assert half_life(TrainConfig(seconds=1.0, ema_rampup=0.2, ema_half_life=700), 40_000, 40_000) == 700
