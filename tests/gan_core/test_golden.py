@@ -34,7 +34,8 @@ PLAIN = TINY | {"conditional": False}
 CONDITIONAL = TINY | {
     "d_norm": "none", "d_dropout": 0.2, "penalty": "r1", "penalty_every": 2, "augment": "translation",
     "ada_target": 0.05, "ada_images": 150, "d_steps": 3, "g_steps": 2, "real_label": 0.9,
-    "label_flip_prob": 0.1, "schedule": "cosine", "ema_half_life": 40, "batch": 4, "batch_end": 8,
+    "label_flip_prob": 0.1, "lr_d": 0.005, "schedule": "cosine", "ema_half_life": 40,
+    "batch": 4, "batch_end": 8,
 }  # fmt: skip
 WASSERSTEIN = TINY | {
     "conditional": False, "loss": "wasserstein", "d_norm": "none", "clip_weights": 0.1, "d_steps": 5,
@@ -283,5 +284,4 @@ def test_a_run_equals_the_same_run_by_hand(settings, moving, root, tmp_path):
     saved = read_tensors(run.checkpoint(config.steps) / FILE)
     for prefix, net in (("G", by_hand.G), ("D", by_hand.D), ("ema", by_hand.ema)):
         found = {name: saved[f"{prefix}.{name}"] for name in net.state_dict()}
-        # a fiftieth of one of D's steps: Adam makes much of a rounded gradient near 0
-        torch.testing.assert_close(found, dict(net.state_dict()), rtol=0, atol=2e-4)
+        torch.testing.assert_close(found, dict(net.state_dict()), rtol=0, atol=1e-4)
