@@ -21,6 +21,7 @@ class Services:
     jobs: Jobs
     registry: ModelRegistry
     longest: float = 0.0  # seconds that a visitor's run may take; 0: as long as asked for
+    memory: int = 0  # bytes that a run, or the trial of its speed, may take; 0: as many as asked for
 
 
 def make_services(runs: Path, data_root: str = "", weights: Path = WEIGHTS, longest: float = 0.0) -> Services:

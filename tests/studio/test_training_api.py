@@ -21,7 +21,7 @@ class FakeJobs:
 
     told: list[tuple[Any, ...]] = field(default_factory=list)
 
-    def submit(self, config: TrainConfig, preset: str = "") -> str:
+    def submit(self, config: TrainConfig, preset: str = "", owner: str = "") -> str:
         self.told.append(("submit", config, preset))
         return "a-run"
 
@@ -38,6 +38,7 @@ class FakeServices:
     data_root: str = "where the data are"
     jobs: FakeJobs = field(default_factory=FakeJobs)
     longest: float = 0.0
+    memory: int = 0
 
 
 @pytest.fixture
