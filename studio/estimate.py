@@ -176,17 +176,14 @@ class SpeedTrials:
             if self._bench is None or self._bench.ended():
                 self._bench = Bench(self._memory)
             bench = self._bench
-        if not bench.ready and bench.answer(START_PATIENCE, self._busy) is None:
-            bench.end()
-            return False, None
-        bench.ready = True
-        bench.tell(json.dumps(to_mapping(config)))
-        said = bench.answer(PATIENCE, self._busy)
-        if said is None:  # too slow, or ended to make room: then it says nothing of these settings
-            late = not (bench.ended() or self._busy())
-            bench.end()
-            return late, None
-        return True, float(said) if said else None
+        bench.ready = bench.ready or bench.answer(START_PATIENCE, self._busy) is not None
+        if bench.ready:
+            bench.tell(json.dumps(to_mapping(config)))
+            if (said := bench.answer(PATIENCE, self._busy)) is not None:
+                return True, _number(said)
+        made_room = bench.dismissed or self._busy()  # that says nothing of these settings
+        bench.end()
+        return not made_room, None
 
     def _remembered(self, config: TrainConfig) -> float | None:
         for status in list_runs(self._runs)[:LOOKED_AT]:
@@ -205,6 +202,7 @@ class Bench:
         home = str(Path(__file__).resolve().parents[1])
         path = os.pathsep.join(filter(None, [home, os.environ.get("PYTHONPATH", "")]))
         self.ready = False  # its first line says so
+        self.dismissed = False
         self._process = subprocess.Popen(
             [sys.executable, "-c", TRIAL, str(memory)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
@@ -234,6 +232,7 @@ class Bench:
 
     def end(self) -> None:
         """End it at once: it has nothing to lose."""
+        self.dismissed = True
         self._process.kill()
         self._process.wait()
         with contextlib.suppress(OSError, ValueError):
@@ -246,3 +245,10 @@ class Bench:
             for line in said:
                 self._lines.put(line.strip())
         self._lines.put(None)
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
