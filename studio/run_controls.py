@@ -52,7 +52,7 @@ def plan(services: Services, preset: str, values: Mapping[str, Any]) -> TrainCon
         ConfigError: for settings that cannot be used here.
     """
     config = replace(forms.configure(preset, values), data_root=services.data_root)
-    check_memory(services.memory, config)
+    check_memory(services.limits.memory, config)
     return within(services.longest, config)
 
 

@@ -87,7 +87,7 @@ def build(services: Services) -> Handles:
                 watch = gr.Button(t("train.watch"), elem_id="train-watch", interactive=False)
     parts |= _lay_out_settings(config, preset)
     widgets = Widgets(**parts, explore=explore, watch=watch)
-    speeds = SpeedTrials(services.runs, services.memory, busy=lambda: bool(services.jobs.queue()))
+    speeds = SpeedTrials(services.runs, services.limits.memory, busy=lambda: bool(services.jobs.queue()))
     _wire_form(services, widgets, speeds)
     _wire_download(widgets, services.data_root)
     _wire_run(services, widgets, speeds)

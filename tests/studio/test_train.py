@@ -22,6 +22,7 @@ from test_training_api import FakeJobs, FakeServices
 from gan_core.config import TrainConfig
 from gan_core.data import DATASETS
 from gan_core.errors import ConfigError, DataError
+from gan_core.limits import Limits
 from gan_core.presets import PRESETS, settings
 from gan_core.runs import control
 from gan_core.runs.reader import Status
@@ -316,7 +317,7 @@ def test_a_trial_takes_no_more_memory_than_a_run_may(trials) -> None:
 
 
 def test_what_would_not_fit_into_memory_is_refused_before_anything_is_built(services: Any) -> None:
-    services.memory = 4_000_000_000
+    services.limits = Limits(memory=4_000_000_000)
     large = {"dataset": "glyphs", "seconds": 2, "size": 128, "g_width": 512, "d_width": 512}
     with pytest.raises(ConfigError, match=r"need about [\d.]+ GB of memory, runs here may take 4\.0 GB"):
         run_controls.start(services, "glyphs", large)
@@ -324,7 +325,7 @@ def test_what_would_not_fit_into_memory_is_refused_before_anything_is_built(serv
         run_controls.start(services, "glyphs", GLYPHS | {"size": 64, "g_width": 64, "batch_end": 65_536})
     assert services.jobs.told == []
     run_controls.start(services, "glyphs", GLYPHS)
-    services.memory = 0
+    services.limits = Limits()
     run_controls.start(services, "glyphs", large)
     assert len(services.jobs.told) == 2
 

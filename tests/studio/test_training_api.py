@@ -12,6 +12,7 @@ from synthetic import make_run
 
 from gan_core.config import TrainConfig
 from gan_core.errors import ConfigError, DataError, RunError
+from gan_core.limits import Limits
 from studio import training_api as api
 
 
@@ -38,7 +39,7 @@ class FakeServices:
     data_root: str = "where the data are"
     jobs: FakeJobs = field(default_factory=FakeJobs)
     longest: float = 0.0
-    memory: int = 0
+    limits: Limits = field(default_factory=Limits)
 
 
 @pytest.fixture
