@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from gan_core.errors import RunError
 from gan_core.jobs import Jobs
+from studio.guard import Hosts
 from studio.models import ModelRegistry
+from studio.scratch import sweep_parts
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
 
 
 @dataclass(frozen=True)
 class Services:
-    """Where things lie, the queue of training runs, and the models that can be explored."""
+    """Where things lie, the queue of training runs, the models that can be explored, and what visitors may.
+
+    memory: GB that a visitor's run may take, 0 for as much as it asks for.
+    """
 
     runs: Path
     data_root: str
@@ -21,10 +28,25 @@ class Services:
     jobs: Jobs
     registry: ModelRegistry
     longest: float = 0.0  # seconds that a visitor's run may take; 0: as long as asked for
+    memory: float = 0.0
+    downloads: bool = True  # whether a visitor may have a data set fetched
+    hosts: Hosts = field(default_factory=Hosts)  # the names under which the page is reached
+
+    def close(self) -> None:
+        """End the scheduler and the idle worker; a run that trains goes on."""
+        self.jobs.close()
 
 
-def make_services(runs: Path, data_root: str = "", weights: Path = WEIGHTS, longest: float = 0.0) -> Services:
-    """Services on these folders; starts the queue's scheduler."""
+def make_services(runs: Path, data_root: str = "", weights: Path = WEIGHTS, **limits: Any) -> Services:
+    """Services on these folders, with `limits` as in `Services`; starts the queue's scheduler.
+
+    Raises:
+        RunError: `runs` is no folder and cannot be made one.
+    """
     runs = runs.resolve()
-    runs.mkdir(parents=True, exist_ok=True)
-    return Services(runs, data_root, weights, Jobs(runs), ModelRegistry(weights, runs), longest)
+    try:
+        runs.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError("runs-folder", path=runs, reason=error.strerror or error) from error
+    sweep_parts(runs)
+    return Services(runs, data_root, weights, Jobs(runs), ModelRegistry(weights, runs), **limits)

@@ -1,0 +1,95 @@
+"""The flags of `app.py`, and the services that they ask for. Imports no gradio before it has to.
+
+A server that only this machine reaches is its owner's own. One that others reach ("public") is careful with
+what visitors may have, unless a flag says otherwise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from studio.services import Services
+
+ON_A_SPACE = 900.0  # seconds of training
+
+
+def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
+    """Every flag; some have other defaults on a Space."""
+    on_a_space = bool(environment.get("SPACE_ID"))
+    made = argparse.ArgumentParser(
+        prog="app.py", description="Train, watch and explore a DCGAN in the browser."
+    )
+    flag = made.add_argument
+    flag("--host", default="0.0.0.0" if on_a_space else "127.0.0.1", help="address to listen on")
+    flag("--port", type=_port, default=7860, help="port to listen on (default: 7860)")
+    flag("--runs", type=Path, default=Path("runs"), help="folder of the training runs")
+    flag("--data-root", default="", help="folder of the data sets' files")
+    flag(
+        "--longest", type=_amount, default=ON_A_SPACE if on_a_space else 0.0, metavar="SECONDS",
+        help="longest run a visitor may start; 0 for no limit (default: 900 on a Space, else none)",
+    )  # fmt: skip
+    flag(
+        "--allowed-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a name under which visitors reach this server, besides localhost and addresses in figures; "
+        "may be given again for each further one",
+    )
+    flag(
+        "--downloads",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="whether visitors may have missing data sets downloaded (default: only where none but this "
+        "machine reaches the server)",
+    )
+    flag("--share", action="store_true", help="also open a public link through Gradio's relay")
+    return made
+
+
+def services_of(asked: argparse.Namespace, environment: Mapping[str, str]) -> Services:
+    """The services that the flags ask for.
+
+    Raises:
+        RunError: the folder of the runs cannot be one.
+    """
+    from studio.guard import hosts
+    from studio.services import make_services
+
+    public = asked.share or not is_loopback(asked.host)
+    return make_services(
+        asked.runs,
+        asked.data_root,
+        longest=asked.longest,
+        downloads=not public if asked.downloads is None else asked.downloads,
+        hosts=hosts(asked.host, asked.allowed_host, environment, asked.share),
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches a server that listens on `host`."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: give a whole number from 1 to 65535")
+    return int(text)
+
+
+def _amount(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no amount: give a number, 0 for no limit")
+    return value
