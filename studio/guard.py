@@ -69,7 +69,7 @@ class Hosts:
         origin = headers.get("origin")
         if origin is None:
             return None
-        place = urlsplit(origin).netloc if origin.isprintable() else ""
+        place = origin.partition("://")[2]
         same = place.lower() == asked.lower() or self._is_named(_name(place))
         return None if same else Message("origin-foreign")
 

@@ -24,7 +24,7 @@ from studio.words import sentences
         ("/home/someone/My data/MNIST/raw", "raw"),
         ("/srv/x/", "x"),
         ("OSError: [Errno 13] Permission denied: '/home/someone/data/x.pt'", None),
-        ("python -m gan_core resume /srv/runs/20261121-a --steps 5", "python -m gan_core resume 20261121-a --steps 5"),
+        ("gan_core resume /srv/runs/20261121-a --steps 5", "gan_core resume 20261121-a --steps 5"),
         ("see https://example.org/a/b/c", "see https://example.org/a/b/c"),
         (r"C:\Users\someone\runs\x, then stop", "x, then stop"),
         ("and/or, 1/2/3, G(z)/D", "and/or, 1/2/3, G(z)/D"),
