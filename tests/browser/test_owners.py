@@ -92,13 +92,19 @@ def notices(told: str) -> str:
     return " ".join(str(event["log"]) for event in events if event.get("msg") == "log")
 
 
-def test_each_request_of_a_page_says_whose_it_is(visit: Open) -> None:
-    """Without a cookie, as none reaches a page in a Space's frame."""
+@pytest.mark.parametrize("framed", [False, True], ids=["page", "frame"])
+def test_each_request_of_a_page_says_whose_it_is(visit: Open, server: Server, framed: bool) -> None:
+    """Also in the frame of another site, as a Space is shown, where no cookie would be sent."""
     page = visit("/?tab=train", ready=READY)
+    part: Any = page
+    if framed:
+        page.set_content(f'<iframe src="{server.address}/?tab=train" width="1200" height="800"></iframe>')
+        part = page.frames[-1]
+        part.wait_for_selector(READY, state="attached", timeout=30_000)
     asked: list[Any] = []
     page.on("request", asked.append)
-    page.locator("#train-dataset input").click()
-    page.get_by_role("option", name="Drawn digits").click()
-    page.wait_for_selector('dataset-preview[name="glyphs"] img[src$="name=glyphs"]', timeout=PATIENT)
+    part.locator("#train-dataset input").click()
+    part.get_by_role("option", name="Drawn digits").click()
+    part.wait_for_selector('dataset-preview[name="glyphs"] img[src$="name=glyphs"]', timeout=PATIENT)
     sent = [request.headers.get("x-studio-owner") for request in asked if request.method == "POST"]
-    assert sent and set(sent) == {page.evaluate(TOKEN)}
+    assert sent and set(sent) == {part.evaluate(TOKEN)}
