@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 import platform
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
+
+NOBODY: Mapping[str, object] = MappingProxyType({"pid": 0, "born": ""})  # of a run that no process keeps
 
 _STATE, _START = 0, 19  # places in /proc/PID/stat after the name, see proc(5)
 
@@ -43,6 +47,15 @@ def alive(pid: int, mark: str, host: str) -> bool | None:
     except PermissionError:
         pass  # there, and somebody else's
     return True
+
+
+def suspended(pid: int, mark: str, host: str) -> bool:
+    """Whether that process was stopped by a signal (SIGSTOP, Ctrl-Z) or a debugger, and not yet continued.
+
+    False where that cannot be known.
+    """
+    stat = _stat(pid) if host in ("", platform.node()) else []
+    return bool(stat) and stat[_STATE] in "Tt" and mark in ("", stat[_START])
 
 
 def _stat(pid: int) -> list[str]:

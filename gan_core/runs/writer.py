@@ -62,7 +62,7 @@ class RunWriter:
         The final state must be the last thing written: the run may be queued again from then on.
         """
         self._signature["heartbeat"] = time.time()
-        self._status = _merged(self._status, changes | self._signature)
+        self._status = _merged(self._status, self._signature | changes)
         with self._writing():
             files.write_json(self.run.status, _as_json(self._status))
         if self._status.get("state") not in reader.ACTIVE:
@@ -140,7 +140,7 @@ class RunWriter:
                 _discard(self.run.checkpoint(old))
 
     def command(self) -> str:
-        """What the run is asked to do now: "run", "pause" or "stop". Cheap enough for every step."""
+        """What the run is asked to do now: "run", "pause", "park" or "stop". Cheap enough for every step."""
         try:
             stat = self.run.control.stat()
         except OSError:
@@ -200,7 +200,9 @@ class NullRunWriter(RunWriter):
 
 
 def _plain(order: control.Order) -> str:
-    return "pause" if order.command == "wait" else order.command
+    if order.command in ("pause", "wait"):
+        return "park" if order.park else "pause"
+    return order.command
 
 
 def _stored(run: RunPaths) -> dict[str, Any]:

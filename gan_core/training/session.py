@@ -55,6 +55,7 @@ class Session:
     marked: tuple[int, float] = (0, 0.0)  # images and seconds when `speed` was last asked
     saved: int | None = None  # the step that was saved, or loaded, last
     first_nonfinite: str | None = None  # what was not finite when the state was to be saved
+    parked: bool = False  # it ends, and the run stays paused
 
     @property
     def progress(self) -> float:
