@@ -8,6 +8,7 @@ from typing import Any
 
 from gan_core.errors import RunError
 from gan_core.jobs import Jobs
+from gan_core.limits import Limits
 from studio.guard import Hosts
 from studio.models import ModelRegistry
 from studio.scratch import sweep_parts
@@ -17,10 +18,7 @@ WEIGHTS = Path(__file__).parents[1] / "weights"
 
 @dataclass(frozen=True)
 class Services:
-    """Where things lie, the queue of training runs, the models that can be explored, and what visitors may.
-
-    memory: GB that a visitor's run may take, 0 for as much as it asks for.
-    """
+    """Where things lie, the queue of training runs, the models that can be explored, and what visitors may."""
 
     runs: Path
     data_root: str
@@ -28,7 +26,7 @@ class Services:
     jobs: Jobs
     registry: ModelRegistry
     longest: float = 0.0  # seconds that a visitor's run may take; 0: as long as asked for
-    memory: float = 0.0
+    limits: Limits = Limits()  # what visitors' runs may take
     downloads: bool = True  # whether a visitor may have a data set fetched
     hosts: Hosts = field(default_factory=Hosts)  # the names under which the page is reached
 
@@ -37,8 +35,10 @@ class Services:
         self.jobs.close()
 
 
-def make_services(runs: Path, data_root: str = "", weights: Path = WEIGHTS, **limits: Any) -> Services:
-    """Services on these folders, with `limits` as in `Services`; starts the queue's scheduler.
+def make_services(
+    runs: Path, data_root: str = "", weights: Path = WEIGHTS, limits: Limits = Limits(), **allowed: Any
+) -> Services:
+    """Services on these folders, with what is `allowed` as in `Services`; starts the queue's scheduler.
 
     Raises:
         RunError: `runs` is no folder and cannot be made one.
@@ -49,4 +49,5 @@ def make_services(runs: Path, data_root: str = "", weights: Path = WEIGHTS, **li
     except OSError as error:
         raise RunError("runs-folder", path=runs, reason=error.strerror or error) from error
     sweep_parts(runs)
-    return Services(runs, data_root, weights, Jobs(runs), ModelRegistry(weights, runs), **limits)
+    jobs = Jobs(runs, limits=limits)
+    return Services(runs, data_root, weights, jobs, ModelRegistry(weights, runs), limits=limits, **allowed)

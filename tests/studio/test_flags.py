@@ -15,6 +15,8 @@ import pytest
 from generators import ROOT, free_port, served
 
 import app as entry
+from gan_core.limits import Limits
+from gan_core.memory_limit import machine_memory
 from studio import flags
 from studio.scratch import PREFIX
 
@@ -89,9 +91,36 @@ def test_the_flags_reach_the_services(monkeypatch: pytest.MonkeyPatch) -> None:
     assert limits["hosts"].names == {"me.example", "a.b", "me-x.hf.space"} and limits["hosts"].proxied
 
 
+def test_visitors_of_a_public_server_have_limits_and_the_owner_of_an_own_one_none() -> None:
+    def limits(*arguments: str, public: bool) -> Limits:
+        return flags.limits_of(flags.parser({}).parse_args(arguments), public)
+
+    assert limits(public=False) == Limits()
+    usual = limits(public=True)
+    assert 0.4 * machine_memory() < usual.memory < 0.6 * machine_memory()
+    assert min(usual.waiting, usual.paused, usual.starts, usual.all_starts, usual.folder_runs) > 0
+    assert usual.folder_megabytes > 0
+    asked = ["--memory", "2.5", "--waiting", "7", "--paused", "0", "--folder-runs", "9"]
+    asked += ["--folder-megabytes", "8"]
+    for public in (True, False):
+        own = limits(*asked, public=public)
+        assert (own.memory, own.waiting, own.paused) == (2_500_000_000, 7, 0)
+        assert (own.folder_runs, own.folder_megabytes) == (9, 8.0)
+        assert own.starts == (usual.starts if public else 0)
+
+
+def test_the_limits_reach_the_queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Any] = []
+    monkeypatch.setattr("studio.services.Jobs", lambda root, limits: made.append(limits))
+    asked = flags.parser({}).parse_args(["--runs", str(tmp_path), "--waiting", "5"])
+    services = flags.services_of(asked, {})
+    assert made == [services.limits] and made[0].waiting == 5
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
-    [(["--port", "0"], "'0' is no port"), (["--port", "65536"], "'65536' is no port"),
+    [(["--waiting", "-1"], "'-1' is no count"), (["--paused", "x"], "'x' is no count"),
+     (["--memory", "-2"], "'-2' is no amount"), (["--port", "0"], "'0' is no port"), (["--port", "65536"], "'65536' is no port"),
      (["--port", "x"], "'x' is no port"), (["--longest", "-1"], "'-1' is no amount"),
      (["--longest", "nan"], "'nan' is no amount"), (["--longest", "inf"], "'inf' is no amount")],
 )  # fmt: skip
