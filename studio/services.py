@@ -18,7 +18,7 @@ WEIGHTS = Path(__file__).parents[1] / "weights"
 
 @dataclass(frozen=True)
 class Services:
-    """Where things lie, the queue of training runs, the models that can be explored, and what visitors may."""
+    """Where things lie, the queue of training runs, the models to explore, and what visitors may have."""
 
     runs: Path
     data_root: str
@@ -26,7 +26,7 @@ class Services:
     jobs: Jobs
     registry: ModelRegistry
     longest: float = 0.0  # seconds that a visitor's run may take; 0: as long as asked for
-    limits: Limits = Limits()  # what visitors' runs may take
+    limits: Limits = field(default_factory=Limits)  # what visitors' runs may take
     downloads: bool = True  # whether a visitor may have a data set fetched
     hosts: Hosts = field(default_factory=Hosts)  # the names under which the page is reached
 
@@ -36,7 +36,7 @@ class Services:
 
 
 def make_services(
-    runs: Path, data_root: str = "", weights: Path = WEIGHTS, limits: Limits = Limits(), **allowed: Any
+    runs: Path, data_root: str = "", weights: Path = WEIGHTS, limits: Limits | None = None, **allowed: Any
 ) -> Services:
     """Services on these folders, with what is `allowed` as in `Services`; starts the queue's scheduler.
 
@@ -49,5 +49,6 @@ def make_services(
     except OSError as error:
         raise RunError("runs-folder", path=runs, reason=error.strerror or error) from error
     sweep_parts(runs)
+    limits = limits or Limits()
     jobs = Jobs(runs, limits=limits)
     return Services(runs, data_root, weights, jobs, ModelRegistry(weights, runs), limits=limits, **allowed)

@@ -120,7 +120,8 @@ def test_the_limits_reach_the_queue(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [(["--waiting", "-1"], "'-1' is no count"), (["--paused", "x"], "'x' is no count"),
-     (["--memory", "-2"], "'-2' is no amount"), (["--port", "0"], "'0' is no port"), (["--port", "65536"], "'65536' is no port"),
+     (["--memory", "-2"], "'-2' is no amount"), (["--port", "0"], "'0' is no port"),
+     (["--port", "65536"], "'65536' is no port"),
      (["--port", "x"], "'x' is no port"), (["--longest", "-1"], "'-1' is no amount"),
      (["--longest", "nan"], "'nan' is no amount"), (["--longest", "inf"], "'inf' is no amount")],
 )  # fmt: skip
