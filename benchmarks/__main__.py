@@ -13,6 +13,7 @@ from benchmarks.failures import failures
 from benchmarks.infogan import infogan
 from benchmarks.quality import against_reference, quality
 from benchmarks.resume import resume
+from benchmarks.soak import soak
 from benchmarks.steadiness import steadiness
 from benchmarks.sturdy import SECONDS
 from benchmarks.table import Row, machine, markdown
@@ -32,6 +33,7 @@ SECTIONS: dict[str, Callable[[argparse.Namespace], list[Row]]] = {
     "reference": lambda a: against_reference(a.data_root, _say),
     "resume": lambda a: resume(a.seeds or 3, _say, a.only),
     "steadiness": lambda a: steadiness(a.seeds or 24, a.data_root, _say, a.only),
+    "soak": lambda a: soak(a.data_root, _say, a.calls, a.seconds),
     "failures": lambda a: failures(a.seeds or 3, _say, a.only),
     "train": lambda a: speeds(_say, a.only),
 }
@@ -43,7 +45,13 @@ def main() -> None:
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
     parser.add_argument("--seeds", type=int, help="3 by default, 10 for points, 24 for steadiness")
     parser.add_argument("--only", default="", metavar="ROW", help="rows whose name contains this")
-    parser.add_argument("--seconds", type=float, default=SECONDS, help="of the row sturdy (default: 1800)")
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=SECONDS,
+        help="of the row sturdy, and of soak's browsers (default: 1800)",
+    )
+    parser.add_argument("--calls", type=int, default=20_000, help="of the API, in soak (default: 20000)")
     parser.add_argument("--data-root", default=os.environ.get("GAN_DATA", "data"))
     arguments = parser.parse_args()
     names = arguments.sections or list(SECTIONS)

@@ -48,7 +48,7 @@ def app(data_root: str, say: Callable[[str], None]) -> list[Row]:
     others = [_first_page(data_root) for _ in range(2)]
     with (
         tempfile.TemporaryDirectory() as folder,
-        _served(Path(folder), data_root) as (address, first, server),
+        served(Path(folder), data_root) as (address, first, server),
     ):
         first = statistics.median([first, *others])
         say(f"first page after {first:.1f} s")
@@ -59,7 +59,7 @@ def app(data_root: str, say: Callable[[str], None]) -> list[Row]:
             run = _start(client, 30)
             time.sleep(5)
             busy = _slide(page, say, "while a run trains")
-            memory = sum(_memory(pid) for pid in _family(server.pid))
+            memory = sum(memory_of(pid) for pid in _family(server.pid))
             say(f"memory {memory:.2f} GB")
         _wait(client, run)
         ratios = [_speeds(client, address, data_root, say) for _ in range(5)]
@@ -75,12 +75,12 @@ def app(data_root: str, say: Callable[[str], None]) -> list[Row]:
 
 def _first_page(data_root: str) -> float:
     """Seconds from the command to the first page."""
-    with tempfile.TemporaryDirectory() as folder, _served(Path(folder), data_root) as (_, seconds, _):
+    with tempfile.TemporaryDirectory() as folder, served(Path(folder), data_root) as (_, seconds, _):
         return seconds
 
 
 @contextlib.contextmanager
-def _served(folder: Path, data_root: str) -> Iterator[tuple[str, float, subprocess.Popen[bytes]]]:
+def served(folder: Path, data_root: str) -> Iterator[tuple[str, float, subprocess.Popen[bytes]]]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -105,11 +105,15 @@ def _answers(address: str) -> bool:
         return False
 
 
+def chromium() -> str | None:
+    """The browser's program: CHROMIUM names it, else the system's; None for Playwright's own."""
+    return os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+
+
 @contextlib.contextmanager
 def _page(address: str) -> Iterator[Page]:
-    program = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
         page = browser.new_page()
         page.goto(address)
         page.wait_for_selector("#explore-image img[src^=blob]")
@@ -178,7 +182,7 @@ def _family(pid: int) -> list[int]:
     return family
 
 
-def _memory(pid: int) -> float:
+def memory_of(pid: int) -> float:
     """GB of a process, shared pages divided among those who share them."""
     with contextlib.suppress(OSError):
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():

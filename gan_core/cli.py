@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gan_core.config import TrainConfig, kind, knobs
-from gan_core.errors import ConfigError, GanError, RunError
+from gan_core.errors import ConfigError, GanError, JobError, RunError
 
 if TYPE_CHECKING:  # torch takes seconds
     from gan_core.runs import RunPaths
@@ -86,6 +86,8 @@ def _parser() -> argparse.ArgumentParser:
     score_parser.add_argument("--data-root", default="")
     runs_parser = add("runs", runs, "List the runs in a folder.")
     runs_parser.add_argument("--runs", type=Path, default=Path("runs"))
+    stop_parser = add("stop", stop, "Stop a run that waits, trains or is paused, whoever started it.")
+    stop_parser.add_argument("run", type=Path)
     datasets_parser = add("datasets", datasets, "List the data sets, or download one.")
     datasets_parser.add_argument("--data-root", default="")
     datasets_parser.add_argument("--download", metavar="NAME")
@@ -262,6 +264,18 @@ def runs(arguments: argparse.Namespace) -> None:
         speed = f"{status.images_per_second:>6.0f} images/s"
         figures = f"step {status.step:>7}  {status.seconds:>7.1f} s  {speed}"
         print(f"{status.id:<48} {status.state:<9} {figures}  {status.message}".rstrip())
+
+
+def stop(arguments: argparse.Namespace) -> None:
+    """Ask a run to end; whoever has its files may."""
+    from gan_core.runs import ACTIVE, control, read_status
+    from gan_core.runs.branch import run_at
+
+    run = run_at(arguments.run)
+    status = read_status(run)
+    if status.state not in ACTIVE:
+        raise JobError("job-stop", run=run.id, state=status.state)
+    control.send(run, "stop")
 
 
 def datasets(arguments: argparse.Namespace) -> None:

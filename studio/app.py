@@ -11,10 +11,12 @@ import gradio as gr
 import torch
 from starlette.middleware import Middleware
 
+from gan_core.errors import GanError
 from studio import api, page, training_api
-from studio.guard import Guard
+from studio.guard import guarding
 from studio.handlers import guarded
 from studio.models import RUN
+from studio.queueing import SESSIONS, calm, separate
 from studio.services import Services
 from studio.tabs import explore, train, watch
 from studio.theme import theme
@@ -27,7 +29,6 @@ TABS: tuple[tuple[str, str, ModuleType], ...] = (
     ("watch", "shell.watch", watch),
 )
 TITLE = "DCGAN Studio · DCGAN 工作室"
-QUEUE_PAUSE = 0.05  # seconds, as Gradio has on Windows; its 0.001 elsewhere costs 7 % of a core
 STALE = (600, 3600)  # every ten minutes, drop the files of API answers that are an hour old
 LOG = logging.getLogger("studio")
 
@@ -46,16 +47,10 @@ def build_app(services: Services) -> gr.Blocks:
         _join(services, handles, tabs)
         api.build_api(services)
         training_api.build_api(services)
-    demo.queue(max_size=64, default_concurrency_limit=4)
+    demo.queue(default_concurrency_limit=4)
     calm(demo)
+    separate(demo)
     return demo
-
-
-def calm(demo: Any) -> None:
-    """Let Gradio's queue sleep longer while it is empty; a version that has no such setting keeps its own."""
-    queue = getattr(demo, "_queue", None)  # private: requirements.txt pins the versions in which it was read
-    if hasattr(queue, "sleep_when_free"):
-        queue.sleep_when_free = QUEUE_PAUSE
 
 
 def launch_settings(services: Services) -> dict[str, Any]:
@@ -65,12 +60,26 @@ def launch_settings(services: Services) -> dict[str, Any]:
     # inside Gradio's compression, where the page can still be read, and leaves `Blocks.launch` to ZeroGPU.
     ids = [id for id, _, _ in TABS]
     routes = page.routes() + [route for _, _, module in TABS for route in module.routes(services)]
-    middleware = [Middleware(Guard), Middleware(page.FrontPage, head=lambda: page.head(ids))]
+    middleware = [Middleware(page.FrontPage, head=lambda: page.head(ids))]
+    app = {"routes": routes, "middleware": middleware, "lifespan": guarding(services.hosts)}
     return {
         "theme": theme(), "i18n": translations(), "footer_links": [], "run_history": False,
         "enable_monitoring": False, "max_file_size": "1mb", "ssr_mode": False, "quiet": True,
-        "show_error": True, "app_kwargs": {"routes": routes, "middleware": middleware},
+        "show_error": True, "state_session_capacity": SESSIONS, "app_kwargs": app,
     }  # fmt: skip
+
+
+def launch(demo: gr.Blocks, services: Services, host: str, port: int, share: bool = False) -> None:
+    """Serve the page from threads of its own.
+
+    Raises:
+        GanError: nothing can listen there.
+    """
+    where = {"server_name": host, "server_port": port, "share": share}
+    try:
+        demo.launch(prevent_thread_lock=True, **where, **launch_settings(services))
+    except OSError as error:
+        raise GanError("port-taken", host=host, port=port) from error
 
 
 def warm(services: Services) -> None:
@@ -95,6 +104,8 @@ def _header() -> str:
 def _join(services: Services, handles: dict[str, Any], tabs: gr.Tabs) -> None:
     """What one tab does to another."""
 
+    # `preprocess=False`: Gradio would compare the run with the list that it remembers of this session, which
+    # it may have forgotten; the registry knows better
     def explore_run(run: str | None, request: gr.Request) -> tuple[Any, Any]:
         model = services.registry.model(f"{RUN}{run}")
         offered = explore.choices(services.registry.models(), language(request))
@@ -102,7 +113,7 @@ def _join(services: Services, handles: dict[str, Any], tabs: gr.Tabs) -> None:
 
     for tab, run in (("train", handles["train"].own), ("watch", handles["watch"].run)):
         handles[tab].explore.click(
-            guarded(explore_run), run, [handles["explore"].model, tabs], queue=False,
+            guarded(explore_run), run, [handles["explore"].model, tabs], queue=False, preprocess=False,
             show_progress="hidden", api_visibility="private",
         )  # fmt: skip
     handles["train"].watch.click(

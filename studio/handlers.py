@@ -34,11 +34,12 @@ def guarded(handler: Handler) -> Handler:
 
 
 def answered(handler: Handler) -> Handler:
-    """Wrap a function of the public API: a `GanError` reaches the caller as its English sentence alone."""
+    """Wrap a function of the public API: a `GanError` reaches the caller as its English sentence alone, in
+    which a file has its name only."""
 
     def raised(error: GanError) -> Any:
         LOG.warning("%s", error)
-        raise gr.Error(str(error), print_exception=False) from error
+        raise gr.Error(sentences(error.messages, "en"), print_exception=False) from error
 
     return _wrapped(handler, raised)
 

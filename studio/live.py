@@ -28,6 +28,7 @@ from starlette.routing import Route
 from gan_core.data import DATASETS
 from gan_core.errors import GanError, RunError
 from gan_core.losses import game_of
+from gan_core.messages import Message
 from gan_core.presets import PRESETS
 from gan_core.runs.layout import RunPaths, find_run
 from gan_core.runs.lineage import inherited
@@ -213,8 +214,10 @@ class Live:
             reader = self.reader(ask.get("run", ""))
             body = reader.answer(_whole(ask.get("rev")), ask.get("charts") == "1", tongue)
         except (GanError, OSError) as error:
-            told = sentences(error.messages, tongue) if isinstance(error, GanError) else str(error)
-            return JSONResponse({"error": told}, 404, {"Cache-Control": "no-store"})
+            messages = error.messages if isinstance(error, GanError) else [
+                Message("unexpected-error", error=type(error).__name__, reason=error.strerror or "")
+            ]  # fmt: skip
+            return JSONResponse({"error": sentences(messages, tongue)}, 404, {"Cache-Control": "no-store"})
         if body is None:
             return Response(status_code=204, headers={"Cache-Control": "no-store"})
         headers = {"Cache-Control": "no-store", "Vary": "Accept-Encoding"}

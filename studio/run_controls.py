@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from gan_core.catalog import check_name
 from gan_core.config import TrainConfig
-from gan_core.data import DATASETS, available
+from gan_core.data import DATASETS, available, load
 from gan_core.errors import ConfigError, DataError, RunError
 from gan_core.memory import estimate_memory
 from gan_core.runs import control
@@ -15,6 +16,7 @@ from gan_core.runs.layout import find_run
 from gan_core.runs.reader import checkpoint_steps, read_status
 from studio import forms
 from studio.models import explorable
+from studio.owners import check_owner, owns
 from studio.services import Services
 
 
@@ -28,11 +30,13 @@ class Controls:
     watch: bool = False
 
 
-def controls(services: Services, run_id: str) -> Controls:
-    """What can be done with the run `run_id`; nothing with none or one that is gone."""
+def controls(services: Services, run_id: str, owner: str) -> Controls:
+    """What `owner` can do with the run `run_id`: nothing with none or one that is gone; look at another's."""
     try:
         run = find_run(services.runs, run_id)
         state = read_status(run).state
+        if not owns(services.runs, run_id, owner):
+            return Controls(explore=explorable(run), watch=True)
     except RunError:
         return Controls()
     asked = (control.read(run) or control.Order()).command
@@ -56,8 +60,8 @@ def plan(services: Services, preset: str, values: Mapping[str, Any]) -> TrainCon
     return within(services.longest, config)
 
 
-def start(services: Services, preset: str, values: Mapping[str, Any]) -> str:
-    """Queue a run with a visitor's settings and return its id.
+def start(services: Services, preset: str, values: Mapping[str, Any], owner: str) -> str:
+    """Queue a run with a visitor's settings as the run of `owner`, and return its id.
 
     Raises:
         ConfigError, JobError: for settings that cannot be used, a full queue.
@@ -66,8 +70,21 @@ def start(services: Services, preset: str, values: Mapping[str, Any]) -> str:
     config = plan(services, preset, values)
     if not available(config.dataset, services.data_root):
         title = DATASETS[config.dataset].title
-        raise DataError("data-not-downloaded", title=title)
-    return services.jobs.submit(config, preset)
+        raise DataError("data-not-downloaded" if services.downloads else "data-not-here", title=title)
+    return services.jobs.submit(config, preset, owner=owner)
+
+
+def download(services: Services, dataset: str) -> None:
+    """Fetch a data set for the visitors, where whoever runs this studio lets them.
+
+    Raises:
+        ConfigError: for a data set that is not known.
+        DataError: downloads are off here, or it could not be fetched.
+    """
+    name = check_name("datasets", dataset)
+    if not services.downloads:
+        raise DataError("data-not-here", title=DATASETS[name].title)
+    load(name, root=services.data_root, download=True)
 
 
 def within(longest: float, config: TrainConfig) -> TrainConfig:
@@ -93,9 +110,24 @@ def check_memory(most: int, config: TrainConfig) -> None:
         raise ConfigError("memory-limit", field="batch", needed=needed / 1e9, limit=most / 1e9)
 
 
-def pause_or_continue(services: Services, run_id: str) -> None:
-    """Pause the visitor's run when it trains, else let it go on."""
-    if controls(services, run_id).pause == "continue":
+def pause_or_continue(services: Services, run_id: str, owner: str) -> None:
+    """Pause the visitor's run when it trains, else let it go on.
+
+    Raises:
+        RunError, JobError: there is no such run, it is somebody else's, it is in no state for that.
+    """
+    check_owner(services.runs, run_id, owner)
+    if controls(services, run_id, owner).pause == "continue":
         services.jobs.resume(run_id)
     else:
         services.jobs.pause(run_id)
+
+
+def stop(services: Services, run_id: str, owner: str) -> None:
+    """End the visitor's run.
+
+    Raises:
+        RunError, JobError: there is no such run, it is somebody else's, it is over already.
+    """
+    check_owner(services.runs, run_id, owner)
+    services.jobs.stop(run_id)

@@ -26,6 +26,7 @@ from starlette.requests import Request
 from gan_core.config import knobs
 from gan_core.knobs import nearest
 from gan_core.messages import ENGLISH, Message, render
+from studio.redact import redact
 
 TEXT = Path(__file__).parent / "text"
 LANGUAGES = ("en", "zh")
@@ -97,7 +98,9 @@ def pick_or(key: str, otherwise: str, tongue: str) -> str:
 
 
 def sentences(messages: Iterable[Message], tongue: str) -> str:
-    """The words of `messages` in `tongue`; English where the table has no others."""
+    """The words of `messages` in `tongue`; English where the table has no others. They name no folder of
+    this machine."""
+    messages = redact(messages)
     return render(messages, _CHINESE, gap="") if tongue == "zh" else render(messages)
 
 

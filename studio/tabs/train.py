@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from gan_core.catalog import check_name
 from gan_core.config import TrainConfig
-from gan_core.data import DATASETS, available, load
+from gan_core.data import DATASETS, available
 from gan_core.errors import ConfigError
 from gan_core.presets import PRESETS, settings
 from gan_core.rules import warnings
@@ -25,7 +25,8 @@ from studio import forms
 from studio.dataset_preview import DatasetPreviews, first_choice
 from studio.estimate import SpeedTrials, estimate_of, memory_of
 from studio.handlers import guarded
-from studio.run_controls import controls, pause_or_continue, plan, start
+from studio.owners import owner_of
+from studio.run_controls import controls, download, pause_or_continue, plan, start, stop
 from studio.services import Services
 from studio.words import language, pick, pick_or, sentences, t, t_or
 
@@ -78,7 +79,7 @@ def build(services: Services) -> Handles:
     config = settings(preset, {"dataset": dataset})
     with gr.Row(elem_id="train-panel"):
         with gr.Column(scale=4, min_width=300, elem_id="train-form"):
-            parts = _lay_out(config, preset, services.data_root)
+            parts = _lay_out(config, preset, services.data_root, services.downloads)
         with gr.Column(scale=7, min_width=300, elem_id="train-live"):
             _plain('<live-status view="train"></live-status>', "train-status")
             _plain('<live-pictures view="train"></live-pictures>', "train-samples")
@@ -89,19 +90,19 @@ def build(services: Services) -> Handles:
     widgets = Widgets(**parts, explore=explore, watch=watch)
     speeds = SpeedTrials(services.runs, services.limits.memory, busy=lambda: bool(services.jobs.queue()))
     _wire_form(services, widgets, speeds)
-    _wire_download(widgets, services.data_root)
+    _wire_download(widgets, services)
     _wire_run(services, widgets, speeds)
     return Handles(widgets.own, explore, watch)
 
 
-def _lay_out(config: TrainConfig, preset: str, root: str) -> dict[str, Any]:
+def _lay_out(config: TrainConfig, preset: str, root: str, downloads: bool) -> dict[str, Any]:
     parts: dict[str, Any] = {}
     titles = [(t_or(f"dataset.{name}", source.title), name) for name, source in DATASETS.items()]
     parts["dataset"] = gr.Dropdown(
         titles, value=config.dataset, label=t("train.dataset"), filterable=False, elem_id="train-dataset"
     )
     parts["dataset_preview"] = _plain(_preview(config.dataset, root), "train-preview")
-    missing = not available(config.dataset, root)
+    missing = not available(config.dataset, root) and downloads
     parts["download"] = gr.Button(t("train.download"), visible=missing, elem_id="train-download")
     parts["preset"] = gr.Dropdown(
         [(t_or(f"preset.{name}", name), name) for name in PRESETS],
@@ -159,7 +160,7 @@ def _wire_form(services: Services, w: Widgets, speeds: SpeedTrials) -> None:
         return w.form.show(config) | {
             w.dataset: dataset, w.preset: preset, w.dataset_preview: _preview(dataset, root),
             w.budget: budget, w.seconds: gr.update(value=seconds, visible=budget == CUSTOM),
-            w.download: gr.update(visible=not available(dataset, root)),
+            w.download: gr.update(visible=services.downloads and not available(dataset, root)),
             w.hint: _hint(preset, "", tongue),  # `describe` may still be timing what was chosen before
         }  # fmt: skip
 
@@ -201,16 +202,18 @@ def _describe(
     return shown | {w.hint: hint + ("<i hidden data-timing></i>" if timed else "")}
 
 
-def _wire_download(w: Widgets, root: str) -> None:
+def _wire_download(w: Widgets, services: Services) -> None:
+    root = services.data_root
+
     def busy() -> Any:
         return gr.update(value=t("train.downloading"), interactive=False)
 
     def fetch(dataset: str) -> str:
-        load(check_name("datasets", dataset), root=root, download=True)
+        download(services, dataset)
         return _preview(dataset, root)
 
     def done(dataset: str) -> Any:
-        missing = not available(dataset, root)
+        missing = services.downloads and not available(dataset, root)
         return gr.update(value=t("train.download"), interactive=True, visible=missing)
 
     w.download.click(busy, None, w.download, queue=False, **PRIVATE).then(
@@ -219,21 +222,21 @@ def _wire_download(w: Widgets, root: str) -> None:
 
 
 def _wire_run(services: Services, w: Widgets, speeds: SpeedTrials) -> None:
-    def press_start(values: dict[Component, Any]) -> dict[Component, Any]:
+    def press_start(values: dict[Component, Any], request: gr.Request) -> dict[Component, Any]:
         speeds.cancel_trial()
-        run_id = start(services, values[w.preset], entered(w, values))
-        return show(run_id) | {w.own: run_id}
+        run_id = start(services, values[w.preset], entered(w, values), owner_of(request))
+        return show(run_id, request) | {w.own: run_id}
 
-    def press_stop(own: str) -> dict[Component, Any]:
-        services.jobs.stop(own)
-        return show(own)
+    def press_stop(own: str, request: gr.Request) -> dict[Component, Any]:
+        stop(services, own, owner_of(request))
+        return show(own, request)
 
-    def press_pause(own: str) -> dict[Component, Any]:
-        pause_or_continue(services, own)
-        return show(own)
+    def press_pause(own: str, request: gr.Request) -> dict[Component, Any]:
+        pause_or_continue(services, own, owner_of(request))
+        return show(own, request)
 
-    def show(own: str) -> dict[Component, Any]:
-        can = controls(services, own or "")
+    def show(own: str, request: gr.Request) -> dict[Component, Any]:
+        can = controls(services, own or "", owner_of(request))
         return {
             w.stop: gr.update(interactive=can.stop),
             w.pause: gr.update(value=t(f"train.{can.pause or 'pause'}"), interactive=bool(can.pause)),

@@ -25,5 +25,18 @@
     : matchMedia("(prefers-color-scheme: dark)").matches;
   document.documentElement.dataset.theme = dark ? "dark" : "light";
 
+  // Who this browser is, for the server to know whose run is whose (studio/owners.py): a random token, kept
+  // here where it may be and else as long as the page, and sent to the own server alone. A foreign page can
+  // add no such header.
+  const made = () => [...crypto.getRandomValues(new Uint8Array(16))].map((n) => n.toString(16).padStart(2, "0"));
+  const token = remembered("studio-owner") || made().join("");
+  try { localStorage.setItem("studio-owner", token); } catch { /* the page is remembered until it is left */ }
+  const ask = window.fetch;
+  window.fetch = async (what, how) => {
+    const request = new Request(what, how);
+    if (new URL(request.url).origin === location.origin) request.headers.set("X-Studio-Owner", token);
+    return ask(request);
+  };
+
   window.studio = {};  // each tab's module puts its functions here for Gradio's events
 })();

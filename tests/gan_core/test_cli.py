@@ -18,7 +18,7 @@ from gan_core import worker
 from gan_core.cli import main
 from gan_core.config import from_mapping
 from gan_core.messages import Message
-from gan_core.runs import RunPaths, create_run, read_settings, read_status
+from gan_core.runs import RunPaths, control, create_run, read_settings, read_status
 from gan_core.runs.reader import checkpoint_steps
 from gan_core.runs.writer import amend_status
 from gan_core.sampling import Sampler
@@ -196,6 +196,15 @@ def test_runs_lists_them_newest_first(run, tmp_path, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == ["b", "c", "a"]
     assert all("finished" in line and " 12 " in line for line in lines)
+
+
+def test_stop_ends_any_run_that_is_active_whoever_started_it(tmp_path, refuse):
+    made = create_run(tmp_path, from_mapping({"dataset": "glyphs", "steps": 5}), owner="a visitor's mark")
+    assert main(["stop", str(made.path)]) == 0
+    assert control.read(made).command == "stop"
+    amend_status(made, state="stopped")
+    assert refuse("stop", made.path).endswith(f"Run {made.id} cannot be stopped: it is stopped already.")
+    assert "There is no run named 'nothing'" in refuse("stop", tmp_path / "nothing")
 
 
 def test_no_runs_is_no_error(tmp_path, capsys):

@@ -36,9 +36,11 @@ def grid(seed: int) -> bytes:
     return webp(Image.fromarray(np.random.default_rng(seed).integers(0, 255, (256, 320), np.uint8)))
 
 
-def make_run(root: Path, *, steps: int = 200, state: str = "finished", **changes: Any) -> RunPaths:
+def make_run(
+    root: Path, *, steps: int = 200, state: str = "finished", owner: str = "", **changes: Any
+) -> RunPaths:
     """A run of `steps` steps with curves and three sample grids, as it looks in `state`."""
-    run = create_run(root, settings("glyphs", SMALL | changes), "glyphs")
+    run = create_run(root, settings("glyphs", SMALL | changes), "glyphs", owner=owner)
     writer = RunWriter(run)
     writer.real(grid(1))
     for step in (0, steps // 2, steps):

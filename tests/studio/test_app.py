@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import inspect
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
 import httpx
 import pytest
 from generators import make_model_run, quiet_services
-from gradio.queueing import Queue
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 from PIL import Image
 
-import app as entry
 from gan_core.errors import JobError
 from studio import page
-from studio.app import QUEUE_PAUSE, TABS, build_app, calm
+from studio.app import TABS, build_app
 from studio.handlers import answered, guarded
 
 PUBLIC = {"/models", "/generate", "/interpolate", "/start_training", "/run_status", "/stop_training"}
@@ -32,26 +28,6 @@ IDS = ("explore-model", "explore-image", "explore-grid", "interpolate-t", "train
 def only_run(runs: Path) -> str:
     """Id of the first run."""
     return min(path.name for path in runs.iterdir() if not path.name.startswith("."))
-
-
-def test_an_idle_queue_costs_next_to_nothing(tmp_path: Path) -> None:
-    """Gradio's loop sleeps as long as this attribute says; under another name it would spin again."""
-    assert build_app(quiet_services(tmp_path))._queue.sleep_when_free == QUEUE_PAUSE >= 0.02
-    assert "asyncio.sleep(self.sleep_when_free)" in inspect.getsource(Queue.start_processing)
-    for other in (SimpleNamespace(), SimpleNamespace(_queue=SimpleNamespace())):
-        calm(other)
-        assert not hasattr(getattr(other, "_queue", None), "sleep_when_free"), "private, so not counted on"
-
-
-def test_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("SPACE_ID", raising=False)
-    asked = entry.arguments([])
-    assert (asked.host, asked.port, asked.runs, asked.share) == ("127.0.0.1", 7860, Path("runs"), False)
-    monkeypatch.setenv("SPACE_ID", "someone/studio")
-    assert entry.arguments([]).host == "0.0.0.0"
-    asked = entry.arguments(["--host", "::1", "--port", "80", "--runs", "x", "--data-root", "y", "--share"])
-    assert (asked.host, asked.port, asked.runs, asked.data_root) == ("::1", 80, Path("x"), "y")
-    assert asked.share
 
 
 def test_page_has_every_named_part_and_hides_all_other_functions(client: httpx.Client) -> None:

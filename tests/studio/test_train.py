@@ -21,7 +21,7 @@ from test_training_api import FakeJobs, FakeServices
 
 from gan_core.config import TrainConfig
 from gan_core.data import DATASETS
-from gan_core.errors import ConfigError, DataError
+from gan_core.errors import ConfigError, DataError, JobError
 from gan_core.limits import Limits
 from gan_core.presets import PRESETS, settings
 from gan_core.runs import control
@@ -34,6 +34,7 @@ from studio.tabs import train
 from studio.words import TABLE
 
 GLYPHS = {"dataset": "glyphs", "seconds": 2}
+ME = "a visitor's mark"
 
 
 @pytest.fixture
@@ -42,40 +43,41 @@ def services(tmp_path: Path) -> Any:
 
 
 def test_start_queues_the_visitors_settings_and_answers_with_the_id(services: Any) -> None:
-    assert run_controls.start(services, "glyphs", GLYPHS | {"lr_g": 0.003}) == "a-run"
-    ((_, config, preset),) = services.jobs.told
+    assert run_controls.start(services, "glyphs", GLYPHS | {"lr_g": 0.003}, ME) == "a-run"
+    ((_, config, preset, owner),) = services.jobs.told
+    assert owner == ME
     assert (preset, config.dataset, config.seconds, config.lr_g) == ("glyphs", "glyphs", 2.0, 0.003)
 
 
 def test_bad_settings_queue_nothing(services: Any) -> None:
     with pytest.raises(ConfigError, match="lr_g is 9"):
-        run_controls.start(services, "glyphs", GLYPHS | {"lr_g": 9})
+        run_controls.start(services, "glyphs", GLYPHS | {"lr_g": 9}, ME)
     assert services.jobs.told == []
 
 
 def test_a_data_set_that_is_not_here_must_be_downloaded_first(services: Any, tmp_path: Path) -> None:
     services.data_root = str(tmp_path / "empty")
     with pytest.raises(DataError, match="download it on the Train tab"):
-        run_controls.start(services, "digits", {"dataset": "kmnist", "seconds": 2})
+        run_controls.start(services, "digits", {"dataset": "kmnist", "seconds": 2}, ME)
     assert services.jobs.told == []
 
 
 def test_a_public_studio_ends_every_run_in_time(services: Any) -> None:
     services.longest = 60.0
     with pytest.raises(ConfigError, match="60 seconds at most"):
-        run_controls.start(services, "glyphs", GLYPHS | {"seconds": 61})
-    run_controls.start(services, "glyphs", GLYPHS | {"seconds": None, "steps": 5_000_000})
-    run_controls.start(services, "glyphs", GLYPHS | {"seconds": 60})
-    assert [config.seconds for _, config, _ in services.jobs.told] == [60.0, 60.0]
+        run_controls.start(services, "glyphs", GLYPHS | {"seconds": 61}, ME)
+    run_controls.start(services, "glyphs", GLYPHS | {"seconds": None, "steps": 5_000_000}, ME)
+    run_controls.start(services, "glyphs", GLYPHS | {"seconds": 60}, ME)
+    assert [config.seconds for _, config, _, _ in services.jobs.told] == [60.0, 60.0]
 
 
 @pytest.mark.parametrize(("order", "stop", "pause"), [("pause", True, "continue"), ("stop", False, "pause")])
 def test_a_button_answers_before_the_run_has_come_to_look(
     services: Any, order: str, stop: bool, pause: str
 ) -> None:
-    run = make_run(services.runs, state="running")
+    run = make_run(services.runs, state="running", owner=ME)
     control.send(run, order)
-    can = run_controls.controls(services, run.id)
+    can = run_controls.controls(services, run.id, ME)
     assert (can.stop, can.pause) == (stop, pause)
 
 
@@ -85,21 +87,22 @@ def test_a_button_answers_before_the_run_has_come_to_look(
      ("stopped", False, ""), ("failed", False, "")],
 )  # fmt: skip
 def test_what_can_be_done_follows_the_state(services: Any, state: str, stop: bool, pause: str) -> None:
-    can = run_controls.controls(services, make_run(services.runs, state=state).id)
+    can = run_controls.controls(services, make_run(services.runs, state=state, owner=ME).id, ME)
     assert (can.stop, can.pause, can.explore, can.watch) == (stop, pause, False, True)
 
 
 def test_a_stopped_run_with_a_checkpoint_can_go_on_and_be_explored(services: Any) -> None:
-    run = make_run(services.runs, state="stopped")
+    run = make_run(services.runs, state="stopped", owner=ME)
     run.checkpoint(200).mkdir()
     write_generator(run.generator)
-    can = run_controls.controls(services, run.id)
+    can = run_controls.controls(services, run.id, ME)
     assert can.pause == "continue" and can.explore
+    assert run_controls.controls(services, run.id, "you") == run_controls.Controls(explore=True, watch=True)
 
 
 @pytest.mark.parametrize("gone", ["", "nothing", "../x"])
 def test_nothing_can_be_done_without_a_run(services: Any, gone: str) -> None:
-    assert run_controls.controls(services, gone) == run_controls.Controls()
+    assert run_controls.controls(services, gone, ME) == run_controls.Controls()
 
 
 def test_pause_turns_to_continue(services: Any) -> None:
@@ -112,7 +115,10 @@ def test_pause_turns_to_continue(services: Any) -> None:
 
     services.jobs = Jobs()
     for state in ("running", "paused"):
-        run_controls.pause_or_continue(services, make_run(services.runs, state=state).id)
+        run = make_run(services.runs, state=state, owner=ME).id
+        with pytest.raises(JobError, match="somebody else's"):
+            run_controls.pause_or_continue(services, run, "you")
+        run_controls.pause_or_continue(services, run, ME)
     assert services.jobs.told == [("pause",), ("resume",)]
 
 

@@ -11,8 +11,10 @@ import pytest
 from synthetic import make_run
 
 from gan_core.config import TrainConfig
-from gan_core.errors import ConfigError, DataError, RunError
+from gan_core.errors import ConfigError, DataError, JobError, RunError
 from gan_core.limits import Limits
+from gan_core.messages import Message
+from gan_core.runs.writer import amend_status
 from studio import training_api as api
 
 
@@ -23,7 +25,7 @@ class FakeJobs:
     told: list[tuple[Any, ...]] = field(default_factory=list)
 
     def submit(self, config: TrainConfig, preset: str = "", owner: str = "") -> str:
-        self.told.append(("submit", config, preset))
+        self.told.append(("submit", config, preset, owner))
         return "a-run"
 
     def stop(self, run: str) -> None:
@@ -40,6 +42,7 @@ class FakeServices:
     jobs: FakeJobs = field(default_factory=FakeJobs)
     longest: float = 0.0
     limits: Limits = field(default_factory=Limits)
+    downloads: bool = True
 
 
 @pytest.fixture
@@ -49,15 +52,19 @@ def services(tmp_path: Path) -> Any:
 
 def test_settings_become_a_run_with_the_servers_own_data_root(services: Any) -> None:
     text = json.dumps({"preset": "fashion", "dataset": "glyphs", "steps": 30, "lr_g": 0.002})
-    assert api.start(services, text) == "a-run"
-    ((_, config, preset),) = services.jobs.told
+    assert api.start(services, text, "me") == "a-run"
+    ((_, config, preset, owner),) = services.jobs.told
+    assert owner == "me"
     assert (preset, config.dataset, config.steps, config.seconds) == ("fashion", "glyphs", 30, None)
     assert (config.lr_g, config.lr_d, config.data_root) == (0.002, 0.006, "where the data are")
 
 
 def test_pictures_that_are_not_here_are_refused_at_once(services: Any) -> None:
     with pytest.raises(DataError, match="Kuzushiji-MNIST is not on this machine yet"):
-        api.start(services, '{"dataset": "kmnist"}')
+        api.start(services, '{"dataset": "kmnist"}', "me")
+    services.downloads = False
+    with pytest.raises(DataError, match="visitors may not download here"):
+        api.start(services, '{"dataset": "kmnist"}', "me")
     assert services.jobs.told == []
 
 
@@ -66,7 +73,7 @@ def test_no_settings_are_the_first_preset_as_it_is(
     services: Any, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("studio.run_controls.available", lambda name, root: name == "mnist")
-    api.start(services, text)
+    api.start(services, text, "me")
     assert services.jobs.told[0][1].seconds == 10.0 and services.jobs.told[0][2] == "digits"
 
 
@@ -87,11 +94,14 @@ def test_no_settings_are_the_first_preset_as_it_is(
         ("[" * 20_000, "The settings are not JSON"),
         ("[" * 20_001, "The settings are 20,001 letters long"),
         ('{"steps": 1' + "0" * 400 + "}", "which is not a whole number"),
+        ({"dataset": "mnist"}, "The settings must be text that holds JSON"),
+        ([1], "The settings must be text that holds JSON"),
+        ("\0", "The settings are not JSON"),
     ],
 )
-def test_what_cannot_be_used_is_refused_by_name(services: Any, text: str, said: str) -> None:
+def test_what_cannot_be_used_is_refused_by_name(services: Any, text: Any, said: str) -> None:
     with pytest.raises(ConfigError) as error:
-        api.start(services, text)
+        api.start(services, text, "me")
     assert said in str(error.value) and services.jobs.told == []
 
 
@@ -103,13 +113,32 @@ def test_a_status_is_plain_json_without_what_concerns_the_server_only(services: 
     assert json.loads(json.dumps(about)) == about
 
 
-def test_a_run_is_stopped_by_its_id(services: Any) -> None:
-    run = make_run(services.runs)
-    assert api.stop(services, run.id)["id"] == run.id
+def test_a_run_is_stopped_by_whoever_started_it(services: Any) -> None:
+    run = make_run(services.runs, owner="me")
+    with pytest.raises(JobError, match="somebody else's: only whoever started it can"):
+        api.stop(services, run.id, "you")
+    assert services.jobs.told == []
+    assert api.stop(services, run.id, "me")["id"] == run.id
     assert services.jobs.told == [("stop", run.id)]
 
 
-@pytest.mark.parametrize("run", ["nothing", "../x", ""])
-def test_a_run_that_is_not_there_is_one_sentence(services: Any, run: str) -> None:
-    with pytest.raises(RunError, match="There is no run named"):
-        api.status(services, run)
+def test_a_run_of_the_command_line_is_stopped_by_no_visitor(services: Any) -> None:
+    run = make_run(services.runs)
+    for owner in ("", "me"):
+        with pytest.raises(JobError, match="somebody else's"):
+            api.stop(services, run.id, owner)
+
+
+@pytest.mark.parametrize("run", ["nothing", "../x", "", "a\0b", "x" * 5000, {"run": 1}, None])
+def test_a_run_that_is_not_there_is_one_short_sentence(services: Any, run: Any) -> None:
+    for ask in (api.status, lambda services, run: api.stop(services, run, "me")):
+        with pytest.raises(RunError, match="There is no run named") as error:
+            ask(services, run)
+        assert len(str(error.value)) < 120
+
+
+def test_a_status_names_no_folder_of_the_server(services: Any) -> None:
+    run = make_run(services.runs, state="failed")
+    amend_status(run, messages=[Message("data-short", path=services.runs / "x.pt")])
+    told = json.dumps(api.status(services, run.id))
+    assert "x.pt is damaged" in told and str(services.runs) not in told and "/x.pt" not in told

@@ -1,0 +1,50 @@
+"""Who may pause, continue and stop a run: whoever started it. Everyone may watch.
+
+A page keeps a random token in its browser (`web/boot.js`) and sends it with every request as the header
+`X-Studio-Owner`; a caller of the API chooses a text of its own. Not a cookie: a page in a Space's frame has
+none. Who sends no token is known by the network address, so that all who call from there without one count
+as one. The run keeps a hash alone, see `gan_core.runs.reader.read_owner`; a run of the command line has no
+owner here, and only the command line ends it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from pathlib import Path
+
+import gradio as gr
+
+from gan_core.errors import JobError
+from gan_core.runs.layout import find_run
+from gan_core.runs.reader import read_owner
+
+HEADER = "x-studio-owner"
+
+
+def owner_of(request: gr.Request) -> str:
+    """The mark by which a run remembers who sent `request`: a hash, never the token itself."""
+    token = request.headers.get(HEADER, "")
+    known_by = f"token {token}" if token else f"address {request.client.host if request.client else ''}"
+    return hashlib.sha256(known_by.encode()).hexdigest()
+
+
+def owns(runs: Path, run_id: str, owner: str) -> bool:
+    """Whether the run is of the visitor `owner`.
+
+    Raises:
+        RunError: there is no such run.
+    """
+    mark = read_owner(find_run(runs, run_id))
+    return bool(mark) and hmac.compare_digest(mark.encode(), owner.encode())
+
+
+def check_owner(runs: Path, run_id: str, owner: str) -> None:
+    """Nothing for whoever started the run.
+
+    Raises:
+        RunError: there is no such run.
+        JobError: it is somebody else's.
+    """
+    if not owns(runs, run_id, owner):
+        raise JobError("run-not-yours", run=run_id)
