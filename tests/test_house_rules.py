@@ -31,7 +31,7 @@ PAGE = [path for path in SOURCES if path.is_relative_to(ROOT / "studio")]
 SCRIPTS = sorted(path for end in ("js", "ts", "css") for path in (ROOT / "studio").rglob(f"*.{end}"))
 
 LAYERS = (
-    "messages files",
+    "messages files safe_read",
     "errors",
     "knobs seeds old_names",
     "config images latent",

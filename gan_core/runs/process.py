@@ -45,6 +45,15 @@ def alive(pid: int, mark: str, host: str) -> bool | None:
     return True
 
 
+def suspended(pid: int, mark: str, host: str) -> bool:
+    """Whether process `pid` with birth `mark` is held still by a signal, on this machine; False where the
+    system does not tell."""
+    if host not in ("", platform.node()) or pid <= 0:
+        return False
+    stat = _stat(pid)
+    return bool(stat) and stat[_STATE] in "Tt" and mark in ("", stat[_START])
+
+
 def _stat(pid: int) -> list[str]:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

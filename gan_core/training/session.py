@@ -18,7 +18,7 @@ from gan_core.errors import ConfigError, RunError
 from gan_core.messages import Message
 from gan_core.rules import refusals
 from gan_core.runs import RunPaths, RunWriter
-from gan_core.runs.reader import checkpoint_steps
+from gan_core.runs.reader import checkpoint_steps, passed_over
 from gan_core.sampling import Sampler
 from gan_core.seeds import VERSION, stream_seed
 from gan_core.training.batch_sampler import BatchSampler
@@ -86,7 +86,7 @@ class Session:
         if self.state.distributed.is_main:
             self.writer.sample(self.state.step, self.sample_grid.render(self.sampler))
 
-    def export(self, best: bool = False) -> None:
+    def export(self, best: bool = False, last: bool = False) -> None:
         """Write the EMA of the generator, for whoever explores it, unless it diverged; or as the `best`."""
         if not self._worth_keeping():
             return
@@ -96,7 +96,7 @@ class Session:
             "step": state.step, "images": state.images_seen, "seconds": round(state.seconds, 1),
             "seed": config.seed, "run": self.writer.run.id, "licence": source.licence,
         }  # fmt: skip
-        self.writer.generator(lambda path: export_generator(path, state.ema, self.model, info), best)
+        self.writer.generator(lambda path: export_generator(path, state.ema, self.model, info), best, last)
 
     def score(self) -> None:
         """Measure how good the generator is; the best so far is kept, and the whole state it came from."""
@@ -127,7 +127,7 @@ class Session:
     def close(self) -> None:
         """The last grid, generator, checkpoint and figures; of a finished run that has scores, one more."""
         self.render_samples()
-        self.export()
+        self.export(last=True)
         self.save()
         if self.evaluator.begun and self.progress >= 1:
             self.score()
@@ -146,6 +146,8 @@ def open_session(
     pictures = chosen(config)
     sample_grid = SampleGrid(model, config.seed)
     folder = distributed.broadcast_object(lambda: _newest_checkpoint(writer.run)) if resume else None
+    if lost := passed_over(writer.run) if resume else []:
+        writer.update(messages=lost)
     if distributed.is_main and not writer.run.real.exists():
         writer.real(sample_grid.real(pictures.images, pictures.labels))
     if folder is None:
@@ -158,7 +160,7 @@ def open_session(
     else:
         saved = read_counters(folder)
         compute = restore_compute(saved["compute"], config)
-        told = [*_elsewhere(saved["compute"], compute), *_reseeded(saved)]
+        told = [*lost, *_elsewhere(saved["compute"], compute), *_reseeded(saved)]
         writer.log(Message("log-resumed", file=folder.name), *told)
         state = build_state(config, model, compute)
     state.compute.use_threads()
@@ -166,7 +168,8 @@ def open_session(
     objective, controllers = objective_of(config)
     if folder is not None:
         controllers.load_state_dict(load_state(state, folder))
-    writer.back_to(state.step)  # not before: a run that cannot go on loses nothing
+        writer.drop_damaged()  # not before: a run that cannot go on loses nothing
+    writer.back_to(state.step)
     state.distributed = distributed
     distributed.broadcast_parameters(state.G, state.D, state.ema)
     if distributed.world_size > 1:
@@ -280,5 +283,5 @@ def _batch_sampler(config: TrainConfig, pictures: Pictures, compute: ComputeConf
 def _newest_checkpoint(run: RunPaths) -> Path:
     steps = checkpoint_steps(run)
     if not steps:
-        raise RunError("run-no-checkpoint", run=run.id)
+        raise RunError("run-no-checkpoint", *passed_over(run), run=run.id)
     return run.checkpoint(steps[-1])
