@@ -31,7 +31,7 @@ from gan_core.losses import game_of
 from gan_core.presets import PRESETS
 from gan_core.runs.layout import RunPaths, find_run
 from gan_core.runs.lineage import inherited
-from gan_core.runs.reader import ACTIVE, SUSPENDED, Status, glance, read_settings, sample_steps
+from gan_core.runs.reader import ACTIVE, Status, glance, read_settings, sample_steps
 from gan_core.runs.records import READ_MOST, read_lines
 from gan_core.safe_read import read_bytes
 from studio.charts import Columns, Lines
@@ -250,7 +250,7 @@ def say(status: Status, ahead: int) -> str:
         return "queued" if ahead else "starting"
     if status.state == "paused" and ahead:
         return "waiting"  # told to continue while another trains
-    if any(message.code == SUSPENDED for message in status.messages):
+    if any(message.code == "process-suspended" for message in status.messages):
         return "suspended"
     if status.state != "running":
         return status.state

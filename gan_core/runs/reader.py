@@ -20,7 +20,6 @@ from gan_core.runs.records import read_all
 
 STATES = ("queued", "running", "paused", "finished", "stopped", "failed")
 ACTIVE = frozenset({"queued", "running", "paused"})
-SUSPENDED = "process-suspended"  # the code of what is said of a run whose process is held still
 STALE_SECONDS = 20.0  # a heartbeat comes twice a second; a long score or a slow disk may hold it up
 FAR_STALE_SECONDS = 60.0  # where the process itself cannot be looked at
 FILE_MOST = 1 << 20  # bytes of a status or of settings
@@ -103,7 +102,7 @@ def read_status(run: RunPaths) -> Status:
     """
     status = status_as_written(run)
     if status.state in ("running", "paused") and process.suspended(status.pid, status.born, status.host):
-        return replace(status, messages=(*status.messages, Message(SUSPENDED)))
+        return replace(status, messages=(*status.messages, Message("process-suspended")))
     if not is_lost(status):
         return status
     return replace(status, state="failed", messages=(Message("process-gone"), last_checkpoint(run)))
