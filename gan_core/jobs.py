@@ -58,8 +58,10 @@ class Jobs:
         self._thread = threading.Thread(target=self._schedule, name="jobs", daemon=True)
         self._thread.start()
 
-    def submit(self, config: TrainConfig, preset: str = "") -> str:
+    def submit(self, config: TrainConfig, preset: str = "", owner: str = "") -> str:
         """Put a new run in the queue and return its id; it begins at once when nothing trains.
+
+        owner: the mark of the visitor whose run it is; "" for a run of whoever has the files.
 
         Raises:
             JobError: when the queue is full.
@@ -67,7 +69,7 @@ class Jobs:
         """
         with self._lock:
             self._make_room()
-            run = create_run(self._root, config, preset, state="queued")
+            run = create_run(self._root, config, preset, state="queued", owner=owner)
             self._active.add(run.id)
         self._wake.set()
         return run.id

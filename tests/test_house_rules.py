@@ -44,7 +44,8 @@ LAYERS = (
     "__main__",
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names.split()}
-NO_TORCH = ("errors", "safe_read", "knobs", "seeds", "old_names", "config", "presets", "runs.reader", "runs.lineage")
+NO_TORCH = ("errors", "safe_read", "knobs", "seeds", "old_names", "config", "presets", "runs.reader",
+            "runs.lineage")  # fmt: skip
 DOWNWARD_WITHIN_A_LEVEL = {("checkpoints", "metrics")}  # classifiers are weights too
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)

@@ -1,7 +1,7 @@
 """Where everything of a run lies on disk.
 
     20261121-015900-mnist-digits-3f9a/
-    ├── config.json           preset and settings; of a branch also its parent
+    ├── config.json           preset and settings; also a branch's parent, a visitor's mark
     ├── status.json           how far it is; replaced whole, about twice a second
     ├── status.json.bak       as it last was when it was sure to be on the disk; while the run is under way
     ├── control.json          what it was asked to do: run, pause, wait, stop
@@ -125,12 +125,13 @@ class RunPaths:
 
 def create_run(
     root: Path, config: TrainConfig, preset: str = "", *, state: str = "running",
-    parent: Mapping[str, Any] | None = None,
+    parent: Mapping[str, Any] | None = None, owner: str = "",
 ) -> RunPaths:  # fmt: skip
     """Make a run directory under `root`, complete at the moment it appears.
 
     `state` is "running" when this process goes on to train, "queued" when another will. `parent` says of a
-    branch where it begins: "run", "step" and what is "changed".
+    branch where it begins: "run", "step" and what is "changed". `owner` is the mark of the visitor whose run
+    it is, a secret; "" for a run of whoever has the files.
 
     Raises:
         RunError: when it cannot be written.
@@ -143,8 +144,9 @@ def create_run(
             made = RunPaths(scratch)
             for folder in (scratch, made.samples, made.checkpoints):
                 folder.mkdir()
-            about = {"schema": SCHEMA, "preset": preset, "settings": to_mapping(config)}
-            files.write_json(made.config, about | ({"parent": dict(parent)} if parent else {}))
+            about: dict[str, Any] = {"schema": SCHEMA, "preset": preset, "settings": to_mapping(config)}
+            about |= ({"parent": dict(parent)} if parent else {}) | ({"owner": owner} if owner else {})
+            files.write_json(made.config, about)
             files.write_json(made.status, _first_status(config, preset, state, now))
     except OSError as error:
         raise RunError("run-make", folder=root, reason=error.strerror or error) from error

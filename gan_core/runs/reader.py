@@ -172,12 +172,21 @@ def read_settings(run: RunPaths) -> tuple[str, TrainConfig]:
 
 
 def read_config(run: RunPaths) -> dict[str, Any]:
-    """All that config.json says: schema, preset, settings, of a branch also its parent.
+    """All that config.json says: schema, preset, settings; a branch's parent, a visitor's mark as owner.
 
     Raises:
         RunError: when it is missing, damaged or from a newer version.
     """
     return _load(run, run.config)
+
+
+def read_owner(run: RunPaths) -> str:
+    """The mark of the visitor whose run it is; "" for a run that nobody but the files' owner has."""
+    try:
+        owner = read_config(run).get("owner")
+    except RunError:
+        return ""
+    return owner if isinstance(owner, str) else ""
 
 
 def sample_steps(run: RunPaths) -> list[int]:

@@ -14,7 +14,7 @@ from jobs_tools import Open, config, look, steps_of, trains, until
 from gan_core.config import TrainConfig
 from gan_core.errors import JobError, RunError
 from gan_core.runs import control, create_run, find_run, read_lines
-from gan_core.runs.reader import sample_steps
+from gan_core.runs.reader import read_owner, sample_steps
 from gan_core.runs.writer import amend_status
 
 
@@ -72,7 +72,8 @@ def test_stop_takes_effect_within_a_second(tmp_path: Path, open_jobs: Open) -> N
 
 def test_pause_lets_the_next_one_begin_and_resume_waits_for_its_turn(tmp_path: Path, open_jobs: Open) -> None:
     jobs = open_jobs()
-    first, second, third = (jobs.submit(config()) for _ in range(3))
+    first, second, third = (jobs.submit(config(), owner=owner) for owner in ("a", "b", "c"))
+    assert read_owner(find_run(tmp_path, second)) == "b"
     until(lambda: trains(tmp_path, first))
     jobs.pause(first)
     assert until(lambda: look(tmp_path, first).state == "paused") < 1.0

@@ -13,7 +13,9 @@ import pytest
 from gan_core.config import TrainConfig
 from gan_core.errors import RunError
 from gan_core.runs import create_run, find_run, list_runs, read_settings, read_status
+from gan_core.runs.branch import rewrite_settings
 from gan_core.runs.layout import run_paths
+from gan_core.runs.reader import read_owner
 
 CONFIG = TrainConfig(dataset="glyphs", steps=100, seed=7)
 
@@ -37,6 +39,16 @@ def test_a_new_run_is_complete_and_named_by_time_data_and_preset(tmp_path: Path)
 def test_a_queued_run_belongs_to_no_process(tmp_path: Path) -> None:
     status = read_status(create_run(tmp_path, CONFIG, state="queued"))
     assert (status.state, status.pid, status.heartbeat) == ("queued", 0, 0.0)
+
+
+def test_a_run_knows_whose_it_is_and_one_without_an_owner_is_nobody_s(tmp_path: Path) -> None:
+    mine, nobodys = create_run(tmp_path, CONFIG, owner="a-mark"), create_run(tmp_path, CONFIG)
+    assert (read_owner(mine), read_owner(nobodys)) == ("a-mark", "")
+    rewrite_settings(mine, CONFIG)
+    assert read_owner(mine) == "a-mark"
+    mine.config.write_text('{"schema": 1, "owner": 7}')
+    nobodys.config.write_text("half of i")
+    assert (read_owner(mine), read_owner(nobodys)) == ("", "")
 
 
 def test_strange_words_stay_out_of_the_name(tmp_path: Path) -> None:
