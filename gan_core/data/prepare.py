@@ -156,16 +156,19 @@ def _mark_used(paths: Iterable[Path]) -> None:
 
 
 def _make_room(need: int) -> None:
-    """Remove prepared files, the one opened longest ago first, until `need` bytes more are within the limit.
+    """Remove prepared sets, the one opened longest ago first, until `need` bytes more are within the limit.
 
     A run that has one mapped keeps what it has: its name goes, the bytes go with the run. (Windows keeps the
     name as well, and the file goes another time.)
     """
-    there = [(path.stat(), path) for path in cache_folder().glob("*.npy")]
-    total = sum(about.st_size for about, _ in there)
-    for about, path in sorted(there, key=lambda entry: entry[0].st_mtime_ns):
+    there: dict[str, dict[Path, os.stat_result]] = {}  # images and labels go together
+    for path in cache_folder().glob("*.npy"):
+        there.setdefault(path.name.rpartition("-")[0], {})[path] = path.stat()
+    total = sum(about.st_size for files in there.values() for about in files.values())
+    for files in sorted(there.values(), key=lambda files: max(about.st_mtime_ns for about in files.values())):
         if total + need <= cache_limit():
             return
-        with contextlib.suppress(OSError):
-            path.unlink()
-            total -= about.st_size
+        for path, about in files.items():
+            with contextlib.suppress(OSError):
+                path.unlink()
+                total -= about.st_size

@@ -148,7 +148,8 @@ def open_session(
     folder = distributed.broadcast_object(lambda: _newest_checkpoint(writer.run)) if resume else None
     if lost := passed_over(writer.run) if resume else []:
         writer.update(messages=lost)
-    if distributed.is_main and not writer.run.real.exists():
+    real = writer.run.real
+    if distributed.is_main and not (real.is_file() and real.stat().st_size):
         writer.real(sample_grid.real(pictures.images, pictures.labels))
     if folder is None:
         state = build_state(config, model, ComputeConfig())
