@@ -145,7 +145,7 @@ def open_session(
     model = model_config(config)
     pictures = chosen(config)
     sample_grid = SampleGrid(model, config.seed)
-    folder = distributed.broadcast_object(lambda: _newest_checkpoint(writer.run)) if resume else None
+    folder = distributed.broadcast_object(lambda: newest_checkpoint(writer.run)) if resume else None
     if lost := passed_over(writer.run) if resume else []:
         writer.update(messages=lost)
     real = writer.run.real
@@ -281,7 +281,12 @@ def _batch_sampler(config: TrainConfig, pictures: Pictures, compute: ComputeConf
     )  # fmt: skip
 
 
-def _newest_checkpoint(run: RunPaths) -> Path:
+def newest_checkpoint(run: RunPaths) -> Path:
+    """The newest checkpoint that is whole.
+
+    Raises:
+        RunError: there is none.
+    """
     steps = checkpoint_steps(run)
     if not steps:
         raise RunError("run-no-checkpoint", *passed_over(run), run=run.id)

@@ -379,7 +379,9 @@ def test_what_is_larger_than_the_cache_may_be_is_one_sentence(
     load("mnist", size=16, root=str(root))
     there = sorted(cache.iterdir())
     monkeypatch.setenv("GAN_CACHE_MB", "0")
-    with pytest.raises(DataError, match="MNIST at 128 pixels takes 1 MB, and .* 0 MB: choose a smaller size"):
+    with pytest.raises(
+        DataError, match=r"MNIST at 128 pixels takes 1 MB, and .* 0 MB: choose a smaller size"
+    ):
         load("mnist", size=128, root=str(root))
     assert sorted(cache.iterdir()) == there, "nothing went for what does not fit anyway"
 
@@ -460,7 +462,7 @@ def test_a_server_that_sends_too_much_is_one_sentence_and_leaves_nothing(
 ) -> None:
     serve_idx("KMNIST", server, monkeypatch)
     monkeypatch.setattr(download, "MOST", 100)
-    with pytest.raises(DataError, match="could not be downloaded into .* sends more than 0 MB"):
+    with pytest.raises(DataError, match=r"could not be downloaded into .* sends more than 0 MB"):
         load("kmnist", root=str(tmp_path / "root"), download=True)
     assert not [path for path in (tmp_path / "root").rglob("*") if path.is_file()]
 
