@@ -112,9 +112,10 @@ class ModelRegistry:
     def _run(self, status: Status) -> Place:
         return RUN + status.id, RunPaths(self._runs / status.id).generator, status
 
-    def _root(self, name: str) -> Path:
-        """The folder that the file of the model `name` must lie in, wherever links lead."""
-        return self._runs if name.startswith(RUN) else self._weights
+    def _root(self, name: str) -> Path | None:
+        """The folder that the file of the model `name` must lie in, wherever links lead; none for the shipped
+        ones, which some installers put in place as links."""
+        return self._runs if name.startswith(RUN) else None
 
     def _readable(self, name: str, path: Path, run: Status | None) -> Model | None:
         with contextlib.suppress(WeightsError):

@@ -268,6 +268,8 @@ def put_back(run: RunPaths) -> None:
 
     Only for whoever trains the run, or while nobody does.
     """
+    if run.checkpoints.is_symlink():  # to folders that are not this run's
+        return
     for aside in run.checkpoints.glob(_aside(Path("*")).name):
         path = aside.with_name(aside.stem.removeprefix("."))
         with contextlib.suppress(OSError):

@@ -18,7 +18,7 @@ from synthetic import make_run
 from gan_core.errors import RunError, WeightsError
 from gan_core.runs import list_runs
 from gan_core.runs.layout import RunPaths
-from gan_core.runs.writer import RunWriter
+from gan_core.runs.writer import RunWriter, put_back
 from studio import pictures
 from studio.live import Live
 from studio.models import ModelRegistry
@@ -123,6 +123,11 @@ def test_nothing_is_written_through_a_link(name: str, runs: Path) -> None:
     (run.path / name).symlink_to(outside)
     with pytest.raises(RunError, match=f"{name} cannot be read .it leads out of its folder"):
         RunWriter(run)
+    if outside.is_dir():
+        (outside / ".step-000040.aside").mkdir()
+        put_back(run)
+        assert [path.name for path in outside.iterdir()] == [".step-000040.aside"]
+        (outside / ".step-000040.aside").rmdir()
     assert list(outside.iterdir()) == [] if outside.is_dir() else outside.read_bytes() == SECRET
 
 
