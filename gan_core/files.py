@@ -65,6 +65,16 @@ def append_json(path: Path, value: Any) -> None:
         stream.write(json.dumps(value, ensure_ascii=False).encode() + b"\n")
 
 
+def keep(path: Path, backup: Path) -> None:
+    """Keep the contents of `path`, which are on the disk, as `backup`, whatever takes the place of `path`."""
+    with replacing(backup) as scratch:
+        try:
+            scratch.hardlink_to(path)  # a second name for the same bytes: nothing to wait for
+        except OSError:  # not every file system knows such names
+            shutil.copyfile(path, scratch)
+            sync(scratch)
+
+
 def sync(path: Path) -> None:
     """Wait until `path`, a directory with all that is in it, is on the disk and not only on its way there."""
     if path.is_symlink():  # its own contents are the folder's

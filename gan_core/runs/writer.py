@@ -67,7 +67,10 @@ class RunWriter:
         """
         self._signature["heartbeat"] = time.time()
         self._status = _merged(self._status, changes | self._signature)
-        self._write_status(durable=self._status["state"] != self._durable_state)
+        durable = self._status["state"] != self._durable_state
+        with self._writing():
+            _write_status(self.run, self._status, durable)
+        self._durable_state = self._status["state"]
         if self._status.get("state") not in reader.ACTIVE:
             self._reserve.unlink(missing_ok=True)
 
@@ -147,7 +150,6 @@ class RunWriter:
                         path.replace(_aside(path))
             finally:
                 put_back(self.run)
-            self._write_status(durable=True)
             sizes = checkpoint_sizes(self.run)
             guarded = self._branches.steps() | set(reader.best_steps(self.run)[-1:])
             for old in sizes.keys() - retained_checkpoints(sizes, megabytes * MEGABYTE, guarded):
@@ -167,12 +169,6 @@ class RunWriter:
     def _append(self, path: Path, values: Mapping[str, Any]) -> None:
         with self._writing():
             files.append_json(path, dict(values))
-
-    def _write_status(self, durable: bool) -> None:
-        with self._writing():
-            _write_status(self.run, self._status, durable)
-        if durable:
-            self._durable_state = self._status["state"]
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
@@ -241,12 +237,11 @@ def _merged(status: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 def _write_status(run: RunPaths, status: dict[str, Any], durable: bool) -> None:
     """A run under way has a backup of the last status that is sure to be on the disk: the ones that follow it
     twice a second are not waited for, and a power cut may leave nothing in the last of them."""
-    told = _as_json(status)
-    files.write_json(run.status, told, durable)
+    files.write_json(run.status, _as_json(status), durable)
     if status["state"] not in reader.ACTIVE:
         run.status_backup.unlink(missing_ok=True)
     elif durable:
-        files.write_json(run.status_backup, told, durable)
+        files.keep(run.status, run.status_backup)
 
 
 def _as_json(status: dict[str, Any]) -> dict[str, Any]:
