@@ -110,8 +110,8 @@ def read_generator_header(path: Path, root: Path | None = None) -> tuple[ModelCo
     except (KeyError, TypeError, ValueError) as error:
         raise WeightsError("weights-header", file=path.name, reason=_reason(error)) from error
     _check_model(path, model)
-    if wrong := next((name for name, value in info.items() if not _is_info(name, value)), None):
-        raise WeightsError("weights-header", file=path.name, reason=f"{wrong[:40]} is not what it should be")
+    if wrong := [name for name, value in info.items() if not _is_info(name, value)]:
+        raise WeightsError("weights-header", file=path.name, reason=f"{wrong[0][:40]!r} is not sound")
     return model, info
 
 
@@ -124,14 +124,12 @@ def load_generator(path: Path, root: Path | None = None) -> tuple[nn.Module, Mod
     model, info = read_generator_header(path, root)
     with torch.device("meta"):
         G, _ = build_pair(model)
-    expected = {name: (tensor.dtype, tuple(tensor.shape)) for name, tensor in G.state_dict().items()}
-    _, layout = _read(path, root)
-    if {tensor_name(name): shape for name, (_, shape) in layout.items()} != {
-        name: shape for name, (_, shape) in expected.items()
-    }:  # before they are read: they might fill all memory
-        raise WeightsError("weights-fit", file=path.name)
+    own = G.state_dict()
+    shapes = {tensor_name(name): shape for name, (_, shape) in _read(path, root)[1].items()}
+    if shapes != {name: tuple(tensor.shape) for name, tensor in own.items()}:
+        raise WeightsError("weights-fit", file=path.name)  # and not read: they might fill all memory
     tensors = read_tensors(path, root)
-    if {name: (tensor.dtype, tuple(tensor.shape)) for name, tensor in tensors.items()} != expected:
+    if any(tensors[name].dtype != tensor.dtype for name, tensor in own.items()):
         raise WeightsError("weights-fit", file=path.name)
     if not all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
         raise WeightsError("weights-nonfinite", file=path.name)

@@ -59,7 +59,7 @@ def test_links_lead_nowhere_else(root: Path) -> None:
         assert why(path, root) == OUTSIDE
     with pytest.raises(OSError):
         open_regular(root / "self", root)
-    assert open_regular(root / "file").read() == b"secret", "without a folder to stay in, a link is a file"
+    assert safe_read.read_bytes(root / "file", 9) == b"secret", "without a folder to stay in, a link is a file"
     (root / "inside").symlink_to(root / "deep" / "file")
     assert safe_read.read_bytes(root / "inside", 9, root) == b"open"
 
@@ -118,7 +118,8 @@ def row(begin: int, end: int) -> dict[str, object]:
 
 def test_the_layout_of_a_whole_file_is_what_was_saved(tmp_path: Path) -> None:
     save_file({"a": torch.zeros(2, 3), "b": torch.zeros((), dtype=torch.int64)}, tmp_path / "x", {"k": "v"})
-    text, layout = safe_read.read_layout(open_regular(tmp_path / "x"))
+    with open_regular(tmp_path / "x") as stream:
+        text, layout = safe_read.read_layout(stream)
     assert text == {"k": "v"} and layout == {"a": ("F32", (2, 3)), "b": ("I64", ())}
 
 
