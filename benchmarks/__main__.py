@@ -11,6 +11,7 @@ from pathlib import Path
 from benchmarks.app import app
 from benchmarks.failures import failures
 from benchmarks.infogan import infogan
+from benchmarks.powercut import powercut
 from benchmarks.quality import against_reference, quality
 from benchmarks.resume import resume
 from benchmarks.soak import soak
@@ -34,6 +35,7 @@ SECTIONS: dict[str, Callable[[argparse.Namespace], list[Row]]] = {
     "resume": lambda a: resume(a.seeds or 3, _say, a.only),
     "steadiness": lambda a: steadiness(a.seeds or 24, a.data_root, _say, a.only),
     "soak": lambda a: soak(a.data_root, _say, a.calls, a.seconds),
+    "powercut": lambda a: powercut(10, _say) if a.only in "powercut" else [],
     "failures": lambda a: failures(a.seeds or 3, _say, a.only),
     "train": lambda a: speeds(_say, a.only),
 }

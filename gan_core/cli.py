@@ -150,13 +150,15 @@ def resume(arguments: argparse.Namespace) -> None:
     from gan_core.runs import ACTIVE, read_settings
     from gan_core.runs.branch import rewrite_settings, run_at, settings_between
     from gan_core.runs.lock import only_writer
-    from gan_core.runs.reader import checkpoint_steps, is_lost, status_as_written
+    from gan_core.runs.reader import checkpoint_steps, is_lost, passed_over, status_as_written
 
     def begin(distributed: DistributedContext) -> tuple[TrainConfig, Path]:
         run = run_at(arguments.run)
         status = status_as_written(run)
         if status.state in ACTIVE and not is_lost(status, patience=0.0):  # a killed one may go on at once
             raise RunError("run-busy", run=run.id, state=status.state)
+        for told in passed_over(run):
+            print(f"Note: {told}", file=sys.stderr)
         given, (_, old) = _given(arguments), read_settings(run)
         config = catalog.check(settings_between(given, old) if given else old)
         distributed.check(config.batch)

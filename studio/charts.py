@@ -15,6 +15,8 @@ from gan_core.runs.downsample import downsample
 from gan_core.runs.lineage import place
 
 LIMIT = 500  # points of one curve that reach a browser, however long the run
+KEPT = 20_000  # points of one curve in memory: of more every second one
+MOST = 100  # curves of one run
 
 Lines = Mapping[str, Mapping[str, float]]  # group -> curve name -> value it settles at in theory
 
@@ -39,13 +41,15 @@ class Columns:
                 continue
             self.records += 1
             for name, value in record.items():
-                if "/" in name:
+                if "/" in name and (name in self._columns or len(self._columns) < MOST):
                     self._append(name, step, _number(value))
 
     def _append(self, name: str, step: float, value: float) -> None:
         xs, ys = self._columns.setdefault(name, (array("d"), array("d")))
         at = place(xs, step)
         xs[at:], ys[at:] = array("d", [step]), array("d", [value])
+        if len(xs) > KEPT:  # a run without end, or a file made to fill the memory
+            del xs[1::2], ys[1::2]
 
     def worth_drawing(self) -> bool:
         """Whether the charts would look different: at least the width of one point has been added."""

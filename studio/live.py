@@ -32,14 +32,9 @@ from gan_core.messages import Message
 from gan_core.presets import PRESETS
 from gan_core.runs.layout import RunPaths, find_run
 from gan_core.runs.lineage import inherited
-from gan_core.runs.reader import (
-    ACTIVE,
-    Status,
-    read_lines,
-    read_settings,
-    read_status,
-    sample_steps,
-)
+from gan_core.runs.reader import ACTIVE, Status, glance, read_settings, sample_steps
+from gan_core.runs.records import READ_MOST, read_lines
+from gan_core.safe_read import read_bytes
 from studio.charts import Columns, Lines
 from studio.models import explorable
 from studio.words import language, sentences
@@ -47,6 +42,8 @@ from studio.words import language, sentences
 FRESH = 0.1  # seconds during which an answer is not checked against the disk again
 RECHECK = 2.0  # a live run's status is read again after this even if its file is the same: it may have died
 SHOW = 15.0  # the first seconds of training, when pages ask four times a second
+BUSY = 0.25  # seconds of reading at one look: of a very long file the rest comes at the next ones
+PICTURE_MOST = 32 << 20  # bytes of a sample grid
 KEPT = 64  # readers kept in memory; the one not asked for longest goes first
 
 # From this step on (counted in batches of 64), what a person typically sees of digits; words in watch.json.
@@ -88,8 +85,10 @@ class Reader:
     def answer(self, seen: int, charts: bool, tongue: str = "en") -> Body | None:
         """The newest answer, its message in `tongue`; None when it is the one that the page has already.
 
+        A damaged run is a failed one, with the reason as its message.
+
         Raises:
-            RunError: when the run cannot be read.
+            RunError: when the run is no longer there.
         """
         with self._lock:
             if time.monotonic() - self._checked >= FRESH:
@@ -119,7 +118,7 @@ class Reader:
     def _read_status(self) -> Status:
         stale = time.monotonic() - self._status_read > RECHECK
         if self._status is None or self._changed(self.run.status) or stale:
-            self._status = read_status(self.run)
+            self._status = glance(find_run(self.run.path.parent, self.run.id))
             self._status_read = time.monotonic()
             self._samples = sample_steps(self.run)
         return self._status
@@ -128,7 +127,7 @@ class Reader:
         """Take in what was appended; whether the charts were drawn anew."""
         if self._changed(self.run.metrics):
             self.reads += 1
-            if self.run.metrics.stat().st_size < self._offsets[self.run.metrics]:
+            if self._seen[self.run.metrics][1] < self._offsets[self.run.metrics]:
                 self._offsets, self._columns = dict.fromkeys(self._offsets, 0), Columns()
             if not self._offsets[self.run.metrics]:
                 self._columns.add(inherited(self.run))  # a branch's curves begin where its parents' do
@@ -144,8 +143,16 @@ class Reader:
         return True
 
     def _take_in(self, path: Path) -> None:
-        records, self._offsets[path] = read_lines(path, self._offsets[path])
-        self._columns.add(records)
+        end, before = time.monotonic() + BUSY, -1
+        while before != (offset := self._offsets[path]):
+            if before >= 0 and self._seen[path][1] - offset < READ_MOST:
+                return  # what is left is a line that is still being written
+            if time.monotonic() > end:
+                del self._seen[path]
+                return
+            before = offset
+            records, self._offsets[path] = read_lines(path, offset)
+            self._columns.add(records)
 
     def _changed(self, path: Path) -> bool:
         try:
@@ -175,7 +182,7 @@ class Reader:
             "progress": None if status.progress is None else round(status.progress, 4),
             "remaining": None if status.remaining is None else round(status.remaining, 1),
             "samples": self._samples,
-            "real": self.run.real.exists(),
+            "real": self.run.real.is_file(),
             "explorable": explorable(self.run),
             "pace": pace(status),
         }
@@ -234,7 +241,7 @@ class Live:
 
     def _picture(self, run_id: str, where: Callable[[RunPaths], Path]) -> Response:
         try:
-            data = where(find_run(self._root, run_id)).read_bytes()
+            data = read_bytes(where(find_run(self._root, run_id)), PICTURE_MOST, self._root)
         except (RunError, OSError):
             return Response(status_code=404, headers={"Cache-Control": "no-store"})
         return Response(data, 200, {"Cache-Control": "public, max-age=31536000, immutable"}, "image/webp")
@@ -248,6 +255,8 @@ def say(status: Status, ahead: int) -> str:
         return "queued" if ahead else "starting"
     if status.state == "paused" and ahead:
         return "waiting"  # told to continue while another trains
+    if any(message.code == "process-suspended" for message in status.messages):
+        return "suspended"
     if status.state != "running":
         return status.state
     if not status.step:

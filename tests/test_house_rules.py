@@ -31,7 +31,7 @@ PAGE = [path for path in SOURCES if path.is_relative_to(ROOT / "studio")]
 SCRIPTS = sorted(path for end in ("js", "ts", "css") for path in (ROOT / "studio").rglob(f"*.{end}"))
 
 LAYERS = (
-    "messages files",
+    "messages files safe_read",
     "errors",
     "knobs seeds old_names memory_limit limits fair_queue",
     "config images latent",
@@ -45,7 +45,8 @@ LAYERS = (
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names.split()}
 NO_TORCH = (
-    "errors", "knobs", "seeds", "old_names", "config", "presets", "runs.reader", "runs.lineage", "jobs",
+    "errors", "safe_read", "knobs", "seeds", "old_names", "config", "presets", "runs.reader", "runs.lineage",
+    "jobs",
 )  # fmt: skip
 DOWNWARD_WITHIN_A_LEVEL = {("checkpoints", "metrics")}  # classifiers are weights too
 

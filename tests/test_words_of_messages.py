@@ -17,6 +17,7 @@ from gan_core.config import TrainConfig, kind, knobs
 from gan_core.messages import ENGLISH
 from gan_core.rules import RULES
 from gan_core.runs import STATES
+from gan_core.safe_read import REASONS
 from studio.words import MESSAGE, TABLE
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -73,8 +74,8 @@ def test_the_words_of_a_place_are_those_of_all_its_values() -> None:
         "state": set(STATES),
         "drawn": (pictures := {"points", "grey", "colour", "other"}),
         "held": pictures,
-        "reason": {os.strerror(number) for number in
-                   (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.ENOENT, errno.ENOTDIR)},
+        "reason": {*REASONS, *(os.strerror(number) for number in
+                               (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.ENOENT, errno.ENOTDIR))},
         "list": {"empty"},
     }  # fmt: skip
     assert {code for code in ENGLISH if "." in code} == {

@@ -9,7 +9,10 @@ from typing import Any
 
 from gan_core.errors import RunError
 from gan_core.runs.layout import RunPaths, is_id, run_paths
-from gan_core.runs.reader import read_config, read_lines
+from gan_core.runs.reader import read_config
+from gan_core.runs.records import read_all
+
+MOST = 20_000  # points of one run's curves that are kept; of more every second one
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +82,13 @@ class Branches:
 
 
 def _points(run: RunPaths, limit: float) -> dict[float, dict[str, Any]]:
-    records, _ = read_lines(run.metrics)
     steps: list[float] = []
     points: list[dict[str, Any]] = []
-    for record in records:
+    for record in read_all(run.metrics):
         step = record.get("step")
         if isinstance(step, (int, float)) and step <= limit:
             at = place(steps, step)
             steps[at:], points[at:] = [step], [record]
+            if len(steps) > MOST:
+                del steps[1::2], points[1::2]
     return dict(zip(steps, points))

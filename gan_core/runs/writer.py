@@ -19,6 +19,7 @@ from gan_core.messages import Message, render
 from gan_core.runs import control, process, reader
 from gan_core.runs.layout import SCHEMA, RunPaths
 from gan_core.runs.lineage import Branches
+from gan_core.runs.listing import check_places
 from gan_core.runs.retention import MEGABYTE, checkpoint_sizes, retained_checkpoints
 
 RESERVE_BYTES = 65_536  # given back when the disk is full, so that the reason can still be written
@@ -31,7 +32,7 @@ def amend_status(run: RunPaths, **changes: Any) -> None:
         RunError: when it cannot be written.
     """
     with _explained(run):
-        files.write_json(run.status, _as_json(_merged(_stored(run), changes)))
+        _write_status(run, _merged(_stored(run), changes), durable=True)
 
 
 class RunWriter:
@@ -43,11 +44,13 @@ class RunWriter:
     def __init__(self, run: RunPaths) -> None:
         self.run = run
         self._status = _stored(run)
+        self._durable_state: str | None = None  # in the status that last reached the disk for certain
         self._signature = process.signature(os.getpid())
         self._order = control.Order()
         self._order_mark: tuple[int, ...] = ()
         self._branches = Branches(run)
         self._reserve = run.path / ".reserve"
+        check_places(run)
         _sweep(run)
         with self._writing():
             run.samples.mkdir(parents=True, exist_ok=True)
@@ -60,11 +63,14 @@ class RunWriter:
 
         Call it about twice a second, paused or not. A new state without messages clears them.
         The final state must be the last thing written: the run may be queued again from then on.
+        A new state is waited for until it is on the disk; a heartbeat, which tells nothing new, is not.
         """
         self._signature["heartbeat"] = time.time()
         self._status = _merged(self._status, self._signature | changes)
+        durable = self._status["state"] != self._durable_state
         with self._writing():
-            files.write_json(self.run.status, _as_json(self._status))
+            _write_status(self.run, self._status, durable)
+        self._durable_state = self._status["state"]
         if self._status.get("state") not in reader.ACTIVE:
             self._reserve.unlink(missing_ok=True)
 
@@ -108,18 +114,28 @@ class RunWriter:
                 self.run.sample(later).unlink(missing_ok=True)
         self.log(Message("log-grids-dropped", step=step, count=len(lost)))
 
+    def drop_damaged(self) -> None:
+        """Remove the checkpoints that are not whole, once the run goes on from one that is."""
+        with self._writing():
+            for step in reader.damaged_steps(self.run):
+                _discard(self.run.checkpoint(step))
+
     def real(self, data: bytes) -> None:
         """Keep real pictures (WebP bytes) in the layout of the sample grids."""
         with self._writing():
             files.write_bytes(self.run.real, data)
 
-    def generator(self, fill: Callable[[Path], None], best: bool = False) -> None:
-        """Let `fill` write the generator, atomically, to the path it is given; the `best` has its own."""
-        with self._writing():
-            fill(self.run.best if best else self.run.generator)
+    def generator(self, fill: Callable[[Path], None], best: bool = False, last: bool = False) -> None:
+        """Let `fill` write the generator; the `best` has its own file.
+
+        The best and the `last` one are waited for until they are on the disk: no other follows soon.
+        """
+        path = self.run.best if best else self.run.generator
+        with self._writing(), files.replacing(path, durable=best or last) as scratch:
+            fill(scratch)
 
     def checkpoint(self, step: int, fill: Callable[[Path], None], megabytes: float = 100.0) -> None:
-        """Let `fill` write a checkpoint into an empty directory; it gets its name only when complete.
+        """Let `fill` write a checkpoint into an empty directory; it gets its name when all is on the disk.
 
         All together fill `megabytes` at most: older ones are thinned out, but never the first, the last, the
         best or one that another run branched off.
@@ -127,7 +143,7 @@ class RunWriter:
         path = self.run.checkpoint(step)
         with self._writing():
             try:
-                with files.replacing(path) as scratch:
+                with files.replacing(path, durable=True) as scratch:
                     scratch.mkdir()
                     fill(scratch)
                     if path.exists():
@@ -182,10 +198,13 @@ class NullRunWriter(RunWriter):
     def back_to(self, step: int) -> None:
         """Nothing."""
 
+    def drop_damaged(self) -> None:
+        """Nothing."""
+
     def real(self, data: bytes) -> None:
         """Nothing."""
 
-    def generator(self, fill: Callable[[Path], None], best: bool = False) -> None:
+    def generator(self, fill: Callable[[Path], None], best: bool = False, last: bool = False) -> None:
         """Nothing."""
 
     def checkpoint(self, step: int, fill: Callable[[Path], None], megabytes: float = 100.0) -> None:
@@ -217,6 +236,16 @@ def _merged(status: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     return status | ({"messages": ()} if "state" in changes else {}) | changes
 
 
+def _write_status(run: RunPaths, status: dict[str, Any], durable: bool) -> None:
+    """A run under way has a backup of the last status that is sure to be on the disk: the ones that follow it
+    twice a second are not waited for, and a power cut may leave nothing in the last of them."""
+    files.write_json(run.status, _as_json(status), durable)
+    if status["state"] not in reader.ACTIVE:
+        run.status_backup.unlink(missing_ok=True)
+    elif durable:
+        files.keep(run.status, run.status_backup)
+
+
 def _as_json(status: dict[str, Any]) -> dict[str, Any]:
     return status | {"messages": [asdict(message) for message in status["messages"]]}
 
@@ -236,6 +265,8 @@ def put_back(run: RunPaths) -> None:
 
     Only for whoever trains the run, or while nobody does.
     """
+    if run.checkpoints.is_symlink():  # to folders that are not this run's
+        return
     for aside in run.checkpoints.glob(_aside(Path("*")).name):
         path = aside.with_name(aside.stem.removeprefix("."))
         with contextlib.suppress(OSError):

@@ -17,7 +17,8 @@ from synthetic import make_run, metrics
 from gan_core.config import from_mapping
 from gan_core.messages import Message
 from gan_core.runs.layout import RunPaths, create_run
-from gan_core.runs.reader import STATES, Status, read_lines, read_settings
+from gan_core.runs.reader import STATES, Status, read_settings
+from gan_core.runs.records import read_lines
 from gan_core.runs.writer import RunWriter, amend_status
 from gan_core.training import train
 from studio import live
@@ -218,11 +219,13 @@ def test_every_stage_has_words() -> None:
     about = Status(id="x", state="running", step=9, images=64 * 5000)
     said["points"] = say(dataclasses.replace(about, dataset="ring"), 0)
     said["failing"] = say(dataclasses.replace(about, preset="fail-collapse"), 0)
+    held = (Message("process-suspended"),)
+    said["suspended"] = say(Status(id="x", state="running", messages=held), 0)
     assert said == {
         ("queued", 0): "starting", ("queued", 2): "queued", ("paused", 0): "paused", ("paused", 2): "waiting",
         **{(state, ahead): word for state, word in (("running", "noise"), ("finished", "finished"),
            ("stopped", "stopped"), ("failed", "failed")) for ahead in (0, 2)},
-        "timing": "timing", "points": "points", "failing": "failing",
+        "suspended": "suspended", "timing": "timing", "points": "points", "failing": "failing",
     }  # fmt: skip
     words = {*said.values(), *(name for _, name in STAGES)}
     assert {f"live.say.{word}" for word in words} == {key for key in TABLE if key.startswith("live.say.")}
