@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks.abuse import abuse
 from benchmarks.app import app
 from benchmarks.failures import failures
 from benchmarks.infogan import infogan
@@ -35,6 +36,7 @@ SECTIONS: dict[str, Callable[[argparse.Namespace], list[Row]]] = {
     "resume": lambda a: resume(a.seeds or 3, _say, a.only),
     "steadiness": lambda a: steadiness(a.seeds or 24, a.data_root, _say, a.only),
     "soak": lambda a: soak(a.data_root, _say, a.calls, a.seconds),
+    "abuse": lambda a: abuse(a.data_root, _say, a.only),
     "powercut": lambda a: powercut(10, _say) if a.only in "powercut" else [],
     "failures": lambda a: failures(a.seeds or 3, _say, a.only),
     "train": lambda a: speeds(_say, a.only),

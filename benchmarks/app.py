@@ -80,17 +80,21 @@ def _first_page(data_root: str) -> float:
 
 
 @contextlib.contextmanager
-def served(folder: Path, data_root: str) -> Iterator[tuple[str, float, subprocess.Popen[bytes]]]:
+def served(folder: Path, data_root: str, *flags: str) -> Iterator[tuple[str, float, subprocess.Popen[bytes]]]:
+    """A server on the runs in `folder`: its address, the seconds until it answered, its process."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "app.py", "--port", str(port), "--runs", str(folder), "--data-root", data_root]
+    command = [sys.executable, "app.py", "--port", str(port), "--runs", str(folder), "--data-root", data_root,
+               *flags]  # fmt: skip
     began = time.monotonic()
     with (folder / "app.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     address = f"http://127.0.0.1:{port}"
     try:
         while not _answers(address):
+            if process.poll() is not None:
+                raise RuntimeError(f"The server ended: {(folder / 'app.log').read_text()[-500:]}")
             time.sleep(0.05)
         yield address, time.monotonic() - began, process
     finally:

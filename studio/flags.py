@@ -59,6 +59,7 @@ def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         ("memory", _amount, "GB of memory that a visitor's run may take (half of the machine's)"),
         ("waiting", _count, f"runs that one visitor may have waiting ({PUBLIC.waiting})"),
         ("paused", _count, f"runs that one visitor may have paused ({PUBLIC.paused})"),
+        ("starts", _count, f"runs that one visitor may start in a minute ({PUBLIC.starts})"),
         ("folder-runs", _count, f"visitors' runs kept, the oldest go first ({PUBLIC.folder_runs})"),
         ("folder-megabytes", _amount, f"and what they fill ({PUBLIC.folder_megabytes:g})"),
     ):
@@ -91,7 +92,8 @@ def services_of(asked: argparse.Namespace, environment: Mapping[str, str]) -> Se
 def limits_of(asked: argparse.Namespace, public: bool) -> Limits:
     """What visitors may have: as the flags say, else what suits a public server, or no limit on one's own."""
     usual = replace(PUBLIC, memory=int(SHARE * machine_memory())) if public else Limits()
-    given = {name: getattr(asked, name) for name in ("waiting", "paused", "folder_runs", "folder_megabytes")}
+    names = ("waiting", "paused", "starts", "folder_runs", "folder_megabytes")
+    given = {name: getattr(asked, name) for name in names}
     given["memory"] = None if asked.memory is None else int(asked.memory * GB)
     return replace(usual, **{name: value for name, value in given.items() if value is not None})
 

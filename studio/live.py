@@ -249,8 +249,6 @@ class Live:
 
 def say(status: Status, ahead: int) -> str:
     """The last part of the word key of the sentence that says what is happening now."""
-    if status.state in ACTIVE and status.messages:
-        return "suspended"
     if status.state == "queued":
         return "queued" if ahead else "starting"
     if status.state == "paused" and ahead:
