@@ -121,11 +121,11 @@ def _sampling(state: State, shapes: Any, count: int, tally: _Tally) -> int:
     return tally.peak - before
 
 
-class _Tally(TorchDispatchMode):
+class _Tally(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts the bytes of all storages alive, and the most there ever were."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.now = self.peak = 0
         self._alive: set[int] = set()
 
