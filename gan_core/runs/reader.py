@@ -36,11 +36,6 @@ class Verdict:
     figures: Mapping[str, Any]
 
     @property
-    def parked(self) -> bool:
-        """Whether it is paused and no process keeps it: its last checkpoint does."""
-        return self.state == "paused" and self.pid == 0
-
-    @property
     def message(self) -> Message:
         """It, to be put into words."""
         if "text" in self.figures:  # an old run's, a finished sentence

@@ -216,6 +216,8 @@ def test_every_stage_has_words() -> None:
         about = Status(id="x", state=state, step=9, images=9)
         said |= {(state, ahead): say(about, ahead) for ahead in (0, 2)}
     said["timing"] = say(Status(id="x", state="running"), 0)
+    stands = Status(id="x", state="running", step=9, messages=(Message("process-suspended"),))
+    said["suspended"] = say(stands, 0)
     about = Status(id="x", state="running", step=9, images=64 * 5000)
     said["points"] = say(dataclasses.replace(about, dataset="ring"), 0)
     said["failing"] = say(dataclasses.replace(about, preset="fail-collapse"), 0)
