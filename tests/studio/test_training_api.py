@@ -12,6 +12,7 @@ from synthetic import make_run
 
 from gan_core.config import TrainConfig
 from gan_core.errors import ConfigError, DataError, JobError, RunError
+from gan_core.limits import Limits
 from gan_core.messages import Message
 from gan_core.runs.writer import amend_status
 from studio import training_api as api
@@ -41,6 +42,7 @@ class FakeServices:
     jobs: FakeJobs = field(default_factory=FakeJobs)
     longest: float = 0.0
     downloads: bool = True
+    limits: Limits = field(default_factory=Limits)
 
 
 @pytest.fixture
