@@ -83,14 +83,17 @@ def launch(demo: gr.Blocks, services: Services, host: str, port: int, share: boo
 
 
 def warm(services: Services) -> None:
-    """Load the first model in the background, so that the first picture need not wait."""
+    """Load the first model in the background, so that the first picture need not wait.
+
+    The server's end waits for it: torch is not to be interrupted by the interpreter's end.
+    """
 
     def work() -> None:
         torch.set_num_threads(1)  # one small picture is drawn faster alone, and training wants the others
         for model in services.registry.models()[:1]:
             services.registry.load(model)[0].sample(1, 0)
 
-    threading.Thread(target=work, name="warm", daemon=True).start()
+    threading.Thread(target=work, name="warm").start()
 
 
 def _header() -> str:

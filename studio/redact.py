@@ -1,10 +1,15 @@
-"""What a message says to a visitor: the names of files, not where on this machine they lie."""
+"""What a message says to a visitor: the names of files, not where on this machine they lie.
+
+A path below the folder in which the server was started is shown from there on: so the command that a message
+names still works for whoever started it.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 from gan_core.messages import Message
@@ -26,6 +31,12 @@ def _plain(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     if "\n" not in value and PurePath(value).is_absolute():
-        value = PurePath(value).name or value  # as a whole: its folders may have spaces in their names
-    value = _PATH.sub(lambda found: re.split(r"[\\/]+", found[0].rstrip("\\/"))[-1], value)
+        value = _short(value)  # as a whole: its folders may have spaces in their names
+    value = _PATH.sub(lambda found: _short(found[0]), value)
     return value if len(value) <= LONGEST else value[:LONGEST] + "…"
+
+
+def _short(path: str) -> str:
+    with contextlib.suppress(ValueError):
+        return str(PurePath(path).relative_to(Path.cwd()))
+    return re.split(r"[\\/]+", path.rstrip("\\/"))[-1] or path

@@ -102,7 +102,7 @@ def test_each_request_of_a_page_says_whose_it_is(visit: Open, server: Server, fr
         part = page.frames[-1]
         part.wait_for_selector(READY, state="attached", timeout=30_000)
     asked: list[Any] = []
-    page.on("request", asked.append)
+    page.on("request", lambda request: asked.append(request))
     part.locator("#train-dataset input").click()
     part.get_by_role("option", name="Drawn digits").click()
     part.wait_for_selector('dataset-preview[name="glyphs"] img[src$="name=glyphs"]', timeout=PATIENT)

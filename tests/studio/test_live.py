@@ -221,8 +221,6 @@ def test_every_stage_has_words() -> None:
     about = Status(id="x", state="running", step=9, images=64 * 5000)
     said["points"] = say(dataclasses.replace(about, dataset="ring"), 0)
     said["failing"] = say(dataclasses.replace(about, preset="fail-collapse"), 0)
-    held = (Message("process-suspended"),)
-    said["suspended"] = say(Status(id="x", state="running", messages=held), 0)
     assert said == {
         ("queued", 0): "starting", ("queued", 2): "queued", ("paused", 0): "paused", ("paused", 2): "waiting",
         **{(state, ahead): word for state, word in (("running", "noise"), ("finished", "finished"),

@@ -39,6 +39,12 @@ def test_a_path_becomes_its_last_name(value: str, shown: str | None) -> None:
     assert told.values == {"text": shown, "listed": [shown, 3], "count": 7}
 
 
+def test_what_lies_below_the_own_folder_is_named_from_there() -> None:
+    here = Path.cwd()
+    told = redact([Message("prose", text=f"`gan_core resume {here}/runs/x`", path=here / "runs" / "my x")])
+    assert told[0].values == {"text": "`gan_core resume runs/x`", "path": "runs/my x"}
+
+
 def test_a_visitor_reads_no_folder_on_the_page_nor_by_the_api(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -327,13 +327,13 @@ def test_what_would_not_fit_into_memory_is_refused_before_anything_is_built(serv
     services.limits = Limits(memory=4_000_000_000)
     large = {"dataset": "glyphs", "seconds": 2, "size": 128, "g_width": 512, "d_width": 512}
     with pytest.raises(ConfigError, match=r"need about [\d.]+ GB of memory, runs here may take 4\.0 GB"):
-        run_controls.start(services, "glyphs", large)
+        run_controls.start(services, "glyphs", large, ME)
     with pytest.raises(ConfigError, match="GB of memory"):
-        run_controls.start(services, "glyphs", GLYPHS | {"size": 64, "g_width": 64, "batch_end": 65_536})
+        run_controls.start(services, "glyphs", GLYPHS | {"size": 64, "g_width": 64, "batch_end": 65_536}, ME)
     assert services.jobs.told == []
-    run_controls.start(services, "glyphs", GLYPHS)
+    run_controls.start(services, "glyphs", GLYPHS, ME)
     services.limits = Limits()
-    run_controls.start(services, "glyphs", large)
+    run_controls.start(services, "glyphs", large, ME)
     assert len(services.jobs.told) == 2
 
 
