@@ -146,11 +146,9 @@ def open_session(
     pictures = chosen(config)
     sample_grid = SampleGrid(model, config.seed)
     folder = distributed.broadcast_object(lambda: newest_checkpoint(writer.run)) if resume else None
-    if lost := passed_over(writer.run) if resume else []:
-        writer.update(messages=lost)
-    real = writer.run.real
-    if distributed.is_main and not (real.is_file() and real.stat().st_size):
-        writer.real(sample_grid.real(pictures.images, pictures.labels))
+    lost = passed_over(writer.run) if resume else []
+    if distributed.is_main:
+        _tell(writer, lost, lambda: sample_grid.real(pictures.images, pictures.labels))
     if folder is None:
         state = build_state(config, model, ComputeConfig())
         if config.start_from:
@@ -188,6 +186,15 @@ def open_session(
     if distributed.world_size > 1 and folder is None:
         session.save()  # the more processes, the likelier that one is lost: there is a way back at once
     return session
+
+
+def _tell(writer: RunWriter, lost: list[Message], real: Callable[[], bytes]) -> None:
+    """What a page shows from the first moment on: checkpoints that were passed over, and real pictures."""
+    if lost:
+        writer.update(messages=lost)
+    path = writer.run.real
+    if not (path.is_file() and path.stat().st_size):
+        writer.real(real())
 
 
 def _elsewhere(saved: ComputeConfig, compute: ComputeConfig) -> list[Message]:
