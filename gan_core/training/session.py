@@ -146,9 +146,7 @@ def open_session(
     pictures = chosen(config)
     sample_grid = SampleGrid(model, config.seed)
     folder = distributed.broadcast_object(lambda: newest_checkpoint(writer.run)) if resume else None
-    lost = passed_over(writer.run) if resume else []
-    if distributed.is_main:
-        _tell(writer, lost, lambda: sample_grid.real(pictures.images, pictures.labels))
+    lost = _tell(writer, resume, lambda: sample_grid.real(pictures.images, pictures.labels))
     if folder is None:
         state = build_state(config, model, ComputeConfig())
         if config.start_from:
@@ -188,13 +186,15 @@ def open_session(
     return session
 
 
-def _tell(writer: RunWriter, lost: list[Message], real: Callable[[], bytes]) -> None:
-    """What a page shows from the first moment on: checkpoints that were passed over, and real pictures."""
-    if lost:
+def _tell(writer: RunWriter, resume: bool, real: Callable[[], bytes]) -> list[Message]:
+    """Write what a page shows from the first moment on: real pictures, and checkpoints that are passed over,
+    which it gives as well."""
+    if lost := passed_over(writer.run) if resume else []:
         writer.update(messages=lost)
     path = writer.run.real
     if not (path.is_file() and path.stat().st_size):
         writer.real(real())
+    return lost
 
 
 def _elsewhere(saved: ComputeConfig, compute: ComputeConfig) -> list[Message]:
