@@ -21,6 +21,7 @@ LARGE = "it is too large"
 REASONS = (OUTSIDE, IRREGULAR, LARGE)  # why a file is not read: the text of an OSError, with words of its own
 
 HEADER_LIMIT = 1 << 20  # bytes of a safetensors header; the format itself would allow a hundred times as many
+TRIES = 20  # to open a file that is replaced again and again
 DEPTH = 6  # lists and objects within each other in JSON of ours, at most
 LARGEST = 1e18  # of a whole number in JSON of ours
 _FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_NOCTTY", "O_BINARY"))
@@ -32,14 +33,21 @@ def open_regular(path: Path, root: Path | None = None) -> BinaryIO:
     Raises:
         OSError: there is none, or it is not to be read, one of `REASONS`.
     """
-    _check(path.stat(), path, root)  # before it is opened: opening a device may do something
-    descriptor = os.open(path, _FLAGS)
-    try:
-        _check(os.fstat(descriptor), path, root)  # it may have been another by then
-        return os.fdopen(descriptor, "rb")
-    except BaseException:
-        os.close(descriptor)
-        raise
+    for _ in range(TRIES):
+        if root is not None and not is_inside(path, root):
+            break
+        _check_regular(path.stat())  # before it is opened: opening a device may do something
+        descriptor = os.open(path, _FLAGS)
+        try:
+            about = os.fstat(descriptor)
+            _check_regular(about)
+            if root is None or (is_inside(path, root) and _is_at(about, path)):
+                return os.fdopen(descriptor, "rb")
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)  # another one took its place meanwhile: look at that one
+    raise OSError(errno.ELOOP, OUTSIDE)
 
 
 def read_bytes(path: Path, most: int, root: Path | None = None) -> bytes:
@@ -57,17 +65,18 @@ def read_bytes(path: Path, most: int, root: Path | None = None) -> bytes:
 
 def is_inside(path: Path, root: Path) -> bool:
     """Whether `path`, all links followed, lies below `root`."""
-    return _below(os.path.realpath(path), root)
+    return os.path.realpath(path).startswith(os.path.realpath(root).rstrip(os.sep) + os.sep)
 
 
-def _below(real: str, root: Path) -> bool:
-    return real.startswith(os.path.realpath(root).rstrip(os.sep) + os.sep)
+def _is_at(about: os.stat_result, path: Path) -> bool:
+    """Whether this very file is the one that `path` leads to now."""
+    try:
+        return os.path.samestat(about, path.stat())
+    except OSError:
+        return False
 
 
-def _check(about: os.stat_result, path: Path, root: Path | None) -> None:
-    real = os.path.realpath(path)
-    if root is not None and not (_below(real, root) and os.path.samestat(about, os.lstat(real))):
-        raise OSError(errno.ELOOP, OUTSIDE)
+def _check_regular(about: os.stat_result) -> None:
     if not stat.S_ISREG(about.st_mode):
         raise OSError(errno.EINVAL, IRREGULAR)
 

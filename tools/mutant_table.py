@@ -314,7 +314,7 @@ MUTANTS = (
     Mutant("durable: each heartbeat is", "runs/writer.py", 'durable = self._status["state"] != self._durable_state', "durable = True", CUT),
     Mutant("whole: by name alone", "runs/reader.py", " if is_whole(run, step)]", "]", CUT),
     Mutant("whole: emptied tensors pass", "runs/listing.py", "safe_read.read_layout(stream)", "pass", CUT),
-    Mutant("suspended: the time counts", "training/schedule.py", "worked if passed > LONG and worked < IDLE * passed else passed", "passed", "test_schedule.py"),
-    Mutant("files: links may lead out", "safe_read.py", "if root is not None and not (", "if False and not (", "test_safe_read.py"),
-    Mutant("files: a pipe is opened", "safe_read.py", "if not stat.S_ISREG(about.st_mode):", "if False:", "test_safe_read.py"),
+    Mutant("suspended: the time counts", "training/schedule.py", "computed if passed > LONG and computed < IDLE * passed else passed", "passed", "test_schedule.py"),
+    Mutant("files: links may lead out", "safe_read.py", "(is_inside(path, root) and _is_at(about, path))", "True", "test_safe_read.py"),
+    Mutant("files: a pipe is opened", "safe_read.py", "    _check_regular(path.stat())", "    path.stat()", "test_safe_read.py"),
 )  # fmt: skip

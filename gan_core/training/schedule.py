@@ -18,32 +18,32 @@ IDLE = 0.05  # share of them that it has computed, at most, if it was
 class Stopwatch:
     """Seconds spent training: pauses do not count, nor does time in which the process was suspended.
 
-    While the machine sleeps, `clock` stands still on Linux and macOS. It runs on while a signal holds the
+    While the machine sleeps, the clock stands still on Linux and macOS. It runs on while a signal holds the
     process still, and on Windows always: but whoever trains computes, so of a long time in which hardly
     anything was computed only what was computed counts.
     """
 
-    def __init__(
-        self, seconds: float = 0.0, clock: Callable[[], float] = time.perf_counter,
-        computed: Callable[[], float] = time.process_time,
-    ) -> None:  # fmt: skip
-        """`clock` gives seconds, `computed` those that the processors spent on this process."""
-        self._total, self._clock, self._computed = seconds, clock, computed
-        self._seen = clock(), computed()
+    def __init__(self, seconds: float = 0.0) -> None:
+        self._total, self._seen = seconds, _now()
 
     @property
     def seconds(self) -> float:
         """Total so far; to be asked for at every step."""
-        (clock, computed), self._seen = self._seen, (self._clock(), self._computed())
-        passed, worked = self._seen[0] - clock, self._seen[1] - computed
-        self._total += worked if passed > LONG and worked < IDLE * passed else passed
+        before, self._seen = self._seen, _now()
+        passed, computed = (now - then for now, then in zip(self._seen, before))
+        self._total += computed if passed > LONG and computed < IDLE * passed else passed
         return self._total
 
     def skip(self, pause: Callable[[], None]) -> None:
         """Run `pause` with the watch stopped."""
         self._total = self.seconds
         pause()
-        self._seen = self._clock(), self._computed()
+        self._seen = _now()
+
+
+def _now() -> tuple[float, float]:
+    """Seconds by the clock, and those that processors spent on this process."""
+    return time.perf_counter(), time.process_time()
 
 
 @dataclass(slots=True)

@@ -147,11 +147,7 @@ def open_session(
     pictures = chosen(config)
     sample_grid = SampleGrid(model, config.seed)
     folder = distributed.broadcast_object(lambda: newest_checkpoint(writer.run)) if resume else None
-    if lost := passed_over(writer.run) if resume else []:
-        writer.update(messages=lost)
-    real = writer.run.real
-    if distributed.is_main and not (real.is_file() and real.stat().st_size):
-        writer.real(sample_grid.real(pictures.images, pictures.labels))
+    lost = _tell(writer, resume, lambda: sample_grid.real(pictures.images, pictures.labels))
     if folder is None:
         state = build_state(config, model, ComputeConfig())
         if config.start_from:
@@ -189,6 +185,17 @@ def open_session(
     if distributed.world_size > 1 and folder is None:
         session.save()  # the more processes, the likelier that one is lost: there is a way back at once
     return session
+
+
+def _tell(writer: RunWriter, resume: bool, real: Callable[[], bytes]) -> list[Message]:
+    """Write what a page shows from the first moment on: real pictures, and checkpoints that are passed over,
+    which it gives as well."""
+    if lost := passed_over(writer.run) if resume else []:
+        writer.update(messages=lost)
+    path = writer.run.real
+    if not (path.is_file() and path.stat().st_size):
+        writer.real(real())
+    return lost
 
 
 def _elsewhere(saved: ComputeConfig, compute: ComputeConfig) -> list[Message]:

@@ -59,7 +59,9 @@ def test_links_lead_nowhere_else(root: Path) -> None:
         assert why(path, root) == OUTSIDE
     with pytest.raises(OSError):
         open_regular(root / "self", root)
-    assert safe_read.read_bytes(root / "file", 9) == b"secret", "without a folder to stay in a link is a file"
+    assert safe_read.read_bytes(root / "file", 9) == b"secret", (
+        "without a folder to stay in, a link is a file"
+    )
     (root / "inside").symlink_to(root / "deep" / "file")
     assert safe_read.read_bytes(root / "inside", 9, root) == b"open"
 

@@ -9,6 +9,7 @@ import time
 import pytest
 
 from gan_core.config import from_mapping
+from gan_core.training import schedule
 from gan_core.training.schedule import FIRST_STEPS, Every, Stopwatch, export_gap, sample_gap, schedule_of
 
 
@@ -52,10 +53,17 @@ def test_checkpoints_come_by_steps_where_they_are_given_and_else_by_time():
 
 
 class Time:
-    """A clock and a count of what was computed, moved by hand."""
+    """A clock and a count of what was computed, moved by hand, in the place of the module `time`."""
 
-    def __init__(self):
+    def __init__(self, monkeypatch):
         self.passed = self.worked = 0.0
+        monkeypatch.setattr(schedule, "time", self)
+
+    def perf_counter(self):
+        return self.passed
+
+    def process_time(self):
+        return self.worked
 
     def go(self, passed, share):
         self.passed += passed
@@ -73,9 +81,9 @@ class Time:
         (60.0, 0.04, 2.4),  # suspended after 2.4 seconds of work
     ],
 )
-def test_time_in_which_the_process_was_suspended_does_not_count(passed, share, counted):
-    now = Time()
-    watch = Stopwatch(10.0, clock=lambda: now.passed, computed=lambda: now.worked)
+def test_time_in_which_the_process_was_suspended_does_not_count(passed, share, counted, monkeypatch):
+    now = Time(monkeypatch)
+    watch = Stopwatch(10.0)
     now.go(1.0, 1.0)
     assert watch.seconds == pytest.approx(11.0)
     now.go(passed, share)
@@ -84,9 +92,9 @@ def test_time_in_which_the_process_was_suspended_does_not_count(passed, share, c
     assert watch.seconds == pytest.approx(12.0 + counted)
 
 
-def test_a_pause_does_not_count_whether_it_is_long_or_computes():
-    now = Time()
-    watch = Stopwatch(0.0, clock=lambda: now.passed, computed=lambda: now.worked)
+def test_a_pause_does_not_count_whether_it_is_long_or_computes(monkeypatch):
+    now = Time(monkeypatch)
+    watch = Stopwatch(0.0)
     now.go(2.0, 1.0)
     watch.skip(lambda: now.go(600.0, 0.9))
     assert watch.seconds == pytest.approx(2.0)

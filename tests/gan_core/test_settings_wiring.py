@@ -165,7 +165,7 @@ def observe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observe]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        clock = SimpleNamespace(perf_counter=lambda: 0.5 * next(ticks))
+        clock = SimpleNamespace(perf_counter=lambda: 0.5 * next(ticks), process_time=float)
         patch.setattr("gan_core.training.schedule.time", clock)
         here = {"cpu": True, "cuda": False, "mps": False}
         patch.setattr("gan_core.training.compute._devices", lambda: here)

@@ -19,7 +19,7 @@ from gan_core.errors import RunError, WeightsError
 from gan_core.runs import list_runs
 from gan_core.runs.layout import RunPaths
 from gan_core.runs.writer import RunWriter, put_back
-from studio import pictures
+from studio import live, pictures
 from studio.live import Live
 from studio.models import ModelRegistry
 
@@ -132,8 +132,10 @@ def test_nothing_is_written_through_a_link(name: str, runs: Path) -> None:
 
 
 def test_a_damaged_run_keeps_its_sentence_and_one_that_was_removed_is_gone(
-    runs: Path, web: TestClient
+    runs: Path, web: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(live, "FRESH", 0.0)
+    monkeypatch.setattr(live, "RECHECK", -1.0)
     run = RunPaths(runs / "spoilt")
     run.status.write_text('{"schema": 99}')
     data = web.get("/studio/live", params={"run": "spoilt"}).json()

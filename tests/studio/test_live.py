@@ -17,7 +17,7 @@ from synthetic import make_run, metrics
 from gan_core.config import from_mapping
 from gan_core.messages import Message
 from gan_core.runs.layout import RunPaths, create_run
-from gan_core.runs.reader import STATES, Status, read_settings
+from gan_core.runs.reader import STATES, Status, read_settings, read_status
 from gan_core.runs.records import read_lines
 from gan_core.runs.writer import RunWriter, amend_status
 from gan_core.training import train
@@ -243,7 +243,7 @@ def test_a_stage_begins_after_so_many_pictures_whatever_the_batch(batch: int) ->
 
 
 def test_pages_ask_often_during_the_show_and_seldom_after_the_end(run: RunPaths, monkeypatch) -> None:
-    status = live.read_status(run)
+    status = read_status(run)
     kind = status.__class__
     looks = (("running", 3), ("running", 60), ("finished", 60))
     show, long, over = (kind(id="x", state=state, seconds=seconds) for state, seconds in looks)

@@ -94,6 +94,7 @@ def test_what_can_be_done_follows_the_state(services: Any, state: str, stop: boo
 def test_a_stopped_run_with_a_checkpoint_can_go_on_and_be_explored(services: Any) -> None:
     run = make_run(services.runs, state="stopped", owner=ME)
     run.checkpoint(200).mkdir()
+    (run.checkpoint(200) / "state").write_text("good")
     write_generator(run.generator)
     can = run_controls.controls(services, run.id, ME)
     assert can.pause == "continue" and can.explore
