@@ -206,7 +206,7 @@ MUTANTS = (
     Mutant("the best: without its checkpoint", "training/session.py", "            self.save()\n            self.export(best=True)", "            self.export(best=True)", "test_evaluator.py"),
     Mutant("scores draw from the run's random numbers", "training/evaluator.py", "with torch.random.fork_rng(devices=[]):", "if torch.rand(1) >= 0:", "test_evaluator.py"),
     Mutant("scores: no limit on their time", "training/evaluator.py", "return late and self._spent <= SHARE * seconds and", "return late and", "test_evaluator.py"),
-    Mutant("scores: a resumed run forgets the best", "training/evaluator.py", "rows, _ = read_lines(writer.run.scores)", "rows: list[dict[str, Any]] = []", "test_evaluator.py"),
+    Mutant("scores: a resumed run forgets the best", "training/evaluator.py", "rows = surviving(read_lines(writer.run.scores)[0])", "rows: list[dict[str, Any]] = []", "test_evaluator.py"),
     Mutant("scores: InfoGAN's codes left out", "sampling.py", "model.noise, codes)", "model.noise)", "test_codes.py"),
     Mutant("scores of points: as bytes", "training/evaluator.py", "draw = sampler.numbers if self._plane else sampler.pictures", "draw = sampler.pictures", "test_evaluator.py"),
     Mutant("scores of points: those astray do not count", "metrics/modes.py", "return spread + 1 - within(landed)", "return spread", "test_evaluator.py"),

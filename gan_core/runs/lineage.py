@@ -10,6 +10,7 @@ from typing import Any
 from gan_core.errors import RunError
 from gan_core.runs.layout import RunPaths, is_id, run_paths
 from gan_core.runs.reader import read_config, read_lines
+from gan_core.runs.rewind import surviving
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,8 @@ class Parent:
 def place(steps: Sequence[float], step: float) -> int:
     """Where a point of `step` goes among the earlier ones at `steps`, which are in order.
 
-    What stands there and beyond was lost when the run went back to a checkpoint: the caller drops it.
+    What stands there and beyond was lost when the run went back to a checkpoint: the caller drops it. Files
+    written until 24 November 2026 say it in no other way (see `rewind`).
     """
     return len(steps) if not steps or step > steps[-1] else bisect_left(steps, step)
 
@@ -82,7 +84,7 @@ def _points(run: RunPaths, limit: float) -> dict[float, dict[str, Any]]:
     records, _ = read_lines(run.metrics)
     steps: list[float] = []
     points: list[dict[str, Any]] = []
-    for record in records:
+    for record in surviving(records):
         step = record.get("step")
         if isinstance(step, (int, float)) and step <= limit:
             at = place(steps, step)

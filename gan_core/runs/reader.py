@@ -16,6 +16,7 @@ from gan_core.messages import Message, is_message, render
 from gan_core.old_names import RECORDS, SETTINGS, renamed
 from gan_core.runs import process
 from gan_core.runs.layout import SCHEMA, RunPaths, run_paths
+from gan_core.runs.rewind import surviving
 
 STATES = ("queued", "running", "paused", "finished", "stopped", "failed")
 ACTIVE = frozenset({"queued", "running", "paused"})
@@ -43,6 +44,7 @@ class Status:
     preset: str = ""
     dataset: str = ""
     grid_step: int | None = None
+    rewinds: int = 0  # how often it went back to a checkpoint and lost what came after
 
     @property
     def message(self) -> str:
@@ -198,7 +200,7 @@ def checkpoint_steps(run: RunPaths) -> list[int]:
 
 def best_steps(run: RunPaths) -> list[int]:
     """Steps whose score was the best so far, in order: the last of them is the best of all."""
-    scores, _ = read_lines(run.scores)
+    scores = surviving(read_lines(run.scores)[0])
     return [score["step"] for score in scores if score.get("best") and isinstance(score.get("step"), int)]
 
 
