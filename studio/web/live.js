@@ -217,11 +217,13 @@ class LiveCharts extends LiveElement {
     this.replaceChildren();
     this.board = new Board(this, wordOr);
     put(this, "p", { class: "live-none" }, word("live.no_curves"));
+    put(this, "p", { class: "live-hint", hidden: "" }, word("watch.zoom.hint"));
   }
 
   render(data) {
     if (!data.charts) return;
     this.querySelector(".live-none").hidden = data.charts.length > 0;
+    this.querySelector(".live-hint").hidden = data.charts.length === 0;
     this.board.update(data.charts);
   }
 }
