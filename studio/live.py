@@ -224,6 +224,8 @@ def say(status: Status, ahead: int) -> str:
         return "queued" if ahead else "starting"
     if status.state == "paused" and ahead:
         return "waiting"  # told to continue while another trains
+    if status.state == "stopped" and not status.step:
+        return "unbegun"
     if status.state != "running":
         return status.state
     if not status.step:

@@ -51,9 +51,9 @@ function onChange(view, fn) {
 }
 
 onChange("train", () => press("train-sync"));
-onChange("watch", (data) => {
-  document.getElementById("watch-panel")?.toggleAttribute("data-explorable", Boolean(data.explorable));
-  if (!["queued", "running", "paused"].includes(data.state)) press("watch-sync");
+onChange("watch", () => press("watch-sync")); // the run's own line in the list, and whether it can be explored
+document.addEventListener("focusin", (event) => {
+  if (event.target.closest?.("#watch-run")) press("watch-sync"); // other runs have moved on, too
 });
 
 /** Press a hidden button of a tab each time the tab is opened; Gradio makes it only when it is, the first time. */

@@ -277,15 +277,24 @@ def test_every_stage_has_words() -> None:
     said["timing"] = say(Status(id="x", state="running"), 0)
     about = Status(id="x", state="running", step=9, images=64 * 5000)
     said["points"] = say(dataclasses.replace(about, dataset="ring"), 0)
+    said["unbegun"] = say(dataclasses.replace(about, state="stopped", step=0), 0)
     said["failing"] = say(dataclasses.replace(about, preset="fail-collapse"), 0)
     assert said == {
         ("queued", 0): "starting", ("queued", 2): "queued", ("paused", 0): "paused", ("paused", 2): "waiting",
         **{(state, ahead): word for state, word in (("running", "noise"), ("finished", "finished"),
            ("stopped", "stopped"), ("failed", "failed")) for ahead in (0, 2)},
-        "timing": "timing", "points": "points", "failing": "failing",
+        "timing": "timing", "points": "points", "failing": "failing", "unbegun": "unbegun",
     }  # fmt: skip
     words = {*said.values(), *(name for _, name in STAGES)}
     assert {f"live.say.{word}" for word in words} == {key for key in TABLE if key.startswith("live.say.")}
+
+
+def test_a_run_that_was_stopped_before_it_began_has_learned_nothing_that_is_kept(tmp_path: Path) -> None:
+    run = create_run(tmp_path, from_mapping({"dataset": "glyphs", "steps": 9}), state="queued")
+    amend_status(run, state="stopped", messages=[Message("stopped-early")])
+    assert ask(client(tmp_path), run).json()["say"] == "unbegun"
+    english, chinese = TABLE["live.say.unbegun"]
+    assert "{message}" not in english + chinese and "kept" not in english
 
 
 @pytest.mark.parametrize("batch", [8, 64, 1024])
