@@ -10,11 +10,29 @@ const press = (id) => document.getElementById(id)?.click();
 
 let fresh = ""; // a run just started here: Watch shows it next
 
+const FORM = "studio-train-form"; // what this tab of the browser keeps of the form
+let recalled = false; // until then the form shows what a new visitor gets, which is nothing to keep
+
+function kept() {
+  try { return sessionStorage.getItem(FORM) ?? ""; } catch { return ""; }
+}
+
 Object.assign(window.studio, {
   trainShow(id) {
     feed("train").show(id);
   },
   trainDescribe() {
+    press("train-describe");
+  },
+  /** The form holds these values: one each for `names`. */
+  trainKeep(names, values) {
+    if (!recalled) return;
+    const text = JSON.stringify(Object.fromEntries(names.map((name, i) => [name, values[i]])));
+    try { sessionStorage.setItem(FORM, text); } catch { /* then it is forgotten, as before */ }
+  },
+  trainKept: kept,
+  trainRecalled() {
+    recalled = true;
     press("train-describe");
   },
   trainStarted(id) {
@@ -63,6 +81,7 @@ function whenOpened(tab, button, needed = () => true) {
   whenPresent(`#${button}`, () => setTimeout(act, 100));
 }
 
+whenPresent("#train-recall", () => setTimeout(() => (kept() ? press("train-recall") : (recalled = true)), 100));
 whenOpened("watch", "watch-sync");
 whenOpened("train", "train-describe", () => !document.querySelector("#train-hint p"));
 
