@@ -1,8 +1,8 @@
 """The Train form as its visitor left it: kept by the browser's tab, put back as far as it can still be used.
 
 What is kept is JSON, `{"dataset": ..., "preset": ..., "budget": ..., "seconds": ..., SETTING: ...}`, each
-value as its widget has it. It comes from a browser, so nothing of it is believed: what cannot be read, or is no
-choice or out of range, gives way to what the recipe says.
+value as its widget has it. It comes from a browser, so nothing of it is believed: what cannot be read, or is
+no choice or out of range, gives way to what the recipe says.
 """
 
 from __future__ import annotations

@@ -177,7 +177,7 @@ MUTANTS = (
     Mutant("resume: moments in another memory layout", "training/snapshot.py", "            _lay_out(optimizer)\n", "", "test_resume.py"),
     Mutant("resume: the optimisers forgotten", "training/snapshot.py", "optimizer.load_state_dict(saved)", "pass", "test_training.py"),
     Mutant("resume: second tries used up are forgotten", "training/loop.py", "    rewrite_settings(writer.run, config)  #", "    pass  #", "test_branch.py"),
-    Mutant("resume: unknown names are let through", "cli.py", "config = catalog.check(settings_between(given, old) if given else old)", "config = settings_between(given, old) if given else old", "test_cli.py"),
+    Mutant("resume: unknown names are let through", "cli.py", "config = catalog.check(settings_between(changes, old) if changes else old)", "config = settings_between(changes, old) if changes else old", "test_cli.py"),
     Mutant("worker: unknown names are let through", "worker.py", "train(check(config), run, resume=resume)", "train(config, run, resume=resume)", "test_cli.py"),
     Mutant("resume: a budget used up is let through", "cli.py", "_check_budget(run, checkpoint_steps(run)[-1:], config)", "pass", "test_cli.py"),
     Mutant("branch: a budget used up is let through", "cli.py", "        _check_budget(parent, {arguments.at} & set(checkpoint_steps(parent)), new)\n", "", "test_cli.py"),
