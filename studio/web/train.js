@@ -11,11 +11,12 @@ const press = (id) => document.getElementById(id)?.click();
 let fresh = ""; // a run just started here: Watch shows it next
 
 const FORM = "studio-train-form"; // what this tab of the browser keeps of the form
-let recalled = false; // until then the form shows what a new visitor gets, which is nothing to keep
 
 function kept() {
   try { return sessionStorage.getItem(FORM) ?? ""; } catch { return ""; }
 }
+
+let recalled = !kept(); // until then the form shows what a new visitor gets, which is nothing to keep or to describe
 
 Object.assign(window.studio, {
   trainShow(id) {
@@ -81,9 +82,9 @@ function whenOpened(tab, button, needed = () => true) {
   whenPresent(`#${button}`, () => setTimeout(act, 100));
 }
 
-whenPresent("#train-recall", () => setTimeout(() => (kept() ? press("train-recall") : (recalled = true)), 100));
+whenPresent("#train-recall", () => setTimeout(() => recalled || press("train-recall"), 100));
 whenOpened("watch", "watch-sync");
-whenOpened("train", "train-describe", () => !document.querySelector("#train-hint p"));
+whenOpened("train", "train-describe", () => recalled && !document.querySelector("#train-hint p"));
 
 document.addEventListener("click", (event) => {
   if (!event.target.closest?.("#train-watch")) return;

@@ -245,13 +245,20 @@ def form_of(page: Page) -> dict[str, str]:
     return {name: page.locator(name).first.input_value() for name in fields}
 
 
+def unfold(page: Page) -> None:
+    """Open all settings: what is folded away is not on the page."""
+    page.wait_for_selector(READY, timeout=PATIENT)
+    page.locator("#train-settings > button").click()
+    page.locator("#train-settings .knobs > button").first.wait_for(timeout=PATIENT)
+    for group in page.locator("#train-settings .knobs > button").all():
+        group.click()
+
+
 def test_the_form_is_as_it_was_left_after_a_switch_of_language_and_a_reload(visit: Open) -> None:
     page = visit("/?tab=train", ready=READY)
     choose(page, "train-dataset", "Drawn digits")
     choose(page, "train-preset", "Fifty pictures")
-    page.locator("#train-settings > button").click()
-    for group in ("Data", "Loss", "Optimiser"):
-        page.locator("#train-settings .knobs > button", has_text=group).click()
+    unfold(page)
     page.locator("#train-budget label", has_text="Other").click()
     for field, typed in (("#train-seconds input", "17"), ("#knob-lr-g input", "0.004")):
         page.locator(field).fill(typed)
@@ -264,10 +271,12 @@ def test_the_form_is_as_it_was_left_after_a_switch_of_language_and_a_reload(visi
     assert left["#knob-lr-g input"] == "0.004" and left["#train-seconds input"] == "17"
 
     page.reload()
-    page.wait_for_selector(READY, timeout=PATIENT)
+    unfold(page)
     expect(page.locator("#train-changed")).to_contain_text("Loss", timeout=PATIENT)
     assert form_of(page) == left
     page.locator("[data-do=language]").click()
+    expect(page.get_by_role("tab", name="训练", selected=True)).to_be_visible()
+    unfold(page)
     expect(page.locator("#train-changed")).to_contain_text("与配方不同", timeout=PATIENT)
     expect(page.locator("#train-dataset input")).to_have_value("印刷数字")
     now = form_of(page)
@@ -275,7 +284,8 @@ def test_the_form_is_as_it_was_left_after_a_switch_of_language_and_a_reload(visi
 
     page.evaluate('sessionStorage.setItem(\'studio-train-form\', \'{"lr_g": "x", "preset": 7\')')
     page.reload()
-    page.wait_for_selector(READY, timeout=PATIENT)
+    unfold(page)
     expect(page.locator("#knob-lr-g input")).to_have_value("0.008", timeout=PATIENT)
     other = visit("/?tab=train", ready=READY)
+    unfold(other)
     expect(other.locator("#knob-lr-g input")).to_have_value("0.008", timeout=PATIENT)

@@ -174,7 +174,7 @@ def test_no_tick_is_cut_off_at_the_edge(visit: Open, runs: Path) -> None:
             }).map((text) => text.textContent);
         })""")
         assert cut == []
-        told = page.locator('figure[data-group="zebra"] .curves-grid text').all_inner_texts()
+        told = page.locator('figure[data-group="zebra"] .curves-grid text').all_text_contents()
         assert any(text.startswith("-0.012") for text in told)
 
 
