@@ -21,6 +21,7 @@ from gan_core.runs.layout import SCHEMA, RunPaths
 from gan_core.runs.lineage import Branches
 from gan_core.runs.listing import check_places
 from gan_core.runs.retention import MEGABYTE, checkpoint_sizes, retained_checkpoints
+from gan_core.runs.rewind import BACK_TO, beyond, surviving
 
 RESERVE_BYTES = 65_536  # given back when the disk is full, so that the reason can still be written
 
@@ -99,20 +100,27 @@ class RunWriter:
         self.update(grid_step=step)
 
     def back_to(self, step: int) -> None:
-        """Drop the sample grids beyond `step`: the run has gone back there, and trains those steps anew.
+        """Drop what lies beyond `step`: the run has gone back there, and trains those steps anew.
 
-        The last one goes first, so that after a kill those that are left are in order, the next call drops
-        the rest, and the status names a grid that is there.
+        Sample grids are removed, points of the curves and scores taken back by a line (see `rewind`), and the
+        status counts it, so that nobody takes an old grid for the new one of the same step. The last grid
+        goes first, so that after a kill those that are left are in order, the next call drops the rest, and
+        the status names a grid that is there.
         """
         steps = reader.sample_steps(self.run)
         lost = [later for later in steps if later > step]
-        if not lost:
+        grown = [path for path in (self.run.metrics, self.run.scores) if _reaches_beyond(path, step)]
+        if not lost and not grown:
             return
-        self.update(grid_step=max((early for early in steps if early <= step), default=None))
+        grid = max((early for early in steps if early <= step), default=None)
+        self.update(step=step, grid_step=grid, rewinds=self._status["rewinds"] + 1)
         with self._writing():
             for later in reversed(lost):
                 self.run.sample(later).unlink(missing_ok=True)
-        self.log(Message("log-grids-dropped", step=step, count=len(lost)))
+        for path in grown:
+            self._append(path, {BACK_TO: step})
+        if lost:
+            self.log(Message("log-grids-dropped", step=step, count=len(lost)))
 
     def drop_damaged(self) -> None:
         """Remove the checkpoints that are not whole, once the run goes on from one that is."""
@@ -222,6 +230,11 @@ def _plain(order: control.Order) -> str:
     if order.command in ("pause", "wait"):
         return "park" if order.park else "pause"
     return order.command
+
+
+def _reaches_beyond(path: Path, step: int) -> bool:
+    records, _ = reader.read_lines(path)
+    return any(beyond(record, step) for record in surviving(records))
 
 
 def _stored(run: RunPaths) -> dict[str, Any]:

@@ -62,6 +62,31 @@ export function extent(curves, x0, x1) {
   return [low - air, high + air];
 }
 
+/** The range from the least to the greatest of `steps`; some room around a single one. */
+export function span(steps) {
+  if (!steps.length) return [0, 1];
+  const [first, last] = [Math.min(...steps), Math.max(...steps)];
+  return first < last ? [first, last] : [last - 1, last + 1];
+}
+
+/**
+ * How a curve is drawn: `line`, an SVG path that is broken where a value is missing, and `dots`, the places of points
+ * that stand alone. `place(x, y)` gives pixels; what lies further than `margin` outside of x0..x1 is left out.
+ */
+export function trace({ x, y }, [x0, x1], margin, place) {
+  const near = (i) => (x[i + 1] ?? x[i]) >= x0 - margin && (x[i - 1] ?? x[i]) <= x1 + margin;
+  const there = (i) => i >= 0 && i < x.length && y[i] !== null && near(i);
+  let line = "";
+  const dots = [];
+  for (let i = 0; i < x.length; i += 1) {
+    if (!there(i)) continue;
+    const at = place(x[i], y[i]);
+    if (there(i - 1) || there(i + 1)) line += `${there(i - 1) ? "L" : "M"}${at.map((value) => value.toFixed(1)).join(" ")}`;
+    else dots.push(at);
+  }
+  return { line, dots };
+}
+
 /** Index of the entry of sorted `x` nearest to `at`. */
 export function nearest(x, at) {
   let low = 0;
