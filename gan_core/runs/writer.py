@@ -20,6 +20,7 @@ from gan_core.runs import control, process, reader
 from gan_core.runs.layout import SCHEMA, RunPaths
 from gan_core.runs.lineage import Branches
 from gan_core.runs.listing import check_places
+from gan_core.runs.records import read_all
 from gan_core.runs.retention import MEGABYTE, checkpoint_sizes, retained_checkpoints
 from gan_core.runs.rewind import BACK_TO, beyond, surviving
 
@@ -233,8 +234,7 @@ def _plain(order: control.Order) -> str:
 
 
 def _reaches_beyond(path: Path, step: int) -> bool:
-    records, _ = reader.read_lines(path)
-    return any(beyond(record, step) for record in surviving(records))
+    return any(beyond(record, step) for record in surviving(read_all(path)))
 
 
 def _stored(run: RunPaths) -> dict[str, Any]:
