@@ -1,4 +1,4 @@
-"""The command line: train, resume, branch, sample, score, runs, datasets, presets."""
+"""The command line: train, resume, branch, stop, sample, score, runs, datasets, presets."""
 
 from __future__ import annotations
 
@@ -243,4 +243,5 @@ def presets(arguments: argparse.Namespace) -> None:
         print(f"{name:<{widest}} {preset.summary}{beside}")
 
 
-COMMANDS = {run.__name__: run for run in (train, resume, branch, sample, score, runs, datasets, presets)}
+_ALL = (train, resume, branch, stop, sample, score, runs, datasets, presets)
+COMMANDS = {run.__name__: run for run in _ALL}
