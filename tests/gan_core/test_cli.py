@@ -180,7 +180,7 @@ def test_a_worker_told_of_a_run_with_a_loss_unknown_here_says_so(run, tmp_path, 
     monkeypatch.setattr("gan_core.training.warm_up", lambda: None)
     for name in ("_step_back", "_speak_into"):
         monkeypatch.setattr(worker, name, lambda *about: None)
-    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps({"run": str(copy.path)}) + "\n"))
+    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps({"run": str(copy.path), "memory": 0}) + "\n"))
     assert worker.main() == 1
     assert read_status(copy).state == "failed" and read_status(copy).message.startswith(sentence)
 
