@@ -39,7 +39,7 @@ def main() -> int:
     told = json.loads(line)
     run = RunPaths(Path(told["run"]))
     _speak_into(run.log)
-    if most := told["memory"]:
+    if most := told.get("memory", 0):
         limit_memory(most)
     return work(run, lambda config, run, resume: train(check(config), run, resume=resume))
 

@@ -285,7 +285,19 @@ def test_the_form_is_as_it_was_left_after_a_switch_of_language_and_a_reload(visi
     page.evaluate('sessionStorage.setItem(\'studio-train-form\', \'{"lr_g": "x", "preset": 7\')')
     page.reload()
     unfold(page)
-    expect(page.locator("#knob-lr-g input")).to_have_value("0.008", timeout=PATIENT)
+    expect(page.locator("#knob-lr-g input")).to_have_value("0.006", timeout=PATIENT)
     other = visit("/?tab=train", ready=READY)
     unfold(other)
-    expect(other.locator("#knob-lr-g input")).to_have_value("0.008", timeout=PATIENT)
+    expect(other.locator("#knob-lr-g input")).to_have_value("0.006", timeout=PATIENT)
+
+
+def test_how_far_it_gets_is_told_when_it_has_been_timed(visit: Open) -> None:
+    page = visit("/?tab=train", ready=READY)
+    hint = page.locator("#train-hint")
+    page.locator("#train-settings > button").click()
+    page.locator("#train-settings .knobs > button", has_text="Networks").click()
+    page.locator("#knob-g-width input[type=number]").fill("44")  # no run here has had it
+    expect(hint).to_contain_text("Timing a few steps", timeout=PATIENT)
+    expect(hint).to_contain_text(re.compile(r"It needs about \d\.\d GB of memory"))
+    expect(hint).to_contain_text(re.compile(r"About [\d,]+ steps here|How far it gets"), timeout=60_000)
+    expect(hint).not_to_contain_text("Timing")
