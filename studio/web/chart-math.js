@@ -43,17 +43,20 @@ export function colour(name, place) {
   return PLAYERS[name] ?? 2 + (place % 4);
 }
 
+/** The height at `at` of the line that is drawn from each point to the next; nothing where there is none. */
+function heightAt({ x, y }, at) {
+  const i = x.findIndex((step) => step > at);
+  const [a, b] = [y[i - 1] ?? null, y[i] ?? null];
+  return i < 1 || a === null || b === null ? [] : [a + ((b - a) * (at - x[i - 1])) / (x[i] - x[i - 1])];
+}
+
 /** The range to draw the curves in within x0..x1: a little air, no exaggeration. */
 export function extent(curves, x0, x1) {
-  let low = Infinity;
-  let high = -Infinity;
-  for (const { x, y } of curves) {
-    for (let i = 0; i < x.length; i += 1) {
-      if (x[i] < x0 || x[i] > x1 || y[i] === null) continue;
-      low = Math.min(low, y[i]);
-      high = Math.max(high, y[i]);
-    }
-  }
+  const heights = curves.flatMap((curve) => [
+    ...curve.y.filter((y, i) => y !== null && curve.x[i] >= x0 && curve.x[i] <= x1),
+    ...heightAt(curve, x0), ...heightAt(curve, x1), // a line may pass between two points that are both out of sight
+  ]);
+  const [low, high] = [Math.min(...heights), Math.max(...heights)];
   if (low > high) return [0, 1];
   const span = high - low;
   const air = span * 0.06 || Math.abs(high) * 0.1 || 0.5;
@@ -85,6 +88,12 @@ export function trace({ x, y }, [x0, x1], margin, place) {
     else dots.push(at);
   }
   return { line, dots };
+}
+
+/** Index of the entry of sorted `x` that is nearest to `at` and within x0..x1; undefined where none is. */
+export function nearestWithin(x, at, x0, x1) {
+  const i = nearest(x, at);
+  return [i, i - 1, i + 1].find((j) => x[j] >= x0 && x[j] <= x1);
 }
 
 /** Index of the entry of sorted `x` nearest to `at`. */

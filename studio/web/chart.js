@@ -4,7 +4,7 @@
 // is seen beside what happened in the others. Data only replaces `d` attributes: zoom, hidden curves and
 // the read-out stay as the reader left them.
 
-import { clamp, colour, extent, nearest, number, span, ticks, tickWords, trace } from "./chart-math.js";
+import { clamp, colour, extent, nearest, nearestWithin, number, span, ticks, tickWords, trace } from "./chart-math.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const PAD = { left: 46, right: 10, top: 8, bottom: 22 }; // the left is wider where a tick needs it
@@ -204,8 +204,9 @@ class Chart {
     for (const { name, value } of this.restingLines) {
       const at = { x1: left, x2: width - PAD.right, y1: this.py(value), y2: this.py(value) };
       make("line", { ...at, class: this.shade(name) }, this.lines);
-      const where = { x: width - PAD.right, y: this.py(value) - 4, "text-anchor": "end", class: this.shade(name) };
-      const text = make("text", where, this.labels);
+      const above = this.py(value) > PAD.top + 12;
+      const where = { x: width - PAD.right, y: this.py(value) + (above ? -4 : 14), "text-anchor": "end" };
+      const text = make("text", { ...where, class: this.shade(name) }, this.labels);
       text.textContent = this.board.words("watch.line", "{name}").replace("{name}", name);
     }
     for (const curve of this.shown) this.drawCurve(curve);
@@ -222,17 +223,18 @@ class Chart {
 
   drawCursor() {
     const at = this.board.cursor;
-    const off = at === null || !this.box || at < this.box.x0 || at > this.box.x1 || !this.shown.length;
-    this.hair.setAttribute("visibility", off ? "hidden" : "visible");
-    this.note.hidden = off;
-    if (off) return;
-    const x = this.shown[0].x[nearest(this.shown[0].x, at)];
+    const { x0, x1 } = this.box ?? {};
+    const off = at === null || !this.box || at < x0 || at > x1 || !this.shown.length;
+    const x = off ? undefined : this.shown[0].x[nearestWithin(this.shown[0].x, at, x0, x1)];
+    this.hair.setAttribute("visibility", x === undefined ? "hidden" : "visible");
+    this.note.hidden = x === undefined;
+    if (x === undefined) return;
     const left = this.px(x);
     this.hair.replaceChildren();
     make("line", { x1: left, x2: left, y1: PAD.top, y2: this.box.height - PAD.bottom }, this.hair);
     this.note.replaceChildren(`${this.board.words("watch.axis.step", "step")} ${number(x)}`);
     for (const curve of this.shown) {
-      const y = curve.y[nearest(curve.x, at)];
+      const y = curve.y[nearest(curve.x, x)];
       if (y !== null) make("circle", { cx: left, cy: this.py(y), r: 3.5, class: this.shade(curve.name) }, this.hair);
       make("span", { class: this.shade(curve.name) }, this.note).textContent = `${this.say(curve.name)} ${number(y)}`;
     }

@@ -239,3 +239,14 @@ def test_what_cannot_be_explored_has_a_button_that_takes_no_focus(
 
 def test_how_to_look_closer_is_said_where_there_are_curves(visit: Open, finished: str) -> None:
     assert "Drag across a chart" in opened(visit, finished).locator("#watch-losses .live-hint").inner_text()
+
+
+def test_what_passes_between_two_points_out_of_sight_is_still_in_sight(visit: Open, finished: str) -> None:
+    page = opened(visit, finished)
+    low, high = chart_math(page, "m.extent([{ x: [0, 100], y: [10, 20] }], 40, 60)")
+    assert low < 14 and high > 16 and high < 20
+    assert chart_math(page, "m.extent([{ x: [0, 100], y: [null, 20] }], 40, 60)") == [0, 1], (
+        "no line goes there"
+    )
+    near = "[m.nearestWithin([0, 50, 100], 58, 40, 60), m.nearestWithin([0, 100], 58, 40, 60) ?? null]"
+    assert chart_math(page, near) == [1, None], "what is out of sight is not read out"
