@@ -63,9 +63,9 @@ class Curves:
     def _take_in(self, path: Path) -> None:
         end, before = time.monotonic() + BUSY, -1
         while before != (offset := self._offsets[path]):
-            if before >= 0 and self._seen[path].size - offset < READ_MOST:
+            if before >= 0 and before + READ_MOST >= self._seen[path].size:
                 return  # what is left is a line that is still being written
-            if time.monotonic() > end:
+            if before >= 0 and time.monotonic() > end:
                 del self._seen[path]
                 return
             before = offset

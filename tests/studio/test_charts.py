@@ -109,3 +109,16 @@ def test_the_source_names_no_metric() -> None:
     strings = [n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
     named = [s for s in strings if s not in docs and ("loss" in s or "accuracy" in s or "gradient" in s)]
     assert named == []
+
+
+def test_a_run_without_end_and_names_without_end_fill_no_memory(monkeypatch) -> None:
+    monkeypatch.setattr(charts, "KEPT", 100)
+    monkeypatch.setattr(charts, "MOST", 5)
+    columns = charts.Columns()
+    columns.add({"step": step, "loss/D": step / 2} for step in range(1000))
+    columns.add({"step": 1000 + i, f"made/{i}": 1.0} for i in range(50))
+    drawn = {curve["name"]: curve for chart in columns.charts() for curve in chart["curves"]}
+    assert len(drawn) == 5
+    x, y = drawn["D"]["x"], drawn["D"]["y"]
+    assert len(x) <= 100 and x[0] == 0 and x[-1] >= 990 and x == sorted(x)
+    assert [2 * value for value in y] == x

@@ -10,11 +10,12 @@ from pathlib import Path
 import httpx
 import pytest
 from generators import make_model_run, served, write_generator
-from hostile import GENERATORS, RUNS, SECRET
+from hostile import GENERATORS, RUNS, SECRET, Spoil, pipe, secret
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from synthetic import make_run
 
+from gan_core import worker
 from gan_core.errors import RunError, WeightsError
 from gan_core.runs import list_runs
 from gan_core.runs.layout import RunPaths
@@ -129,6 +130,19 @@ def test_nothing_is_written_through_a_link(name: str, runs: Path) -> None:
         assert [path.name for path in outside.iterdir()] == [".step-000040.aside"]
         (outside / ".step-000040.aside").rmdir()
     assert list(outside.iterdir()) == [] if outside.is_dir() else outside.read_bytes() == SECRET
+
+
+@pytest.mark.parametrize("spoil", [pipe, secret])
+def test_a_worker_speaks_into_no_link_and_no_pipe(spoil: Spoil, runs: Path) -> None:
+    log, opened = RunPaths(runs / "spoilt").log, []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "dup2", lambda *about: opened.append(about))
+        patch.setattr(worker.faulthandler, "enable", lambda: None)
+        worker._speak_into(log)
+        assert len(opened) == 2
+        spoil(log)
+        worker._speak_into(log)
+    assert len(opened) == 2
 
 
 def test_a_damaged_run_keeps_its_sentence_and_one_that_was_removed_is_gone(

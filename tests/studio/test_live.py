@@ -95,6 +95,25 @@ def test_metrics_are_read_on_from_where_the_last_look_ended(run: RunPaths, monke
     assert offsets == [0, size]
 
 
+@pytest.mark.parametrize("busy", [60.0, 0.0])
+def test_a_long_file_is_read_to_its_end_at_one_look_or_bit_by_bit(
+    run: RunPaths, monkeypatch, busy: float
+) -> None:
+    monkeypatch.setattr(live, "BUSY", busy)
+    monkeypatch.setattr(live, "FRESH", 0.0)
+    line, last = json.dumps(metrics(210) | {"step": 0}), 9000
+    run.metrics.write_text("".join(line.replace('"step": 0', f'"step": {i}') + "\n" for i in range(last + 1)))
+    assert run.metrics.stat().st_size > live.READ_MOST * 0.75
+    monkeypatch.setattr(live, "READ_MOST", 1 << 20)
+    monkeypatch.setattr(live, "read_lines", lambda path, offset: read_lines(path, offset, 1 << 20))
+    reader, seen = Reader(run, no_queue), []
+    while not seen or seen[-1] < last:
+        body = reader.answer(0, True)
+        assert body is not None and len(seen) < 20
+        seen.append(json.loads(body.plain)["charts"][0]["curves"][0]["x"][-1])
+    assert seen == sorted(seen) and (len(seen) == 1) is (busy > 0)
+
+
 def test_a_branch_s_curves_begin_where_its_parent_s_do(run: RunPaths) -> None:
     _, config = read_settings(run)
     child = create_run(run.path.parent, config, state="stopped", parent={"run": run.id, "step": 100})
