@@ -99,13 +99,13 @@ def test_metrics_are_read_on_from_where_the_last_look_ended(run: RunPaths, monke
 def test_a_long_file_is_read_to_its_end_at_one_look_or_bit_by_bit(
     run: RunPaths, monkeypatch, busy: float
 ) -> None:
-    monkeypatch.setattr(live, "BUSY", busy)
+    monkeypatch.setattr(curves, "BUSY", busy)
     monkeypatch.setattr(live, "FRESH", 0.0)
     line, last = json.dumps(metrics(210) | {"step": 0}), 9000
     run.metrics.write_text("".join(line.replace('"step": 0', f'"step": {i}') + "\n" for i in range(last + 1)))
-    assert run.metrics.stat().st_size > live.READ_MOST * 0.75
-    monkeypatch.setattr(live, "READ_MOST", 1 << 20)
-    monkeypatch.setattr(live, "read_lines", lambda path, offset: read_lines(path, offset, 1 << 20))
+    assert run.metrics.stat().st_size > curves.READ_MOST * 0.75
+    monkeypatch.setattr(curves, "READ_MOST", 1 << 20)
+    monkeypatch.setattr(curves, "read_lines", lambda path, offset: read_lines(path, offset, 1 << 20))
     reader, seen = Reader(run, no_queue), []
     while not seen or seen[-1] < last:
         body = reader.answer(0, True)
