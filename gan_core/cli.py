@@ -147,6 +147,7 @@ def resume(arguments: argparse.Namespace) -> None:
     from gan_core import catalog
     from gan_core.runs import ACTIVE, read_settings
     from gan_core.runs.branch import rewrite_settings, run_at, settings_between
+    from gan_core.runs.lock import only_writer
     from gan_core.runs.reader import checkpoint_steps, is_lost, passed_over, status_as_written
 
     def begin(distributed: DistributedContext) -> tuple[TrainConfig, Path]:
@@ -163,7 +164,8 @@ def resume(arguments: argparse.Namespace) -> None:
         if status.state == "finished" or renewed:  # else its end is not yet written
             _check_budget(run, checkpoint_steps(run)[-1:], config)
         if given:
-            rewrite_settings(run, config)
+            with only_writer(run):
+                rewrite_settings(run, config)
         return config, run.path
 
     _run_in_terminal(begin, resume=True, quiet=arguments.quiet)

@@ -1,7 +1,8 @@
 """Runs in child processes: one trains, the others wait their turn.
 
 All that is known about a run lies in its directory; this module keeps nothing that a restart would lose.
-A status belongs to the process that trains the run; it is written here only while there is none.
+A status belongs to the process that trains the run; it is written here only while there is none, under the
+run's lock: another server on the same folder may be about to write it too.
 """
 
 from __future__ import annotations
@@ -15,20 +16,25 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from gan_core.child import Child
 from gan_core.config import TrainConfig
-from gan_core.errors import JobError
+from gan_core.errors import JobError, RunError
+from gan_core.fair_queue import Turns, Waiting
+from gan_core.limits import Limits, Starts
 from gan_core.messages import Message
-from gan_core.runs import control, process, reader
+from gan_core.runs import control, folder, reader
 from gan_core.runs.layout import RunPaths, create_run, find_run, run_paths
+from gan_core.runs.lock import HAND_OVER, between_writers
 from gan_core.runs.reader import ACTIVE, Status
-from gan_core.runs.writer import amend_status, put_back
+from gan_core.runs.writer import amend_status
+from gan_core.workers import Workers, mark_failed
 
 TICK_SECONDS = 0.1
 SURVEY_SECONDS = 5.0  # between two looks at all runs; the active ones are looked at on every tick
+TRIM_SECONDS = 10.0  # between two looks at what the folder fills
 WARM_AFTER_SECONDS = 15.0  # of training: importing torch beside the first seconds would slow the show
 LOST_SECONDS = 1.5  # without a heartbeat before an adopted run whose process is gone counts as dead
-DEAF_SECONDS = 30.0  # a worker that neither stops nor shows a heartbeat for so long is ended
+PARK_SECONDS = 60.0  # a run stands still before its process, some 400 MB, is ended: Continue begins another
+STANDING = 2  # processes that may stand still beside the one that trains
 
 _log = logging.getLogger(__name__)
 
@@ -37,24 +43,27 @@ class Jobs:
     """The queue of training runs under one directory. All methods may be called from any thread.
 
     Several at once on the same directory are fine: the first one schedules, and when it ends, however it
-    ends, the next takes over.
+    ends, the next takes over. Visitors, told apart by the `owner` of their runs, take turns.
     """
 
-    def __init__(self, root: Path, *, queue_limit: int = 20, worker: Sequence[str] | None = None) -> None:
+    def __init__(
+        self, root: Path, *, limits: Limits | None = None, worker: Sequence[str] | None = None
+    ) -> None:
         """Start the scheduler and one warm worker. `worker` is the command of another worker, for tests."""
         self._root = Path(root).resolve()
         self._root.mkdir(parents=True, exist_ok=True)
-        self._queue_limit = queue_limit
-        self._worker = worker
+        self._limits = limits or Limits()
+        self._workers = Workers(self._root, worker, self._limits.memory)
         self._lock = threading.RLock()
         self._wake = threading.Event()
         self._closed = False
-        self._owner = FileLock(self._root / ".jobs.lock", thread_local=False)  # taken here, let go elsewhere
-        self._warm: Child | None = None
-        self._cold = False  # warming up failed: try again only when there is a run to tell it to
-        self._children: dict[str, Child] = {}
+        self._scheduler = FileLock(self._root / ".jobs.lock", thread_local=False)  # another thread lets go
         self._active: set[str] = set()
+        self._owners: dict[str, str] = {}  # of active runs
+        self._turns = Turns()
+        self._starts = Starts()
         self._surveyed: tuple[float, int] = (0.0, 0)
+        self._trimmed = 0.0
         self._thread = threading.Thread(target=self._schedule, name="jobs", daemon=True)
         self._thread.start()
 
@@ -64,12 +73,14 @@ class Jobs:
         owner: the mark of the visitor whose run it is; "" for a run of whoever has the files.
 
         Raises:
-            JobError: when the queue is full.
+            JobError: when the queue is full, or the visitor has, or starts, too many runs.
             RunError: when the run's directory cannot be made.
         """
         with self._lock:
-            self._make_room()
+            self._make_room(owner)
+            self._starts.check(owner, self._limits)
             run = create_run(self._root, config, preset, state="queued", owner=owner)
+            self._starts.add(owner)
             self._active.add(run.id)
         self._wake.set()
         return run.id
@@ -78,12 +89,10 @@ class Jobs:
         """End a run: a waiting one at once, a training one cleanly within a second."""
         with self._lock:
             run, status = self._found(id)
-            if status.state == "queued":
-                amend_status(run, state="stopped", messages=[Message("stopped-early")])
-            elif status.state in ACTIVE:
-                control.send(run, "stop")
-            else:
+            if status.state not in ACTIVE:
                 raise JobError("job-stop", run=id, state=status.state)
+            if not (status.idle and self._end_idle(run, HAND_OVER)):
+                control.send(run, "stop")
         self._wake.set()
 
     def pause(self, id: str) -> None:
@@ -95,6 +104,7 @@ class Jobs:
                 raise JobError("job-pause-early", run=id)
             if status.state != "running" and not waits:
                 raise JobError("job-pause", run=id, state=status.state)
+            self._check_paused(run)
             control.send(run, "pause")
         self._wake.set()
 
@@ -103,13 +113,18 @@ class Jobs:
         with self._lock:
             run, status = self._found(id)
             if status.state == "paused":
+                if _order(run).command != "wait":
+                    self._make_room(self._owner(id))
                 control.send(run, "wait")
             elif status.state == "running" and _order(run).command in ("pause", "wait"):
                 control.send(run, "run")  # it had not yet stood still
             elif status.state in ("stopped", "failed") and reader.checkpoint_steps(run):
-                self._make_room()
-                control.send(run, "run")
-                amend_status(run, state="queued")
+                self._make_room(self._owner(id))
+                with between_writers(run, HAND_OVER) as now:
+                    if now is None:
+                        raise RunError("run-locked", run=id)
+                    control.send(run, "run")
+                    amend_status(run, state="queued")
             else:
                 empty = status.state in ("stopped", "failed")
                 raise JobError("job-resume-empty" if empty else "job-resume", run=id, state=status.state)
@@ -121,18 +136,14 @@ class Jobs:
         with self._lock:
             self._survey()
             statuses = self._look()
-        return [s.id for s in statuses if self._trains(s)] + [s.id for s in self._waiting(statuses)]
+            return [s.id for s in statuses if self._trains(s)] + self._waiting(statuses)
 
     def close(self) -> None:
         """End the scheduler and the idle worker; a run that trains goes on."""
         with self._lock:
             self._closed = True
-            if self._warm is not None:
-                self._warm.dismiss()
-            for child in self._children.values():
-                child.leave()
-            self._warm, self._children = None, {}
-            self._owner.release()
+            self._workers.leave()
+            self._scheduler.release()
         self._wake.set()
         self._thread.join()
 
@@ -143,6 +154,7 @@ class Jobs:
                 with self._lock:
                     if not self._closed and self._is_scheduler():
                         self._tick()
+                self._trim()
             except Exception:  # a full disk, no memory for a process: the queue must outlive it
                 _log.exception("The queue of runs could not be served; it is tried again.")
                 pause = SURVEY_SECONDS
@@ -151,26 +163,31 @@ class Jobs:
 
     def _is_scheduler(self) -> bool:
         """Whether we are the one that schedules. When a holder dies, the system gives its lock back."""
-        if not self._owner.is_locked:
+        if not self._scheduler.is_locked:
             with contextlib.suppress(Timeout):
-                self._owner.acquire(blocking=False)
-        return self._owner.is_locked
+                self._scheduler.acquire(blocking=False)
+        return self._scheduler.is_locked
 
     def _tick(self) -> None:
-        self._reap_children()
+        self._workers.reap()
         self._survey()
         statuses = self._look()
         for status in statuses:
-            if status.id not in self._children and reader.is_lost(status, LOST_SECONDS):
-                self._mark_failed(RunPaths(self._root / status.id), Message("process-gone"))
-            self._end_deaf(status)
+            run = RunPaths(self._root / status.id)
+            if not self._workers.keep(status.id) and reader.is_lost(status, LOST_SECONDS):
+                mark_failed(run, Message("process-gone"))
+            elif status.idle and _order(run).command == "stop":  # told while its process was ending
+                self._end_idle(run)
+            self._workers.end_deaf(status)
         statuses = self._look()
+        self._park(statuses)
         training = [status for status in statuses if self._trains(status)]
         waiting = self._waiting(statuses)
         if waiting and not training:
-            self._begin(waiting[0])
+            if self._workers.begin(next(status for status in statuses if status.id == waiting[0])):
+                self._turns.serve(self._owner(waiting[0]))
         elif not training or training[0].seconds >= WARM_AFTER_SECONDS:
-            self._keep_warm()
+            self._workers.keep_warm()
 
     def _survey(self) -> None:
         """Find active runs that others have made: when the directory changed, and now and then."""
@@ -183,61 +200,57 @@ class Jobs:
         """The active runs as they are now, oldest first."""
         seen = [_written(RunPaths(self._root / id)) for id in sorted(self._active)]
         self._active = {status.id for status in seen if status.state in ACTIVE}
+        self._owners = {id: owner for id, owner in self._owners.items() if id in self._active}
         return [status for status in seen if status.state in ACTIVE]
 
-    def _waiting(self, statuses: Sequence[Status]) -> list[Status]:
-        """Those that wait for their turn, in the order in which they were asked for."""
-        asked: list[tuple[float, str, Status]] = []
+    def _owner(self, id: str) -> str:
+        """Whose run it is; that never changes."""
+        if id not in self._owners:
+            self._owners[id] = reader.read_owner(RunPaths(self._root / id))
+        return self._owners[id]
+
+    def _waiting(self, statuses: Sequence[Status]) -> list[str]:
+        """Ids of those that wait for their turn, in the order in which they will have it."""
+        waiting: list[Waiting] = []
         for status in statuses:
             order = _order(RunPaths(self._root / status.id))
-            if status.state == "queued" or (status.state == "paused" and order.command == "wait"):
-                asked.append((order.time or status.created, status.id, status))
-        return [status for _, _, status in sorted(asked, key=lambda entry: entry[:2])]
+            goes_on = order.command == "wait" or (status.parked and order.command == "run")
+            if status.state == "queued" or (status.state == "paused" and goes_on):
+                waiting.append(Waiting(order.time or status.created, status.id, self._owner(status.id)))
+        return self._turns.order(waiting, [self._owner(s.id) for s in statuses if self._trains(s)])
 
     def _trains(self, status: Status) -> bool:
-        goes_on = status.state == "paused" and _order(RunPaths(self._root / status.id)).command == "run"
+        stands = status.state == "paused" and not status.parked
+        goes_on = stands and _order(RunPaths(self._root / status.id)).command == "run"
         return status.state == "running" or goes_on
 
-    def _begin(self, status: Status) -> None:
-        run = RunPaths(self._root / status.id)
-        if status.state == "paused":
-            control.send(run, "run")
-        elif status.id not in self._children:  # else its former process is about to end
-            self._check_warm()
-            child = self._warm = self._warm or Child(self._worker)
-            amend_status(run, state="running", **process.signature(child.pid))
-            self._warm, self._cold = None, False
-            self._children[run.id] = child
-            child.hand_over(run)
+    def _end_idle(self, run: RunPaths, patience: float = 0.0) -> bool:
+        """Stop a run that no process keeps; False where one does by now, which must be told."""
+        with between_writers(run, patience) as now:
+            if now is None or not now.idle:
+                return False
+            early = [] if now.step else [Message("stopped-early")]
+            amend_status(run, state="stopped", messages=early)
+            return True
 
-    def _keep_warm(self) -> None:
-        self._check_warm()
-        if self._warm is None and not self._cold:
-            self._warm = Child(self._worker)
+    def _park(self, statuses: Sequence[Status]) -> None:
+        """Have the processes save and end that have stood still for long, or that are too many."""
+        standing = [s for s in statuses if s.state == "paused" and not s.parked and not self._trains(s)]
+        orders = {status.id: _order(RunPaths(self._root / status.id)) for status in standing}
+        newest_first = sorted(orders.items(), key=lambda pair: pair[1].time, reverse=True)
+        for place, (id, order) in enumerate(newest_first):
+            long = time.time() - order.time > PARK_SECONDS
+            if (long or place >= STANDING) and order.command in ("pause", "wait") and not order.park:
+                control.park(RunPaths(self._root / id), order)
 
-    def _check_warm(self) -> None:
-        if self._warm is not None and self._warm.ended():
-            _log.warning("A worker ended before it had a run. %s", self._warm.exit_reason())
-            self._warm, self._cold = None, True
-
-    def _reap_children(self) -> None:
-        for id, child in list(self._children.items()):
-            if child.ended():
-                run, exit_reason = RunPaths(self._root / id), child.exit_reason()
-                del self._children[id]
-                if _written(run).state in ("running", "paused"):
-                    self._mark_failed(run, exit_reason)
-
-    def _mark_failed(self, run: RunPaths, reason: Message) -> None:
-        put_back(run)
-        amend_status(run, state="failed", messages=[reason, reader.last_checkpoint(run)])
-
-    def _end_deaf(self, status: Status) -> None:
-        """End a worker of ours that was told to stop and has shown no sign of life since."""
-        child, order = self._children.get(status.id), _order(RunPaths(self._root / status.id))
-        last = max(order.time, status.heartbeat)
-        if child is not None and order.command == "stop" and time.time() - last > DEAF_SECONDS:
-            child.kill()
+    def _trim(self) -> None:
+        """Keep the folder within its limits, every now and then."""
+        runs, megabytes = self._limits.folder_runs, self._limits.folder_megabytes
+        due = time.monotonic() - self._trimmed > TRIM_SECONDS
+        if (runs or megabytes) and due and self._scheduler.is_locked:
+            if removed := folder.trim(self._root, runs, megabytes):
+                _log.info("Removed for want of room: %s", ", ".join(removed))
+            self._trimmed = time.monotonic()
 
     def _found(self, id: str) -> tuple[RunPaths, Status]:
         if self._closed:
@@ -245,11 +258,31 @@ class Jobs:
         run = find_run(self._root, id)
         return run, reader.read_status(run)
 
-    def _make_room(self) -> None:
+    def _make_room(self, owner: str) -> None:
+        """Whether a run of `owner` may join those that wait.
+
+        Raises:
+            JobError: there are too many, or too many of the same owner.
+        """
         if self._closed:
             raise JobError("queue-closed")
-        if len(self._waiting(self._look())) >= self._queue_limit:
-            raise JobError("queue-full", count=self._queue_limit)
+        waiting, most = self._waiting(self._look()), self._limits
+        if len(waiting) >= most.queue > 0:
+            raise JobError("queue-full", count=most.queue)
+        if sum(self._owner(id) == owner for id in waiting) >= most.waiting > 0:
+            raise JobError("waiting-own", count=most.waiting)
+
+    def _check_paused(self, run: RunPaths) -> None:
+        """Whether the owner of `run` may have one more that is paused.
+
+        Raises:
+            JobError: there are too many.
+        """
+        owner, most = self._owner(run.id), self._limits.paused
+        others = (status.id for status in self._look() if status.id != run.id)
+        own = [id for id in others if self._owner(id) == owner]
+        if sum(_order(RunPaths(self._root / id)).command == "pause" for id in own) >= most > 0:
+            raise JobError("paused-own", count=most)
 
 
 def _order(run: RunPaths) -> control.Order:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from gan_core.errors import GanError
+from gan_core.memory_limit import is_out_of_memory, limit_memory
 from gan_core.messages import Message
 from gan_core.runs.layout import RunPaths
 from gan_core.runs.reader import ACTIVE, checkpoint_steps, last_checkpoint, read_settings, status_as_written
@@ -35,8 +36,11 @@ def main() -> int:
     line = sys.stdin.readline()
     if not line.strip():
         return 0
-    run = RunPaths(Path(json.loads(line)["run"]))
+    told = json.loads(line)
+    run = RunPaths(Path(told["run"]))
     _speak_into(run.log)
+    if most := told.get("memory", 0):
+        limit_memory(most)
     return work(run, lambda config, run, resume: train(check(config), run, resume=resume))
 
 
@@ -47,12 +51,14 @@ def work(run: RunPaths, train: Callable[..., Iterable[Any]]) -> int:
         for _ in train(config, run, resume=bool(checkpoint_steps(run))):
             pass
     except GanError as error:
-        _fail(run, *error.messages)
+        if error.code != "run-locked":  # else it is another process's
+            _fail(run, *error.messages)
         return 1
     except BaseException as error:
         traceback.print_exc()
         words = traceback.format_exception_only(error)[-1].strip()
-        _fail(run, Message("training-crashed", reason=words[:300]), last_checkpoint(run))
+        crash = Message("training-crashed", reason=words[:300])
+        _fail(run, Message("out-of-memory") if is_out_of_memory(error) else crash, last_checkpoint(run))
         return 1
     return 0
 

@@ -246,12 +246,12 @@ class Live:
 
 def say(status: Status, ahead: int) -> str:
     """The last part of the word key of the sentence that says what is happening now."""
+    if any(message.code == "process-suspended" for message in status.messages):
+        return "suspended"
     if status.state == "queued":
         return "queued" if ahead else "starting"
     if status.state == "paused" and ahead:
         return "waiting"  # told to continue while another trains
-    if any(message.code == "process-suspended" for message in status.messages):
-        return "suspended"
     if status.state != "running":
         return status.state
     if not status.step:

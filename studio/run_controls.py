@@ -9,6 +9,7 @@ from typing import Any
 from gan_core.config import TrainConfig
 from gan_core.data import DATASETS, available
 from gan_core.errors import ConfigError, DataError, RunError
+from gan_core.memory import estimate_memory
 from gan_core.runs import control
 from gan_core.runs.layout import find_run
 from gan_core.runs.reader import checkpoint_steps, read_status
@@ -50,7 +51,9 @@ def plan(services: Services, preset: str, values: Mapping[str, Any]) -> TrainCon
     Raises:
         ConfigError: for settings that cannot be used here.
     """
-    return within(services.longest, replace(forms.configure(preset, values), data_root=services.data_root))
+    config = replace(forms.configure(preset, values), data_root=services.data_root)
+    check_memory(services.limits.memory, config)
+    return within(services.longest, config)
 
 
 def start(services: Services, preset: str, values: Mapping[str, Any]) -> str:
@@ -78,6 +81,16 @@ def within(longest: float, config: TrainConfig) -> TrainConfig:
     if config.seconds is not None and config.seconds > longest:
         raise ConfigError("seconds-limit", field="seconds", value=config.seconds, longest=longest)
     return replace(config, seconds=config.seconds or longest)
+
+
+def check_memory(most: int, config: TrainConfig) -> None:
+    """Whether a run with these settings fits into `most` bytes of memory; 0 sets no limit.
+
+    Raises:
+        ConfigError: it does not, or so it is estimated.
+    """
+    if most and (needed := estimate_memory(config)) > most:
+        raise ConfigError("memory-limit", field="batch", needed=needed / 1e9, limit=most / 1e9)
 
 
 def pause_or_continue(services: Services, run_id: str) -> None:

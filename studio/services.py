@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gan_core.jobs import Jobs
+from gan_core.limits import Limits
 from studio.models import ModelRegistry
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
@@ -21,6 +22,7 @@ class Services:
     jobs: Jobs
     registry: ModelRegistry
     longest: float = 0.0  # seconds that a visitor's run may take; 0: as long as asked for
+    limits: Limits = field(default_factory=Limits)  # what visitors' runs may take
 
 
 def make_services(runs: Path, data_root: str = "", weights: Path = WEIGHTS, longest: float = 0.0) -> Services:

@@ -33,19 +33,21 @@ SCRIPTS = sorted(path for end in ("js", "ts", "css") for path in (ROOT / "studio
 LAYERS = (
     "messages files safe_read",
     "errors",
-    "knobs seeds old_names",
+    "knobs seeds old_names memory_limit limits fair_queue",
     "config images latent",
     "networks data losses penalties augment mode_seeking optimisers codes runs",
     "checkpoints metrics presets child rules",
-    "sampling",
+    "sampling workers",
     "training catalog",
-    "directions inversion doctor scoring jobs terminal",
+    "directions inversion doctor scoring jobs terminal memory",
     "worker cli",
     "__main__",
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names.split()}
-NO_TORCH = ("errors", "safe_read", "knobs", "seeds", "old_names", "config", "presets", "runs.reader",
-            "runs.lineage")  # fmt: skip
+NO_TORCH = (
+    "errors", "safe_read", "knobs", "seeds", "old_names", "config", "presets", "runs.reader", "runs.lineage",
+    "jobs",
+)  # fmt: skip
 DOWNWARD_WITHIN_A_LEVEL = {("checkpoints", "metrics")}  # classifiers are weights too
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -155,7 +157,9 @@ def test_the_library_imports_downward_only(path: Path) -> None:
             assert LEVEL[other] < LEVEL[own] or beside, f"{own} imports {other}"
 
 
-@pytest.mark.parametrize("path", [*PAGE, ROOT / "gan_core" / "jobs.py"], ids=name_of)
+@pytest.mark.parametrize(
+    "path", [*PAGE, *(ROOT / "gan_core" / name for name in ("jobs.py", "workers.py"))], ids=name_of
+)
 def test_the_page_and_the_queue_do_not_know_the_trainer(path: Path) -> None:
     assert not any(module.startswith("gan_core.training") for module in imports(tree_of(path)))
 

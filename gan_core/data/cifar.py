@@ -37,6 +37,7 @@ CIFAR10 = DataSource(
     title="CIFAR-10",
     channels=3,
     native_size=32,
+    count=50_000,
     classes=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
     licence="none stated; free for research",
     origin="https://www.cs.toronto.edu/~kriz/cifar.html (Krizhevsky 2009)",

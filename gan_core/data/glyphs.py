@@ -180,6 +180,7 @@ SOURCE = DataSource(
     title="Drawn digits",
     channels=1,
     native_size=SIZE,
+    count=COUNTS["train"],
     classes=tuple("0123456789"),
     licence="made by this program; no restrictions",
     origin="drawn on this machine",

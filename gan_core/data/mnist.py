@@ -67,6 +67,7 @@ def _source(name: str, kind: str, **about: Any) -> DataSource:
         name=name,
         channels=1,
         native_size=28,
+        count=60_000,
         downloads=True,
         read=read,
         folder=folder,

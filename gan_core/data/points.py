@@ -49,6 +49,7 @@ def _source(name: str, title: str, summary: str, mixture: Mixture) -> DataSource
         title=title,
         channels=2,
         native_size=1,
+        count=COUNTS["train"],
         classes=tuple(str(k) for k in range(len(mixture.means))),
         licence="made by this program; no restrictions",
         origin="drawn on this machine, as in Lin et al. 2018, arXiv 1712.04086",

@@ -54,6 +54,7 @@ class DataSource:
     fetch: Callable[[Path], Any] | None = None  # downloads into a root, checked, or raises
     recipe: str = ""
     kind: str = "pictures"
+    count: int = 0  # of "train", known before it is read; 0: not known
     mixture: Mixture | None = None  # of a source of points
 
     def found(self, folder: Path) -> list[Path] | None:

@@ -35,6 +35,7 @@ STACKED_MNIST = DataSource(
     title="Stacked MNIST",
     channels=3,
     native_size=28,
+    count=mnist.MNIST.count,
     classes=tuple(f"{number:03}" for number in range(1000)),
     licence=mnist.MNIST.licence,
     origin="made from MNIST, as in Srivastava et al. 2017, arXiv 1705.07761",

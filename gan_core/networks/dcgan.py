@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -37,15 +37,18 @@ def downs(widths: Sequence[int], model: ModelConfig) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def apply_spectral_norm(D: nn.Module, model: ModelConfig) -> None:
+def apply_spectral_norm(
+    D: nn.Module, model: ModelConfig, wrap: Callable[[nn.Module], object] = spectral_norm
+) -> None:
     """Divide each weight of D by its largest singular value where `spectral` is asked for.
 
     The value is followed by one power iteration a forward pass. Source: Miyato et al. 2018, arXiv 1802.05957.
+    `wrap` does it to a layer.
     """
     if model.d_norm == "spectral":
         for layer in list(D.modules()):
             if isinstance(layer, (nn.Conv2d, nn.Linear, nn.Embedding)):
-                spectral_norm(layer)
+                wrap(layer)
 
 
 def flat(h: Tensor) -> Tensor:

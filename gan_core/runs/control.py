@@ -4,13 +4,14 @@
     stop   finish cleanly              wait   stand still, and go on when it is the run's turn
 
 `wait` is a paused run whose "continue" was pressed while another trains; the scheduler turns it to `run`.
+Either is parked after a while: the process saves and ends, which frees its memory, and the run stays paused.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 
 from gan_core import files, safe_read
 from gan_core.errors import RunError
@@ -22,10 +23,12 @@ COMMANDS = ("run", "pause", "wait", "stop")
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """The last command and when it was given (unix seconds; 0: none was)."""
+    """The last command, when it was given (unix seconds; 0: none was), and whether a run that stands still
+    is to be parked."""
 
     command: str = "run"
     time: float = 0.0
+    park: bool = False
 
 
 def send(run: RunPaths, command: str) -> None:
@@ -36,11 +39,24 @@ def send(run: RunPaths, command: str) -> None:
     """
     if command not in COMMANDS:
         raise ValueError(f"{command!r} is none of {', '.join(COMMANDS)}")
+    _write(run, Order(command, time.time()))
+
+
+def park(run: RunPaths, order: Order) -> None:
+    """Ask `run`, which stands still by this `order`, to save and to end its process.
+
+    Raises:
+        RunError: when it cannot be written.
+    """
+    _write(run, replace(order, park=True))
+
+
+def _write(run: RunPaths, order: Order) -> None:
     try:
-        files.write_json(run.control, {"command": command, "time": time.time()})
+        files.write_json(run.control, asdict(order))
     except OSError as error:
         reason = error.strerror or error
-        raise RunError("run-order", run=run.id, command=command, reason=reason) from error
+        raise RunError("run-order", run=run.id, command=order.command, reason=reason) from error
 
 
 def read(run: RunPaths) -> Order | None:
@@ -52,4 +68,5 @@ def read(run: RunPaths) -> Order | None:
         return Order()
     except (OSError, ValueError, LookupError, TypeError, OverflowError):
         return None
-    return Order(command, when) if command in COMMANDS and math.isfinite(when) else None
+    fits = command in COMMANDS and math.isfinite(when)
+    return Order(command, when, order.get("park") is True) if fits else None

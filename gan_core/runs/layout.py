@@ -70,6 +70,11 @@ class RunPaths:
         return self.path / "control.json"
 
     @property
+    def lock(self) -> Path:
+        """Held by whoever writes the run, see `runs.lock`."""
+        return self.path / ".lock"
+
+    @property
     def metrics(self) -> Path:
         """Curves: one JSON object a line."""
         return self.path / "metrics.jsonl"

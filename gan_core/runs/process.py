@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 import platform
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
+
+NOBODY: Mapping[str, object] = MappingProxyType({"pid": 0, "born": ""})  # of a run that no process keeps
 
 _STATE, _START = 0, 19  # places in /proc/PID/stat after the name, see proc(5)
 
@@ -46,11 +50,11 @@ def alive(pid: int, mark: str, host: str) -> bool | None:
 
 
 def suspended(pid: int, mark: str, host: str) -> bool:
-    """Whether process `pid` with birth `mark` is held still by a signal, on this machine; False where the
-    system does not tell."""
-    if host not in ("", platform.node()) or pid <= 0:
-        return False
-    stat = _stat(pid)
+    """Whether that process was stopped by a signal (SIGSTOP, Ctrl-Z) or a debugger, and not yet continued.
+
+    False where that cannot be known.
+    """
+    stat = _stat(pid) if host in ("", platform.node()) else []
     return bool(stat) and stat[_STATE] in "Tt" and mark in ("", stat[_START])
 
 

@@ -4,73 +4,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from gan_core import safe_read
 from gan_core.config import TrainConfig, from_mapping
 from gan_core.errors import ConfigError, RunError
-from gan_core.messages import Message, is_message, render
+from gan_core.messages import Message, is_message
 from gan_core.old_names import SETTINGS, renamed
 from gan_core.runs import process
 from gan_core.runs.layout import SCHEMA, RunPaths, run_paths
 from gan_core.runs.listing import is_whole, numbered
 from gan_core.runs.records import read_all
+from gan_core.runs.status import ACTIVE as ACTIVE
+from gan_core.runs.status import STATES as STATES
+from gan_core.runs.status import Status as Status
 
-STATES = ("queued", "running", "paused", "finished", "stopped", "failed")
-ACTIVE = frozenset({"queued", "running", "paused"})
 STALE_SECONDS = 20.0  # a heartbeat comes twice a second; a long score or a slow disk may hold it up
 FAR_STALE_SECONDS = 60.0  # where the process itself cannot be looked at
 FILE_MOST = 1 << 20  # bytes of a status or of settings
 TEXT_MOST = 1000  # letters of a text in a status
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
-    """How far a run is; times are unix seconds, `seconds` is time spent training."""
-
-    id: str
-    state: str
-    step: int = 0
-    images: int = 0
-    seconds: float = 0.0
-    images_per_second: float = 0.0
-    budget: dict[str, float | None] = field(default_factory=dict)  # seconds, steps, images
-    pid: int = 0
-    born: str = ""
-    host: str = ""
-    heartbeat: float = 0.0
-    created: float = 0.0
-    messages: tuple[Message, ...] = ()  # why it failed or was stopped
-    preset: str = ""
-    dataset: str = ""
-    grid_step: int | None = None
-
-    @property
-    def message(self) -> str:
-        """`messages` in English."""
-        return render(self.messages)
-
-    @property
-    def progress(self) -> float | None:
-        """Share of the budget used, 0 to 1; None without a budget."""
-        if self.state == "finished":
-            return 1.0
-        shares = [done / limit for done, limit in self._used() if limit]
-        return min(1.0, max(shares)) if shares else None
-
-    @property
-    def remaining(self) -> float | None:
-        """Seconds of training left at the present pace; None when over or not yet known."""
-        if self.state not in ACTIVE:
-            return None
-        shares = [(limit - done) * self.seconds / done for done, limit in self._used() if limit and done]
-        return max(0.0, min(shares)) if shares else self.budget.get("seconds")
-
-    def _used(self) -> list[tuple[float, float | None]]:
-        done = {"seconds": self.seconds, "steps": self.step, "images": self.images}
-        return [(done[name], self.budget.get(name)) for name in done]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,17 +49,17 @@ FIELDS = frozenset(_KINDS) - {"id"}
 
 def read_status(run: RunPaths) -> Status:
     """The run's status; one whose process was killed reads as failed, with the last good checkpoint, and one
-    whose process is held still says so.
+    whose process was suspended says so.
 
     Raises:
         RunError: when status.json is missing, damaged or from a newer version.
     """
     status = status_as_written(run)
+    if is_lost(status):
+        return replace(status, state="failed", messages=(Message("process-gone"), last_checkpoint(run)))
     if status.state in ("running", "paused") and process.suspended(status.pid, status.born, status.host):
         return replace(status, messages=(*status.messages, Message("process-suspended")))
-    if not is_lost(status):
-        return status
-    return replace(status, state="failed", messages=(Message("process-gone"), last_checkpoint(run)))
+    return status
 
 
 def status_as_written(run: RunPaths) -> Status:
@@ -134,7 +88,7 @@ def is_lost(status: Status, patience: float = STALE_SECONDS) -> bool:
     `patience`: seconds without a heartbeat before a process that is not there counts as gone. A heartbeat
     from the future (a clock was set back) is as old as one equally far in the past.
     """
-    if status.state not in ("running", "paused"):
+    if status.state not in ("running", "paused") or status.parked:
         return False
     alive = process.alive(status.pid, status.born, status.host)
     limit = FAR_STALE_SECONDS if alive is None else patience

@@ -44,7 +44,7 @@ class RunWriter:
     def __init__(self, run: RunPaths) -> None:
         self.run = run
         self._status = _stored(run)
-        self._durable_state: str | None = None  # in the status that last reached the disk for certain
+        self._durable: tuple[str, int] | None = None  # state and pid that are on the disk for certain
         self._signature = process.signature(os.getpid())
         self._order = control.Order()
         self._order_mark: tuple[int, ...] = ()
@@ -66,11 +66,11 @@ class RunWriter:
         A new state is waited for until it is on the disk; a heartbeat, which tells nothing new, is not.
         """
         self._signature["heartbeat"] = time.time()
-        self._status = _merged(self._status, changes | self._signature)
-        durable = self._status["state"] != self._durable_state
+        self._status = _merged(self._status, self._signature | changes)
+        news = self._status["state"], self._status["pid"]
         with self._writing():
-            _write_status(self.run, self._status, durable)
-        self._durable_state = self._status["state"]
+            _write_status(self.run, self._status, durable=news != self._durable)
+        self._durable = news
         if self._status.get("state") not in reader.ACTIVE:
             self._reserve.unlink(missing_ok=True)
 
@@ -156,7 +156,7 @@ class RunWriter:
                 _discard(self.run.checkpoint(old))
 
     def command(self) -> str:
-        """What the run is asked to do now: "run", "pause" or "stop". Cheap enough for every step."""
+        """What the run is asked to do now: "run", "pause", "park" or "stop". Cheap enough for every step."""
         try:
             stat = self.run.control.stat()
         except OSError:
@@ -219,7 +219,9 @@ class NullRunWriter(RunWriter):
 
 
 def _plain(order: control.Order) -> str:
-    return "pause" if order.command == "wait" else order.command
+    if order.command in ("pause", "wait"):
+        return "park" if order.park else "pause"
+    return order.command
 
 
 def _stored(run: RunPaths) -> dict[str, Any]:

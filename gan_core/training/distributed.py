@@ -24,7 +24,7 @@ from gan_core.errors import ConfigError, ProcessLost
 from gan_core.seeds import stream_seed
 
 PATIENCE = 300.0  # seconds that one process waits for the others: a machine may fall silent without a word
-ORDERS = ("run", "pause", "stop", "diverged")
+ORDERS = ("run", "pause", "stop", "diverged", "park")
 
 T = TypeVar("T")
 

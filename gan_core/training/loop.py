@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import time
 from collections.abc import Iterator
@@ -10,9 +11,11 @@ from typing import Any
 
 from gan_core.config import TrainConfig
 from gan_core.errors import GanError, ProcessLost, TrainingDiverged
+from gan_core.memory_limit import is_out_of_memory
 from gan_core.messages import Message
-from gan_core.runs import NullRunWriter, RunPaths, RunWriter
+from gan_core.runs import NullRunWriter, RunPaths, RunWriter, process
 from gan_core.runs.branch import rewrite_settings
+from gan_core.runs.lock import HAND_OVER, only_writer
 from gan_core.runs.reader import Verdict, checkpoint_steps, last_checkpoint, read_verdicts
 from gan_core.training.distributed import SINGLE_PROCESS, DistributedContext
 from gan_core.training.iteration import train_iteration
@@ -48,9 +51,19 @@ def train(
     the iterator early stops the run. Of several `distributed` processes all call this.
 
     Raises:
-        DataError: the pictures cannot be had. RunError: the run cannot be written, or has no checkpoint.
-        TrainingDiverged: a number is no longer finite. ProcessLost: another process of the run is gone.
+        DataError: the pictures cannot be had. RunError: the run cannot be written, is another process's, or
+        has no checkpoint. TrainingDiverged: a number is no longer finite. ProcessLost: another process of
+        the run is gone.
     """
+    with contextlib.ExitStack() as held:
+        distributed.broadcast_object(lambda: held.enter_context(only_writer(run, HAND_OVER)))
+        yield from _train(config, run, resume, distributed)
+
+
+def _train(
+    config: TrainConfig, run: RunPaths, resume: bool, distributed: DistributedContext
+) -> Iterator[StepRecord]:
+    """`train`, by the only writer of `run`: how it ends stands in its status."""
     writer = RunWriter(run) if distributed.is_main else NullRunWriter(run)
     end: dict[str, Any] = {"state": "stopped"}
     try:
@@ -66,6 +79,8 @@ def train(
                 session = _again(session, error)
         end = {"state": "finished" if session.progress >= 1 else "stopped"}
         session.close()
+        if session.parked:
+            end = {"state": "paused", **process.NOBODY}
     except ProcessLost as error:
         end = {"state": "failed", "messages": [*error.messages, last_checkpoint(run)]}
         raise
@@ -74,7 +89,8 @@ def train(
         raise
     except Exception as error:
         reason = Message("unexpected-error", error=type(error).__name__, reason=error)
-        end = {"state": "failed", "messages": [reason]}
+        lack = is_out_of_memory(error)
+        end = {"state": "failed", "messages": [Message("out-of-memory") if lack else reason]}
         raise
     finally:
         writer.update(**end)
@@ -126,11 +142,11 @@ def _steps(session: Session) -> Iterator[StepRecord]:
 
 
 def _goes_on(session: Session) -> bool:
-    """Wait while the run is paused; False once its budget is used or it is to stop."""
+    """Wait while the run is paused; False once its budget is used, or it is to stop or to be parked."""
     order = _order(session)
     if session.progress >= 1:
         return False
-    if order == "pause":
+    if order in ("pause", "park"):
         session.export()
         session.save()
         session.report(state="paused")
@@ -138,6 +154,9 @@ def _goes_on(session: Session) -> bool:
         order = _order(session)
         if order == "run":
             session.report(state="running")
+        elif order == "pause":  # once more, before it went on
+            return _goes_on(session)
+    session.parked = order == "park"
     return order == "run"
 
 

@@ -55,6 +55,7 @@ class Session:
     marked: tuple[int, float] = (0, 0.0)  # images and seconds when `speed` was last asked
     saved: int | None = None  # the step that was saved, or loaded, last
     first_nonfinite: str | None = None  # what was not finite when the state was to be saved
+    parked: bool = False  # it ends, and the run stays paused
 
     @property
     def progress(self) -> float:
@@ -187,8 +188,7 @@ def open_session(
 
 
 def _tell(writer: RunWriter, resume: bool, real: Callable[[], bytes]) -> list[Message]:
-    """Write what a page shows from the first moment on: real pictures, and checkpoints that are passed over,
-    which it gives as well."""
+    """Write what a page shows from the first moment on: real pictures, checkpoints passed over; gives these."""
     if lost := passed_over(writer.run) if resume else []:
         writer.update(messages=lost)
     path = writer.run.real

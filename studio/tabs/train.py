@@ -6,7 +6,7 @@ its id is kept in the visitor's browser, so that a reload finds it again and nob
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -23,7 +23,7 @@ from gan_core.presets import PRESETS, settings
 from gan_core.rules import warnings
 from studio import forms
 from studio.dataset_preview import DatasetPreviews, first_choice
-from studio.estimate import SpeedTrials, estimate_of
+from studio.estimate import SpeedTrials, estimate_of, memory_of
 from studio.handlers import guarded
 from studio.run_controls import controls, pause_or_continue, plan, start
 from studio.services import Services
@@ -87,7 +87,7 @@ def build(services: Services) -> Handles:
                 watch = gr.Button(t("train.watch"), elem_id="train-watch", interactive=False)
     parts |= _lay_out_settings(config, preset)
     widgets = Widgets(**parts, explore=explore, watch=watch)
-    speeds = SpeedTrials(services.runs)
+    speeds = SpeedTrials(services.runs, services.limits.memory, busy=lambda: bool(services.jobs.queue()))
     _wire_form(services, widgets, speeds)
     _wire_download(widgets, services.data_root)
     _wire_run(services, widgets, speeds)
@@ -163,8 +163,8 @@ def _wire_form(services: Services, w: Widgets, speeds: SpeedTrials) -> None:
             w.hint: _hint(preset, "", tongue),  # `describe` may still be timing what was chosen before
         }  # fmt: skip
 
-    def describe(values: dict[Component, Any], request: gr.Request) -> Iterator[dict[Component, Any]]:
-        yield from _describe(services, w, speeds, values, language(request))
+    def describe(values: dict[Component, Any], request: gr.Request) -> dict[Component, Any]:
+        return _describe(services, w, speeds, values, language(request), request.session_hash or "")
 
     outputs = {*chosen, w.dataset_preview, w.download, w.hint, *w.form.fields.values()}
     filled = {w.dataset.input: pick_dataset, w.restore.click: pick_preset, w.preset.input: pick_preset}
@@ -177,29 +177,28 @@ def _wire_form(services: Services, w: Widgets, speeds: SpeedTrials) -> None:
     gr.on(
         [sync.click, *(widget.change for widget in everything)], guarded(describe), everything,
         [w.hint, w.command, w.changed, w.restore, *w.form.dependents.values()],
-        trigger_mode="always_last", concurrency_limit=16, **PRIVATE,
-    )  # fmt: skip
+        trigger_mode="always_last", queue=False, **PRIVATE,
+    ).then(None, js="() => window.studio.trainTiming()", queue=False, **PRIVATE)  # fmt: skip
 
 
 def _describe(
-    services: Services, w: Widgets, speeds: SpeedTrials, values: dict[Component, Any], tongue: str
-) -> Iterator[dict[Component, Any]]:
-    """What the settings in the form come to: first what is known at once, then how far they get."""
+    services: Services, w: Widgets, speeds: SpeedTrials, values: dict[Component, Any], tongue: str,
+    visitor: str,
+) -> dict[Component, Any]:  # fmt: skip
+    """What the settings in the form come to; where nobody knows how far they get, the page asks again."""
     preset = values[w.preset]
     try:
         config = plan(services, preset, entered(w, values))
     except ConfigError as error:
         problem = escape(sentences(error.messages, tongue))
-        yield {w.hint: f'<p class="train-problem" role="alert">{problem}</p>'}
-        return
+        return {w.hint: f'<p class="train-problem" role="alert">{problem}</p>'}
     shown = w.form.fit(config) | _difference(w, preset, config, tongue)
     shown[w.command] = forms.command_line(preset, config)
     speed = speeds.known(config)
-    if speed is None and not services.jobs.queue():
-        yield shown | {w.hint: _hint(preset, pick("train.estimate.timing", tongue), tongue)}
-        speed = speeds.measure(config)
-    outlook = _hint(preset, estimate_of(config, speed, tongue, preset), tongue)
-    yield shown | {w.hint: outlook + _cautions(config, tongue)}
+    timed = speed is None and not services.jobs.queue() and speeds.ask(visitor, config)
+    told = pick("train.estimate.timing", tongue) if timed else estimate_of(config, speed, tongue, preset)
+    hint = _hint(preset, f"{told} {memory_of(config, tongue)}", tongue) + _cautions(config, tongue)
+    return shown | {w.hint: hint + ("<i hidden data-timing></i>" if timed else "")}
 
 
 def _wire_download(w: Widgets, root: str) -> None:

@@ -9,6 +9,7 @@ const BASE = new URL("../", import.meta.url); // .../studio/
 const press = (id) => document.getElementById(id)?.click();
 
 let fresh = ""; // a run just started here: Watch shows it next
+let timing = 0;
 
 Object.assign(window.studio, {
   trainShow(id) {
@@ -16,6 +17,11 @@ Object.assign(window.studio, {
   },
   trainDescribe() {
     press("train-describe");
+  },
+  /** While these settings are being timed, ask again soon. */
+  trainTiming() {
+    clearTimeout(timing);
+    timing = setTimeout(() => document.querySelector("#train-hint [data-timing]") && press("train-describe"), 700);
   },
   trainStarted(id) {
     if (!id) return;

@@ -236,3 +236,15 @@ def test_a_recipe_chosen_again_is_described_again(visit: Open) -> None:
         choose(page, "train-preset", "Wasserstein without")
         page.wait_for_timeout(1500)  # what was said before is gone by now
         expect(page.locator("#train-hint .train-caution")).to_be_visible(timeout=PATIENT)
+
+
+def test_how_far_it_gets_is_told_when_it_has_been_timed(visit: Open) -> None:
+    page = visit("/?tab=train", ready=READY)
+    hint = page.locator("#train-hint")
+    page.locator("#train-settings > button").click()
+    page.locator("#train-settings .knobs > button", has_text="Networks").click()
+    page.locator("#knob-g-width input[type=number]").fill("44")  # no run here has had it
+    expect(hint).to_contain_text("Timing a few steps", timeout=PATIENT)
+    expect(hint).to_contain_text(re.compile(r"It needs about \d\.\d GB of memory"))
+    expect(hint).to_contain_text(re.compile(r"About [\d,]+ steps here|How far it gets"), timeout=60_000)
+    expect(hint).not_to_contain_text("Timing")

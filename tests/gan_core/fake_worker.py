@@ -18,23 +18,30 @@ from typing import Any
 from gan_core import worker
 from gan_core.config import TrainConfig
 from gan_core.errors import GanError
-from gan_core.runs import RunWriter
+from gan_core.runs import RunWriter, process
 from gan_core.runs.layout import RunPaths
+from gan_core.runs.lock import HAND_OVER, only_writer
 from gan_core.runs.reader import checkpoint_steps
 
 COMMAND = (sys.executable, str(Path(__file__).resolve()))
 STEP_SECONDS = 0.01
-REFUSE, CRASH, DIE, FORGET, NAP = 901, 902, 903, 904, 905  # seeds
+REFUSE, CRASH, DIE, FORGET, NAP, GREEDY, GREEDY_OUTSIDE, FILL = range(901, 909)  # seeds
 
 
 def train(config: TrainConfig, run: RunPaths, *, resume: bool = False) -> Iterator[int]:
-    """Count steps; keep the contract of the real one about status, records, checkpoints and orders."""
+    """Count steps; keep the contract of the real one about the lock, status, records, checkpoints, orders."""
+    with only_writer(run, HAND_OVER):
+        yield from count(config, run, resume)
+
+
+def count(config: TrainConfig, run: RunPaths, resume: bool) -> Iterator[int]:
+    """`train`, by the run's only writer."""
     if config.seed == REFUSE:
         raise GanError("budget-missing")
     writer = RunWriter(run)
     first = checkpoint_steps(run)[-1] if resume else 0
     step = first
-    while (command := writer.command()) != "stop" and step < (config.steps or 0):
+    while (command := writer.command()) not in ("stop", "park") and step < (config.steps or 0):
         state = "running" if command == "run" else "paused"
         if state == "running":
             step += 1
@@ -47,7 +54,11 @@ def train(config: TrainConfig, run: RunPaths, *, resume: bool = False) -> Iterat
         misbehave(config.seed, step - first)
         time.sleep(STEP_SECONDS)
         yield step
-    writer.update(state="stopped" if command == "stop" else "finished")
+    if command == "park":
+        writer.checkpoint(step, lambda path: path.joinpath("step").write_text(str(step)))
+        writer.update(state="paused", step=step, **process.NOBODY)
+    else:
+        writer.update(state="stopped" if command == "stop" else "finished")
 
 
 def misbehave(seed: int, steps: int) -> None:
@@ -62,6 +73,14 @@ def misbehave(seed: int, steps: int) -> None:
         os._exit(3)
     if seed == NAP:
         time.sleep(3)
+    if seed == GREEDY:
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
+    if seed == GREEDY_OUTSIDE:  # of Python: there is nobody to catch it
+        os.write(2, b"terminate called after throwing an instance of 'std::bad_alloc'\n")
+        os.abort()
+    if seed == FILL:
+        block = bytearray(400_000_000)
+        assert block
 
 
 def serve(root: str, *steps: str) -> None:
@@ -71,9 +90,9 @@ def serve(root: str, *steps: str) -> None:
     jobs = Jobs(Path(root), worker=COMMAND)
     for count in steps:
         print(jobs.submit(TrainConfig(dataset="glyphs", steps=int(count))), flush=True)
-    while steps == () and jobs._warm is None:
+    while steps == () and jobs._workers.warm is None:
         time.sleep(0.01)
-    print(jobs._warm and jobs._warm.pid, flush=True)
+    print(jobs._workers.warm and jobs._workers.warm.pid, flush=True)
     time.sleep(60)
 
 

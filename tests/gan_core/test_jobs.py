@@ -13,6 +13,7 @@ from jobs_tools import Open, config, look, steps_of, trains, until
 
 from gan_core.config import TrainConfig
 from gan_core.errors import JobError, RunError
+from gan_core.limits import Limits
 from gan_core.runs import control, create_run, find_run, read_lines
 from gan_core.runs.reader import read_owner, sample_steps
 from gan_core.runs.writer import amend_status
@@ -31,28 +32,30 @@ def test_runs_are_trained_one_after_the_other_in_order(tmp_path: Path, open_jobs
 
 def test_a_warm_worker_takes_the_run_with_low_priority(tmp_path: Path, open_jobs: Open) -> None:
     jobs = open_jobs(worker=(*fake_worker.COMMAND, "nice"))
-    until(lambda: jobs._warm is not None)
+    until(lambda: jobs._workers.warm is not None)
     time.sleep(0.5)
-    warm = jobs._warm
+    warm = jobs._workers.warm
     id = jobs.submit(config())
     until(lambda: trains(tmp_path, id))
     assert warm is not None and look(tmp_path, id).pid == warm.pid
-    assert jobs._warm is None, "importing for the next run must not slow the first seconds of this one"
+    assert jobs._workers.warm is None, (
+        "importing for the next run must not slow the first seconds of this one"
+    )
     if hasattr(os, "nice"):
         assert read_lines(find_run(tmp_path, id).metrics)[0][0]["nice"] == 19
         assert os.getsid(warm.pid) == warm.pid != os.getsid(0)
     jobs.stop(id)
-    until(lambda: jobs._warm is not None)
+    until(lambda: jobs._workers.warm is not None)
 
 
 def test_a_new_worker_is_warmed_once_the_show_is_over(tmp_path: Path, open_jobs: Open) -> None:
     jobs = open_jobs()
     id = jobs.submit(config())
     until(lambda: trains(tmp_path, id))
-    assert jobs._warm is None
+    assert jobs._workers.warm is None
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("gan_core.jobs.WARM_AFTER_SECONDS", 0.1)
-        until(lambda: jobs._warm is not None)
+        until(lambda: jobs._workers.warm is not None)
     assert trains(tmp_path, id)
 
 
@@ -130,7 +133,7 @@ def test_a_stopped_run_goes_on_from_its_checkpoint(tmp_path: Path, open_jobs: Op
 
 
 def test_what_makes_no_sense_is_one_sentence(tmp_path: Path, open_jobs: Open) -> None:
-    jobs = open_jobs(queue_limit=1)
+    jobs = open_jobs(limits=Limits(queue=1))
     first, second = jobs.submit(config(steps=2)), ""
     until(lambda: look(tmp_path, first).state == "finished")
     for act, word in ((jobs.stop, "stopped"), (jobs.pause, "paused"), (jobs.resume, "continued")):
@@ -160,7 +163,7 @@ def test_what_makes_no_sense_is_one_sentence(tmp_path: Path, open_jobs: Open) ->
 def test_a_run_that_is_continued_needs_room_in_the_queue_as_a_new_one_does(
     tmp_path: Path, open_jobs: Open
 ) -> None:
-    jobs = open_jobs(queue_limit=1)
+    jobs = open_jobs(limits=Limits(queue=1))
     training = create_run(tmp_path, config())  # kept by this process
     waiting = jobs.submit(config())
     stopped = create_run(tmp_path, config(), state="stopped")

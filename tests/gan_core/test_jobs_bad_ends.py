@@ -16,18 +16,22 @@ import pytest
 from jobs_tools import Open, config, look, posix, serve, steps_of, trains, until
 
 from gan_core.errors import RunError
+from gan_core.limits import Limits
 from gan_core.runs import create_run, find_run, process
 from gan_core.runs.reader import checkpoint_steps
 from gan_core.runs.writer import amend_status
 
-OOM = r"killed \(SIGKILL\), as happens when memory runs out\. .*step 5"
+KILLED = r"The worker process was killed \(SIGKILL\)\. The last good checkpoint is of step 5"
+MEMORY = r"Memory ran out: it needed more than there is.* checkpoint is of step 5"
 
 
 @pytest.mark.parametrize(("seed", "words"), [
     (fake_worker.REFUSE, "Give a budget"),
     (fake_worker.CRASH, r"unexpectedly \(ValueError: a bug in training\).*step-000005"),
     (fake_worker.FORGET, r"ended with exit code 3\. The last good checkpoint is of step 5"),
-    pytest.param(fake_worker.DIE, OOM, marks=posix),
+    pytest.param(fake_worker.DIE, KILLED, marks=posix),
+    (fake_worker.GREEDY, MEMORY),
+    pytest.param(fake_worker.GREEDY_OUTSIDE, MEMORY, marks=posix),
 ])  # fmt: skip
 def test_a_bad_end_has_its_reason_and_the_next_run_begins(
     tmp_path: Path, open_jobs: Open, seed: int, words: str
@@ -39,6 +43,61 @@ def test_a_bad_end_has_its_reason_and_the_next_run_begins(
     until(lambda: look(tmp_path, good).state == "finished")
     if seed == fake_worker.CRASH:
         assert "a bug in training" in find_run(tmp_path, bad).log.read_text()
+
+
+@posix
+@pytest.mark.parametrize(("counts", "words"), [
+    ((3, 4), "The system killed the worker process (SIGKILL), because memory had run out"),
+    ((3, 3), "The worker process was killed (SIGKILL). "),
+    ((None, None), "killed (SIGKILL), as happens when memory runs out"),
+])  # fmt: skip
+def test_who_killed_a_worker_is_said_as_far_as_it_is_known(
+    tmp_path: Path, open_jobs: Open, monkeypatch: pytest.MonkeyPatch, counts: tuple[int, int], words: str
+) -> None:
+    count = [counts[0]]
+    monkeypatch.setattr("gan_core.child.oom_kills", lambda: count[0])
+    jobs = open_jobs()
+    id = jobs.submit(config())
+    until(lambda: trains(tmp_path, id))
+    count[0] = counts[1]
+    os.kill(look(tmp_path, id).pid, signal.SIGKILL)
+    until(lambda: look(tmp_path, id).state == "failed")
+    assert words in look(tmp_path, id).message
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="nowhere else does the system keep a process to a limit")
+def test_a_worker_that_wants_more_memory_than_it_may_have_says_so(tmp_path: Path, open_jobs: Open) -> None:
+    jobs = open_jobs(limits=Limits(memory=300_000_000))
+    greedy = jobs.submit(config(seed=fake_worker.FILL))  # 400 MB
+    until(lambda: look(tmp_path, greedy).state == "failed")
+    assert re.search(MEMORY, look(tmp_path, greedy).message)
+    assert "MemoryError" in find_run(tmp_path, greedy).log.read_text()
+    content = open_jobs(limits=Limits(memory=600_000_000))
+    jobs.close()
+    id = content.submit(config(seed=fake_worker.FILL, steps=12))
+    until(lambda: look(tmp_path, id).state == "finished")
+
+
+@posix
+def test_a_suspended_worker_is_named_and_not_blamed_on_memory(
+    tmp_path: Path, open_jobs: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gan_core.workers.DEAF_SECONDS", 0.5)
+    jobs = open_jobs()
+    id = jobs.submit(config())
+    until(lambda: trains(tmp_path, id))
+    pid = look(tmp_path, id).pid
+    os.kill(pid, signal.SIGSTOP)
+    until(lambda: "suspended (SIGSTOP)" in look(tmp_path, id).message)
+    assert look(tmp_path, id).state == "running"
+    os.kill(pid, signal.SIGCONT)
+    until(lambda: not look(tmp_path, id).messages)
+    step = look(tmp_path, id).step
+    until(lambda: look(tmp_path, id).step > step)
+    os.kill(pid, signal.SIGSTOP)
+    jobs.stop(id)
+    until(lambda: look(tmp_path, id).state == "failed")
+    assert "was suspended (SIGSTOP) and could not stop" in look(tmp_path, id).message
 
 
 @posix
@@ -139,18 +198,19 @@ def test_a_worker_that_cannot_begin_says_why(tmp_path: Path, open_jobs: Open) ->
     id = jobs.submit(config())
     until(lambda: look(tmp_path, id).state == "failed")
     assert "No module named 'there_is_no_such_module'" in look(tmp_path, id).message
-    until(lambda: jobs._cold)
+    until(lambda: jobs._workers.cold)
     time.sleep(0.6)
-    assert jobs._warm is None, "it is not tried again and again"
+    assert jobs._workers.warm is None, "it is not tried again and again"
 
 
 def test_a_deaf_worker_is_ended(tmp_path: Path, open_jobs: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gan_core.jobs.DEAF_SECONDS", 0.5)
+    monkeypatch.setattr("gan_core.workers.DEAF_SECONDS", 0.5)
     jobs = open_jobs()
     id = jobs.submit(config(seed=fake_worker.NAP))
     until(lambda: look(tmp_path, id).step >= 7)
     jobs.stop(id)
     assert until(lambda: look(tmp_path, id).state == "failed") < 2.0
+    assert "gave no sign of life and did not stop" in look(tmp_path, id).message
 
 
 def test_damage_does_not_stop_the_queue(tmp_path: Path, open_jobs: Open) -> None:
@@ -173,7 +233,7 @@ def test_a_full_disk_does_not_end_the_queue(
     jobs = open_jobs()
     monkeypatch.setattr("gan_core.jobs.SURVEY_SECONDS", 0.3)
     with monkeypatch.context() as patch:
-        patch.setattr("gan_core.jobs.amend_status", full)
+        patch.setattr("gan_core.workers.amend_status", full)
         id = jobs.submit(config(steps=3))
         time.sleep(0.7)
         assert look(tmp_path, id).state == "queued"

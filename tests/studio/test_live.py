@@ -235,16 +235,16 @@ def test_every_stage_has_words() -> None:
         about = Status(id="x", state=state, step=9, images=9)
         said |= {(state, ahead): say(about, ahead) for ahead in (0, 2)}
     said["timing"] = say(Status(id="x", state="running"), 0)
-    about = Status(id="x", state="running", step=9, images=64 * 5000)
+    stands = Status(id="x", state="running", step=9, messages=(Message("process-suspended"),))
+    said["suspended"] = say(stands, 0)
+    about = Status(id="x", state="running", step=9, images=64 * 5000, messages=(Message("checkpoint-none"),))
     said["points"] = say(dataclasses.replace(about, dataset="ring"), 0)
     said["failing"] = say(dataclasses.replace(about, preset="fail-collapse"), 0)
-    held = (Message("process-suspended"),)
-    said["suspended"] = say(Status(id="x", state="running", messages=held), 0)
     assert said == {
         ("queued", 0): "starting", ("queued", 2): "queued", ("paused", 0): "paused", ("paused", 2): "waiting",
         **{(state, ahead): word for state, word in (("running", "noise"), ("finished", "finished"),
            ("stopped", "stopped"), ("failed", "failed")) for ahead in (0, 2)},
-        "suspended": "suspended", "timing": "timing", "points": "points", "failing": "failing",
+        "timing": "timing", "suspended": "suspended", "points": "points", "failing": "failing",
     }  # fmt: skip
     words = {*said.values(), *(name for _, name in STAGES)}
     assert {f"live.say.{word}" for word in words} == {key for key in TABLE if key.startswith("live.say.")}

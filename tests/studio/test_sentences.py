@@ -29,6 +29,7 @@ from gan_core.config import TrainConfig
 from gan_core.data import load
 from gan_core.errors import GanError, JobError, ProcessLost
 from gan_core.files import write_json
+from gan_core.limits import Limits
 from gan_core.messages import Message
 from gan_core.rules import RULES
 from gan_core.runs import branch, reader
@@ -62,8 +63,9 @@ def pickled(folder: Path) -> None:
 
 
 def full_queue(folder: Path) -> None:
-    queue: Any = SimpleNamespace(_closed=False, _queue_limit=3, _look=list, _waiting=lambda _: [1, 2, 3])
-    jobs.Jobs._make_room(queue)
+    waiting = {"_look": list, "_waiting": lambda _: ["a", "b", "c"], "_owner": lambda _: ""}
+    queue: Any = SimpleNamespace(_closed=False, _limits=Limits(queue=3), **waiting)
+    jobs.Jobs._make_room(queue, "")
 
 
 def newer(folder: Path) -> None:
@@ -170,7 +172,7 @@ RAISED: dict[str, tuple[Callable[[Path], object], list[str]]] = {
     "a full queue": (full_queue, ["queue-full"]),
     "a newer run": (newer, ["run-newer"]),
     "a full disk": (full_disk, ["run-full", "checkpoint-none"]),
-    "a killed worker": (killed, ["worker-out-of-memory", "checkpoint-none"]),
+    "a killed worker": (killed, ["worker-killed", "checkpoint-none"]),
     "a diverged run": (diverged, ["diverged", "way-back-or-retries"]),
     "a run that diverged again": (diverged_again, ["diverged", "way-back"]),
     "a budget used up": (spent, ["run-spent"]),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import sys
+import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +22,13 @@ from test_training_api import FakeJobs, FakeServices
 from gan_core.config import TrainConfig
 from gan_core.data import DATASETS
 from gan_core.errors import ConfigError, DataError
+from gan_core.limits import Limits
 from gan_core.presets import PRESETS, settings
 from gan_core.runs import control
 from gan_core.runs.reader import Status
 from studio import dataset_preview, estimate, run_controls
 from studio.dataset_preview import DatasetPreviews, first_choice
-from studio.estimate import SpeedTrials, estimate_of
+from studio.estimate import SpeedTrials, estimate_of, key
 from studio.live import STAGES, say
 from studio.tabs import train
 from studio.words import TABLE
@@ -181,39 +184,152 @@ def test_the_speed_is_known_from_an_earlier_run_with_the_same_work(tmp_path: Pat
     assert speeds.known(settings("glyphs", {"g_width": 64})) is None
 
 
-def test_a_trial_is_made_once_and_its_failure_is_not_repeated(tmp_path: Path, monkeypatch) -> None:
+READY = "import sys, time\nprint('ready', flush=True)\n"
+ANSWER = "for line in sys.stdin: print(line.count('glyphs') + 41.5, flush=True)"
+
+
+@pytest.fixture
+def trials(tmp_path: Path) -> Iterator[Callable[..., SpeedTrials]]:
+    """Opens trials on no earlier runs; in the end all are closed."""
+    opened: list[SpeedTrials] = []
+
+    def make(**options: Any) -> SpeedTrials:
+        opened.append(SpeedTrials(tmp_path, **options))
+        return opened[-1]
+
+    yield make
+    for one in opened:
+        one.close()
+
+
+def settled(speeds: SpeedTrials, config: TrainConfig, visitor: str = "a") -> float | None:
+    """What the page gets that asks again until there is an answer."""
+    deadline = time.monotonic() + 20
+    while speeds.known(config) is None and speeds.ask(visitor, config):
+        assert time.monotonic() < deadline, "asked in vain"
+        time.sleep(0.02)
+    return speeds.known(config)
+
+
+def test_a_trial_is_made_once_and_its_failure_is_not_repeated(trials, monkeypatch) -> None:
     tried = []
 
-    def attempt(self: SpeedTrials, config: TrainConfig) -> float | None:
+    def attempt(self: SpeedTrials, config: TrainConfig) -> tuple[bool, float | None]:
         tried.append(config.batch)
-        return 50.0 if config.batch == 64 else None
+        return True, 50.0 if config.batch == 64 else None
 
     monkeypatch.setattr(SpeedTrials, "_try", attempt)
-    speeds = SpeedTrials(tmp_path)
+    speeds = trials()
     for batch, speed in ((64, 50.0), (64, 50.0), (128, None), (128, None)):
-        assert speeds.measure(settings("glyphs", {"batch": batch})) == speed
+        assert settled(speeds, settings("glyphs", {"batch": batch})) == speed
     assert tried == [64, 128]
 
 
-def test_a_trial_that_made_room_for_a_run_says_nothing_of_its_settings(tmp_path: Path, monkeypatch) -> None:
-    speeds, config = SpeedTrials(tmp_path), settings("glyphs", {})
-    monkeypatch.setattr(estimate, "TRIAL", "import time; time.sleep(60)")
-    with ThreadPoolExecutor(1) as other:
-        measured = other.submit(speeds.measure, config)
-        while (trial := speeds._trial) is None:
-            time.sleep(0.01)
-        speeds.cancel_trial()
-        assert measured.result(10) is None and trial.poll() not in (None, 0), "ended, and not by itself"
-    assert speeds.known(config) is None
-    monkeypatch.setattr(estimate, "TRIAL", "print(42)")
-    assert speeds.measure(config) == speeds.known(config) == 42.0, "tried again"
+def test_of_each_visitor_the_newest_settings_are_timed_and_of_few_visitors_at_once(
+    trials, monkeypatch
+) -> None:
+    gate, tried = threading.Event(), []
+
+    def attempt(self: SpeedTrials, config: TrainConfig) -> tuple[bool, float | None]:
+        gate.wait(10)
+        tried.append(config.batch)
+        return True, float(config.batch)
+
+    monkeypatch.setattr(SpeedTrials, "_try", attempt)
+    speeds = trials()
+    batches = {n: settings("glyphs", {"batch": n}) for n in range(16, 256, 4)}
+    begin = time.monotonic()
+    assert speeds.ask("first", batches[16])
+    while speeds._now is None:
+        time.sleep(0.01)
+    assert all(speeds.ask("hasty", batches[n]) for n in range(20, 180, 4)), "forty changes of one form"
+    assert speeds.ask("b", batches[180]) and speeds.ask("c", batches[184]) and speeds.ask("d", batches[188])
+    assert not speeds.ask("e", batches[192]), "nobody waits for long: the fifth is told nothing"
+    assert speeds.ask("e", batches[184]), "what another waits for is timed anyway"
+    assert time.monotonic() - begin < 2, "and nobody who asks waits at all"
+    gate.set()
+    assert settled(speeds, batches[188], "d") == 188.0
+    assert tried == [16, 176, 180, 184, 188]
 
 
-def test_a_trial_that_says_no_number_gives_none(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(estimate, "TRIAL", "print('no speed')")
-    assert SpeedTrials(tmp_path).measure(settings("glyphs", {})) is None
-    monkeypatch.setattr(estimate, "TRIAL", "import sys; print(sys.stdin.read().count('glyphs') + 41.5)")
-    assert SpeedTrials(tmp_path).measure(settings("glyphs", {})) == 42.5
+def test_a_trial_that_made_room_for_a_run_says_nothing_of_its_settings(trials, monkeypatch) -> None:
+    speeds, config = trials(), settings("glyphs", {})
+    monkeypatch.setattr(estimate, "TRIAL", READY + "time.sleep(60)")
+    assert speeds.ask("a", config)
+    while speeds._bench is None or not speeds._bench.ready:
+        time.sleep(0.01)
+    bench = speeds._bench
+    speeds.cancel_trial()
+    while speeds._now is not None:
+        time.sleep(0.01)
+    assert bench.ended() and speeds.known(config) is None
+    monkeypatch.setattr(estimate, "TRIAL", READY + ANSWER)
+    assert settled(speeds, config) == 42.5, "tried again"
+
+
+def test_no_trial_runs_beside_a_run(trials, monkeypatch) -> None:
+    busy = [True]
+    speeds, config = trials(busy=lambda: busy[0]), settings("glyphs", {})
+    monkeypatch.setattr(estimate, "TRIAL", READY + "time.sleep(60)")
+    assert speeds.ask("a", config)
+    while speeds._wishes or speeds._now is not None:
+        time.sleep(0.01)
+    assert speeds._bench is None
+    busy[0] = False
+    assert speeds.ask("a", config)
+    while speeds._bench is None or not speeds._bench.ready:
+        time.sleep(0.01)
+    busy[0] = True  # a run that began by the API, say
+    while not speeds._bench.ended():
+        time.sleep(0.01)
+    assert key(config) not in speeds._known
+
+
+def test_a_trial_that_says_no_number_takes_too_long_or_dies_gives_none(trials, monkeypatch) -> None:
+    monkeypatch.setattr(estimate, "PATIENCE", 0.5)
+    for bad in ("for line in sys.stdin: print('no speed', flush=True)", "time.sleep(60)", "raise SystemExit"):
+        monkeypatch.setattr(estimate, "TRIAL", READY + bad)
+        speeds, config = trials(), settings("glyphs", {})
+        assert settled(speeds, config) is None and key(config) in speeds._known
+        speeds.cancel_trial()  # the first one lives on
+        monkeypatch.setattr(estimate, "TRIAL", READY + ANSWER)
+        other = settings("glyphs", {"batch": 32})
+        assert settled(speeds, other) == 42.5, "the next settings have a process again"
+
+
+def test_a_trial_uses_one_warm_process_and_ends_it_when_nobody_asks(trials, monkeypatch) -> None:
+    monkeypatch.setattr(
+        estimate, "TRIAL", "import os; " + READY + "for _ in sys.stdin: print(os.getpid(), flush=True)"
+    )
+    monkeypatch.setattr(estimate, "IDLE_SECONDS", 0.5)
+    speeds = trials()
+    pids = [settled(speeds, settings("glyphs", {"batch": batch})) for batch in (32, 64)]
+    assert pids[0] == pids[1]
+    while speeds._bench is not None:
+        time.sleep(0.02)
+    assert settled(speeds, settings("glyphs", {"batch": 128})) not in (None, pids[0])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="nowhere else does the system keep a process to a limit")
+def test_a_trial_takes_no_more_memory_than_a_run_may(trials) -> None:
+    wide = settings("digits", {"size": 64, "g_width": 256, "d_width": 256, "batch": 512, "precision": "fp32"})
+    speeds = trials(memory=600_000_000)
+    assert settled(speeds, wide) is None and key(wide) in speeds._known
+    assert speeds._bench is None or speeds._bench.ended() or speeds._bench.ready
+
+
+def test_what_would_not_fit_into_memory_is_refused_before_anything_is_built(services: Any) -> None:
+    services.limits = Limits(memory=4_000_000_000)
+    large = {"dataset": "glyphs", "seconds": 2, "size": 128, "g_width": 512, "d_width": 512}
+    with pytest.raises(ConfigError, match=r"need about [\d.]+ GB of memory, runs here may take 4\.0 GB"):
+        run_controls.start(services, "glyphs", large)
+    with pytest.raises(ConfigError, match="GB of memory"):
+        run_controls.start(services, "glyphs", GLYPHS | {"size": 64, "g_width": 64, "batch_end": 65_536})
+    assert services.jobs.told == []
+    run_controls.start(services, "glyphs", GLYPHS)
+    services.limits = Limits()
+    run_controls.start(services, "glyphs", large)
+    assert len(services.jobs.told) == 2
 
 
 def test_the_data_are_looked_at_before_training() -> None:

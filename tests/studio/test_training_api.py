@@ -12,6 +12,7 @@ from synthetic import make_run
 
 from gan_core.config import TrainConfig
 from gan_core.errors import ConfigError, DataError, RunError
+from gan_core.limits import Limits
 from studio import training_api as api
 
 
@@ -21,7 +22,7 @@ class FakeJobs:
 
     told: list[tuple[Any, ...]] = field(default_factory=list)
 
-    def submit(self, config: TrainConfig, preset: str = "") -> str:
+    def submit(self, config: TrainConfig, preset: str = "", owner: str = "") -> str:
         self.told.append(("submit", config, preset))
         return "a-run"
 
@@ -38,6 +39,7 @@ class FakeServices:
     data_root: str = "where the data are"
     jobs: FakeJobs = field(default_factory=FakeJobs)
     longest: float = 0.0
+    limits: Limits = field(default_factory=Limits)
 
 
 @pytest.fixture
