@@ -20,7 +20,7 @@ def only_writer(run: RunPaths, patience: float = 0.0) -> Iterator[None]:
     """Be the only one that writes `run`; another one may take `patience` seconds to let go of it.
 
     Raises:
-        RunError: another process has it, there is no such run, its folder cannot be written, or leads elsewhere.
+        RunError: another process has it, there is no such run, its folder cannot be written, or holds links.
     """
     if not exists(run):  # the lock would make the folder anew
         raise RunError("run-unknown", name=run.id)
