@@ -17,7 +17,6 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 FILE, LONG_FILE, FUNCTION, PARAMETERS, NESTING = 300, 350, 50, 6, 4
 ONE_IDEA = {  # files that may be long, and what would be torn apart
-    "gan_core/cli.py": "a command and its flags stand side by side, all of them in one list",
     "gan_core/config.py": "each setting is declared once, in one class",
     "gan_core/losses.py": "the games and the mistakes made in them, one table",
     "tools/mutant_table.py": "a table, a mistake a line",
@@ -39,7 +38,7 @@ LAYERS = (
     "checkpoints metrics presets child rules",
     "sampling workers",
     "training catalog",
-    "directions inversion doctor scoring jobs terminal memory",
+    "directions inversion doctor scoring jobs terminal memory flags",
     "worker cli",
     "__main__",
 )

@@ -67,6 +67,7 @@ def test_every_row_of_words_has_a_code_that_is_used() -> None:
 
 def test_the_words_of_a_place_are_those_of_all_its_values() -> None:
     asked = [call.args[2] for _, call in calls("unknown_names")]
+    asked += [word.value for _, call in calls(*MAKERS) for word in call.keywords if word.arg == "what"]
     named = {node.value for node in asked if isinstance(node, ast.Constant)}
     words = {
         "what": {*named, *tables()},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +11,7 @@ from gan_core.errors import RunError
 from gan_core.runs.layout import RunPaths, is_id, run_paths
 from gan_core.runs.reader import read_config
 from gan_core.runs.records import read_all
+from gan_core.runs.rewind import rewound_to
 
 MOST = 20_000  # points of one run's curves that are kept; of more every second one
 
@@ -26,7 +27,8 @@ class Parent:
 def place(steps: Sequence[float], step: float) -> int:
     """Where a point of `step` goes among the earlier ones at `steps`, which are in order.
 
-    What stands there and beyond was lost when the run went back to a checkpoint: the caller drops it.
+    What stands there and beyond was lost when the run went back to a checkpoint: the caller drops it. Files
+    written until 24 November 2026 say it in no other way (see `rewind`).
     """
     return len(steps) if not steps or step > steps[-1] else bisect_left(steps, step)
 
@@ -85,6 +87,9 @@ def _points(run: RunPaths, limit: float) -> dict[float, dict[str, Any]]:
     steps: list[float] = []
     points: list[dict[str, Any]] = []
     for record in read_all(run.metrics):
+        if (back := rewound_to(record)) is not None:
+            del points[bisect_right(steps, back) :]
+            del steps[len(points) :]
         step = record.get("step")
         if isinstance(step, (int, float)) and step <= limit:
             at = place(steps, step)

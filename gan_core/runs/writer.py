@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
-import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
@@ -20,7 +18,10 @@ from gan_core.runs import control, process, reader
 from gan_core.runs.layout import SCHEMA, RunPaths
 from gan_core.runs.lineage import Branches
 from gan_core.runs.listing import check_places
+from gan_core.runs.records import ALL_MOST, number, read_all
 from gan_core.runs.retention import MEGABYTE, checkpoint_sizes, retained_checkpoints
+from gan_core.runs.rewind import BACK_TO, rewound_to
+from gan_core.runs.sweep import aside, discard, put_back, sweep
 
 RESERVE_BYTES = 65_536  # given back when the disk is full, so that the reason can still be written
 
@@ -51,7 +52,7 @@ class RunWriter:
         self._branches = Branches(run)
         self._reserve = run.path / ".reserve"
         check_places(run)
-        _sweep(run)
+        sweep(run)
         with self._writing():
             run.samples.mkdir(parents=True, exist_ok=True)
             run.checkpoints.mkdir(exist_ok=True)
@@ -99,26 +100,33 @@ class RunWriter:
         self.update(grid_step=step)
 
     def back_to(self, step: int) -> None:
-        """Drop the sample grids beyond `step`: the run has gone back there, and trains those steps anew.
+        """Drop what lies beyond `step`: the run has gone back there, and trains those steps anew.
 
-        The last one goes first, so that after a kill those that are left are in order, the next call drops
-        the rest, and the status names a grid that is there.
+        Sample grids are removed, points of the curves and scores taken back by a line (see `rewind`), and the
+        status counts it, so that nobody takes an old grid for the new one of the same step. The last grid
+        goes first, so that after a kill those that are left are in order, the next call drops the rest, and
+        the status names a grid that is there.
         """
         steps = reader.sample_steps(self.run)
         lost = [later for later in steps if later > step]
-        if not lost:
+        grown = [path for path in (self.run.metrics, self.run.scores) if _reaches_beyond(path, step)]
+        if not lost and not grown:
             return
-        self.update(grid_step=max((early for early in steps if early <= step), default=None))
+        grid = max((early for early in steps if early <= step), default=None)
+        self.update(step=step, grid_step=grid, rewinds=self._status["rewinds"] + 1)
         with self._writing():
             for later in reversed(lost):
                 self.run.sample(later).unlink(missing_ok=True)
-        self.log(Message("log-grids-dropped", step=step, count=len(lost)))
+        for path in grown:
+            self._append(path, {BACK_TO: step})
+        if lost:
+            self.log(Message("log-grids-dropped", step=step, count=len(lost)))
 
     def drop_damaged(self) -> None:
         """Remove the checkpoints that are not whole, once the run goes on from one that is."""
         with self._writing():
             for step in reader.damaged_steps(self.run):
-                _discard(self.run.checkpoint(step))
+                discard(self.run.checkpoint(step))
 
     def real(self, data: bytes) -> None:
         """Keep real pictures (WebP bytes) in the layout of the sample grids."""
@@ -147,13 +155,13 @@ class RunWriter:
                     scratch.mkdir()
                     fill(scratch)
                     if path.exists():
-                        path.replace(_aside(path))
+                        path.replace(aside(path))
             finally:
                 put_back(self.run)
             sizes = checkpoint_sizes(self.run)
             guarded = self._branches.steps() | set(reader.best_steps(self.run)[-1:])
             for old in sizes.keys() - retained_checkpoints(sizes, megabytes * MEGABYTE, guarded):
-                _discard(self.run.checkpoint(old))
+                discard(self.run.checkpoint(old))
 
     def command(self) -> str:
         """What the run is asked to do now: "run", "pause", "park" or "stop". Cheap enough for every step."""
@@ -224,6 +232,15 @@ def _plain(order: control.Order) -> str:
     return order.command
 
 
+def _reaches_beyond(path: Path, step: int) -> bool:
+    """Whether a file has points of later steps; of a very long one it is taken for granted."""
+    reach = -1.0
+    for record in read_all(path):
+        back = rewound_to(record)
+        reach = number(record, "step", reach) if back is None else min(reach, back)
+    return reach > step or (path.is_file() and path.stat().st_size > ALL_MOST)
+
+
 def _stored(run: RunPaths) -> dict[str, Any]:
     status = reader.status_as_written(run)
     return {"schema": SCHEMA} | {name: getattr(status, name) for name in sorted(reader.FIELDS)}
@@ -258,40 +275,3 @@ def _explained(run: RunPaths) -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise RunError("run-full", reader.last_checkpoint(run), run=run.id) from error
         raise RunError("run-write", run=run.id, reason=error.strerror or error) from error
-
-
-def put_back(run: RunPaths) -> None:
-    """Give a checkpoint that was set aside its name again where a kill left no new one in its place.
-
-    Only for whoever trains the run, or while nobody does.
-    """
-    if run.checkpoints.is_symlink():  # to folders that are not this run's
-        return
-    for aside in run.checkpoints.glob(_aside(Path("*")).name):
-        path = aside.with_name(aside.stem.removeprefix("."))
-        with contextlib.suppress(OSError):
-            _discard(aside) if path.exists() else aside.replace(path)
-
-
-def _aside(path: Path) -> Path:
-    """Where a checkpoint stands, whole, until the new one of its step has its name."""
-    return path.with_name(f".{path.name}.aside")
-
-
-def _discard(path: Path) -> None:
-    """Remove a directory so that no kill leaves half of it under its own name."""
-    if path.exists():
-        grave = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-        path.replace(grave)
-        shutil.rmtree(grave, ignore_errors=True)
-
-
-def _sweep(run: RunPaths) -> None:
-    """Remove what a killed writer left half made; orders under way to the run are not this writer's."""
-    put_back(run)
-    for folder in (run.path, run.samples, run.checkpoints):
-        for scratch in folder.glob(".*.part"):
-            if scratch.is_dir():
-                shutil.rmtree(scratch, ignore_errors=True)
-            elif not scratch.name.startswith(f".{run.control.name}"):
-                scratch.unlink(missing_ok=True)

@@ -20,7 +20,8 @@ from gan_core.errors import RunError, WeightsError
 from gan_core.runs import list_runs
 from gan_core.runs.layout import RunPaths
 from gan_core.runs.lock import only_writer
-from gan_core.runs.writer import RunWriter, put_back
+from gan_core.runs.sweep import put_back
+from gan_core.runs.writer import RunWriter
 from studio import live, pictures
 from studio.live import Live
 from studio.models import ModelRegistry
