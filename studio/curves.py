@@ -61,12 +61,13 @@ class Curves:
             self._take_in(path)
 
     def _take_in(self, path: Path) -> None:
+        """Read on to the end of the file, or as far as there is time."""
         end, before = time.monotonic() + BUSY, -1
         while before != (offset := self._offsets[path]):
             if before >= 0 and before + READ_MOST >= self._seen[path].size:
                 return  # what is left is a line that is still being written
             if before >= 0 and time.monotonic() > end:
-                del self._seen[path]
+                del self._seen[path]  # the rest at the next look
                 return
             before = offset
             records, self._offsets[path] = read_lines(path, offset)

@@ -30,7 +30,7 @@ from gan_core.errors import GanError, RunError
 from gan_core.messages import Message
 from gan_core.presets import PRESETS
 from gan_core.runs.layout import RunPaths, find_run
-from gan_core.runs.reader import ACTIVE, Status, glance, read_status, sample_steps
+from gan_core.runs.reader import ACTIVE, Status, glance, sample_steps
 from gan_core.safe_read import read_bytes
 from studio.curves import Curves
 from studio.models import explorable
@@ -39,8 +39,8 @@ from studio.words import language, sentences
 FRESH = 0.1  # seconds during which an answer is not checked against the disk again
 RECHECK = 2.0  # a live run's status is read again after this even if its file is the same: it may have died
 SHOW = 15.0  # the first seconds of training, when pages ask four times a second
-PICTURE_MOST = 32 << 20  # bytes of a sample grid
 FOREVER = "public, max-age=31536000, immutable"
+PICTURE_MOST = 32 << 20  # bytes of a sample grid
 KEPT = 64  # readers kept in memory; the one not asked for longest goes first
 
 # From this step on (counted in batches of 64), what a person typically sees of digits; words in watch.json.
@@ -218,21 +218,20 @@ class Live:
 def settled(run: RunPaths, step: int, rewinds: int) -> bool:
     """Whether the sample grid of `step` stays as it is at an address that names so many `rewinds`.
 
-    After a run has gone back, a grid of before may for a moment still stand where the new one will. Raises
-    `RunError` when the run cannot be read.
+    After a run has gone back, a grid of before may for a moment still stand where the new one will.
     """
-    status = read_status(run)
+    status = glance(run)
     return rewinds == status.rewinds and step <= max(status.step, status.grid_step or 0)
 
 
 def say(status: Status, ahead: int) -> str:
     """The last part of the word key of the sentence that says what is happening now."""
+    if any(message.code == "process-suspended" for message in status.messages):
+        return "suspended"
     if status.state == "queued":
         return "queued" if ahead else "starting"
     if status.state == "paused" and ahead:
         return "waiting"  # told to continue while another trains
-    if any(message.code == "process-suspended" for message in status.messages):
-        return "suspended"
     if status.state == "stopped" and not status.step:
         return "unbegun"
     if status.state != "running":

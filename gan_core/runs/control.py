@@ -68,5 +68,5 @@ def read(run: RunPaths) -> Order | None:
         return Order()
     except (OSError, ValueError, LookupError, TypeError, OverflowError):
         return None
-    whole = command in COMMANDS and math.isfinite(when)
-    return Order(command, when, order.get("park") is True) if whole else None
+    fits = command in COMMANDS and math.isfinite(when)
+    return Order(command, when, order.get("park") is True) if fits else None

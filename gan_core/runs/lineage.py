@@ -88,8 +88,8 @@ def _points(run: RunPaths, limit: float) -> dict[float, dict[str, Any]]:
     points: list[dict[str, Any]] = []
     for record in read_all(run.metrics):
         if (back := rewound_to(record)) is not None:
-            at = bisect_right(steps, back)
-            del steps[at:], points[at:]
+            del points[bisect_right(steps, back) :]
+            del steps[len(points) :]
         step = record.get("step")
         if isinstance(step, (int, float)) and step <= limit:
             at = place(steps, step)

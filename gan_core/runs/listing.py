@@ -46,7 +46,7 @@ def check_places(run: RunPaths) -> None:
     Raises:
         RunError: a file or folder is a link or no regular file.
     """
-    for path in (run.log, run.metrics, run.scores, run.verdicts, run.samples, run.checkpoints):
+    for path in (run.lock, run.log, run.metrics, run.scores, run.verdicts, run.samples, run.checkpoints):
         folder = path in (run.samples, run.checkpoints)
         if path.is_symlink() or (os.path.lexists(path) and not (path.is_dir() if folder else path.is_file())):
             reason = safe_read.OUTSIDE if path.is_symlink() else safe_read.IRREGULAR

@@ -16,7 +16,7 @@ from gan_core.old_names import SETTINGS, renamed
 from gan_core.runs import process
 from gan_core.runs.layout import SCHEMA, RunPaths, run_paths
 from gan_core.runs.listing import is_whole, numbered
-from gan_core.runs.records import read_all
+from gan_core.runs.records import SCORES_MOST, read_all
 from gan_core.runs.rewind import surviving
 from gan_core.runs.status import ACTIVE as ACTIVE
 from gan_core.runs.status import STATES as STATES
@@ -56,11 +56,11 @@ def read_status(run: RunPaths) -> Status:
         RunError: when status.json is missing, damaged or from a newer version.
     """
     status = status_as_written(run)
+    if is_lost(status):
+        return replace(status, state="failed", messages=(Message("process-gone"), last_checkpoint(run)))
     if status.state in ("running", "paused") and process.suspended(status.pid, status.born, status.host):
         return replace(status, messages=(*status.messages, Message("process-suspended")))
-    if not is_lost(status):
-        return status
-    return replace(status, state="failed", messages=(Message("process-gone"), last_checkpoint(run)))
+    return status
 
 
 def status_as_written(run: RunPaths) -> Status:
@@ -171,7 +171,7 @@ def passed_over(run: RunPaths) -> list[Message]:
 
 def best_steps(run: RunPaths) -> list[int]:
     """Steps whose score was the best so far, in order: the last of them is the best of all."""
-    scores = surviving(read_all(run.scores))
+    scores = surviving(read_all(run.scores, SCORES_MOST))
     return [score["step"] for score in scores if score.get("best") and isinstance(score.get("step"), int)]
 
 
@@ -186,7 +186,7 @@ def last_checkpoint(run: RunPaths) -> Message:
 
 def read_verdicts(run: RunPaths) -> list[Verdict]:
     """All verdicts on the run, in order. An old run's name no figures: all else that they say is one."""
-    rows = list(read_all(run.verdicts))
+    rows = list(read_all(run.verdicts, SCORES_MOST))
     heads = [(str(row.pop("kind", "")), row.pop("step", 0)) for row in rows]
     figures = [row["figures"] if isinstance(row.get("figures"), dict) else row for row in rows]
     return [Verdict(*head, figures=one) for head, one in zip(heads, figures)]

@@ -10,6 +10,7 @@ from gan_core import safe_read
 from gan_core.old_names import RECORDS, renamed
 
 READ_MOST = 4 << 20  # bytes at a time, so that a file without end costs no more memory than any other
+SCORES_MOST = 8 << 20  # of the scores, or the verdicts: one a minute for two weeks
 ALL_MOST = 128 << 20  # bytes of one file that are read in all: a week of training
 
 

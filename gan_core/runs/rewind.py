@@ -18,14 +18,19 @@ def rewound_to(record: dict[str, Any]) -> float | None:
 
 def surviving(records: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """The records that are not lost, in their order, without the lines that say so."""
-    kept: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = []
+    reached: list[int] = []  # places of those with a step, which grow with their steps
+    lost: set[int] = set()
     for record in records:
         back = rewound_to(record)
         if back is None:
-            kept.append(record)
-        else:
-            kept = [one for one in kept if not beyond(one, back)]
-    return kept
+            if _step(record, "step") is not None:
+                reached.append(len(rows))
+            rows.append(record)
+            continue
+        while reached and beyond(rows[reached[-1]], back):
+            lost.add(reached.pop())
+    return [row for place, row in enumerate(rows) if place not in lost]
 
 
 def beyond(record: dict[str, Any], step: float) -> bool:

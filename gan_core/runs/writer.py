@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
-import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
@@ -20,9 +18,10 @@ from gan_core.runs import control, process, reader
 from gan_core.runs.layout import SCHEMA, RunPaths
 from gan_core.runs.lineage import Branches
 from gan_core.runs.listing import check_places
-from gan_core.runs.records import read_all
+from gan_core.runs.records import ALL_MOST, number, read_all
 from gan_core.runs.retention import MEGABYTE, checkpoint_sizes, retained_checkpoints
-from gan_core.runs.rewind import BACK_TO, beyond, surviving
+from gan_core.runs.rewind import BACK_TO, rewound_to
+from gan_core.runs.sweep import aside, discard, put_back, sweep
 
 RESERVE_BYTES = 65_536  # given back when the disk is full, so that the reason can still be written
 
@@ -46,14 +45,14 @@ class RunWriter:
     def __init__(self, run: RunPaths) -> None:
         self.run = run
         self._status = _stored(run)
-        self._durable_state: str | None = None  # in the status that last reached the disk for certain
+        self._durable: tuple[str, int] | None = None  # state and pid that are on the disk for certain
         self._signature = process.signature(os.getpid())
         self._order = control.Order()
         self._order_mark: tuple[int, ...] = ()
         self._branches = Branches(run)
         self._reserve = run.path / ".reserve"
         check_places(run)
-        _sweep(run)
+        sweep(run)
         with self._writing():
             run.samples.mkdir(parents=True, exist_ok=True)
             run.checkpoints.mkdir(exist_ok=True)
@@ -69,10 +68,10 @@ class RunWriter:
         """
         self._signature["heartbeat"] = time.time()
         self._status = _merged(self._status, self._signature | changes)
-        durable = self._status["state"] != self._durable_state
+        news = self._status["state"], self._status["pid"]
         with self._writing():
-            _write_status(self.run, self._status, durable)
-        self._durable_state = self._status["state"]
+            _write_status(self.run, self._status, durable=news != self._durable)
+        self._durable = news
         if self._status.get("state") not in reader.ACTIVE:
             self._reserve.unlink(missing_ok=True)
 
@@ -127,7 +126,7 @@ class RunWriter:
         """Remove the checkpoints that are not whole, once the run goes on from one that is."""
         with self._writing():
             for step in reader.damaged_steps(self.run):
-                _discard(self.run.checkpoint(step))
+                discard(self.run.checkpoint(step))
 
     def real(self, data: bytes) -> None:
         """Keep real pictures (WebP bytes) in the layout of the sample grids."""
@@ -156,13 +155,13 @@ class RunWriter:
                     scratch.mkdir()
                     fill(scratch)
                     if path.exists():
-                        path.replace(_aside(path))
+                        path.replace(aside(path))
             finally:
                 put_back(self.run)
             sizes = checkpoint_sizes(self.run)
             guarded = self._branches.steps() | set(reader.best_steps(self.run)[-1:])
             for old in sizes.keys() - retained_checkpoints(sizes, megabytes * MEGABYTE, guarded):
-                _discard(self.run.checkpoint(old))
+                discard(self.run.checkpoint(old))
 
     def command(self) -> str:
         """What the run is asked to do now: "run", "pause", "park" or "stop". Cheap enough for every step."""
@@ -234,7 +233,12 @@ def _plain(order: control.Order) -> str:
 
 
 def _reaches_beyond(path: Path, step: int) -> bool:
-    return any(beyond(record, step) for record in surviving(read_all(path)))
+    """Whether a file has points of later steps; of a very long one it is taken for granted."""
+    reach = -1.0
+    for record in read_all(path):
+        back = rewound_to(record)
+        reach = number(record, "step", reach) if back is None else min(reach, back)
+    return reach > step or (path.is_file() and path.stat().st_size > ALL_MOST)
 
 
 def _stored(run: RunPaths) -> dict[str, Any]:
@@ -271,40 +275,3 @@ def _explained(run: RunPaths) -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise RunError("run-full", reader.last_checkpoint(run), run=run.id) from error
         raise RunError("run-write", run=run.id, reason=error.strerror or error) from error
-
-
-def put_back(run: RunPaths) -> None:
-    """Give a checkpoint that was set aside its name again where a kill left no new one in its place.
-
-    Only for whoever trains the run, or while nobody does.
-    """
-    if run.checkpoints.is_symlink():  # to folders that are not this run's
-        return
-    for aside in run.checkpoints.glob(_aside(Path("*")).name):
-        path = aside.with_name(aside.stem.removeprefix("."))
-        with contextlib.suppress(OSError):
-            _discard(aside) if path.exists() else aside.replace(path)
-
-
-def _aside(path: Path) -> Path:
-    """Where a checkpoint stands, whole, until the new one of its step has its name."""
-    return path.with_name(f".{path.name}.aside")
-
-
-def _discard(path: Path) -> None:
-    """Remove a directory so that no kill leaves half of it under its own name."""
-    if path.exists():
-        grave = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-        path.replace(grave)
-        shutil.rmtree(grave, ignore_errors=True)
-
-
-def _sweep(run: RunPaths) -> None:
-    """Remove what a killed writer left half made; orders under way to the run are not this writer's."""
-    put_back(run)
-    for folder in (run.path, run.samples, run.checkpoints):
-        for scratch in folder.glob(".*.part"):
-            if scratch.is_dir():
-                shutil.rmtree(scratch, ignore_errors=True)
-            elif not scratch.name.startswith(f".{run.control.name}"):
-                scratch.unlink(missing_ok=True)

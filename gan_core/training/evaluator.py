@@ -17,7 +17,7 @@ from gan_core.errors import GanError
 from gan_core.messages import Message
 from gan_core.metrics.fast_metrics import PointReferenceStats, ReferenceStats, reference_stats
 from gan_core.runs import RunWriter
-from gan_core.runs.records import number, read_all
+from gan_core.runs.records import SCORES_MOST, number, read_all
 from gan_core.runs.rewind import surviving
 from gan_core.sampling import Sampler
 from gan_core.seeds import stream_seed
@@ -36,7 +36,7 @@ class PeriodicEvaluator:
         self._config, self._writer = config, writer
         self._plane = DATASETS[config.dataset].mixture
         self._name = MISSED if self._plane else DISTANCE
-        rows = surviving(read_all(writer.run.scores))  # what was lost by going back is no score
+        rows = surviving(read_all(writer.run.scores, SCORES_MOST))  # what was lost by going back is no score
         self._best = min((number(row, self._name, float("inf")) for row in rows), default=float("inf"))
         self._spent = sum(number(row, "took", 0.0) for row in rows)
         self._last = max((number(row, "seconds", 0.0) for row in rows), default=seconds)

@@ -188,7 +188,7 @@ def open_session(
 
 
 def _tell(writer: RunWriter, resume: bool, real: Callable[[], bytes]) -> list[Message]:
-    """Write what a page shows from the first moment on, real pictures and checkpoints passed over (given)."""
+    """Write what a page shows from the first moment on: real pictures, checkpoints passed over (given)."""
     if lost := passed_over(writer.run) if resume else []:
         writer.update(messages=lost)
     path = writer.run.real

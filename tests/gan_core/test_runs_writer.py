@@ -28,7 +28,8 @@ from gan_core.runs import (
     read_status,
 )
 from gan_core.runs.reader import Verdict, checkpoint_steps, read_verdicts, sample_steps
-from gan_core.runs.writer import amend_status, put_back
+from gan_core.runs.sweep import put_back
+from gan_core.runs.writer import amend_status
 
 CONFIG = TrainConfig(dataset="glyphs", steps=100)
 WHY = Message("file-write", path="忘.png", reason="Why")

@@ -19,7 +19,9 @@ from gan_core import worker
 from gan_core.errors import RunError, WeightsError
 from gan_core.runs import list_runs
 from gan_core.runs.layout import RunPaths
-from gan_core.runs.writer import RunWriter, put_back
+from gan_core.runs.lock import only_writer
+from gan_core.runs.sweep import put_back
+from gan_core.runs.writer import RunWriter
 from studio import live, pictures
 from studio.live import Live
 from studio.models import ModelRegistry
@@ -115,15 +117,16 @@ def test_a_system_file_is_not_served_as_a_picture(name: str, runs: Path, web: Te
     assert web.get("/studio/sample", params=ask).status_code == 404
 
 
-@pytest.mark.parametrize("name", ["metrics.jsonl", "log.txt", "samples", "checkpoints"])
+@pytest.mark.parametrize("name", ["metrics.jsonl", "log.txt", ".lock", "samples", "checkpoints"])
 def test_nothing_is_written_through_a_link(name: str, runs: Path) -> None:
     run, outside = RunPaths(runs / "spoilt"), runs.parent / "outside"
     outside.mkdir() if "." not in name else outside.write_bytes(SECRET)
     shutil.rmtree(run.path / name, ignore_errors=True)
     (run.path / name).unlink(missing_ok=True)
     (run.path / name).symlink_to(outside)
-    with pytest.raises(RunError, match=f"{name} cannot be read .it leads out of its folder"):
-        RunWriter(run)
+    for write in (RunWriter, lambda run: only_writer(run).__enter__()):
+        with pytest.raises(RunError, match=f"{name} cannot be read .it leads out of its folder"):
+            write(run)
     if outside.is_dir():
         (outside / ".step-000040.aside").mkdir()
         put_back(run)

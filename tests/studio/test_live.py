@@ -297,7 +297,7 @@ def test_every_stage_has_words() -> None:
     said["timing"] = say(Status(id="x", state="running"), 0)
     stands = Status(id="x", state="running", step=9, messages=(Message("process-suspended"),))
     said["suspended"] = say(stands, 0)
-    about = Status(id="x", state="running", step=9, images=64 * 5000)
+    about = Status(id="x", state="running", step=9, images=64 * 5000, messages=(Message("checkpoint-none"),))
     said["points"] = say(dataclasses.replace(about, dataset="ring"), 0)
     said["unbegun"] = say(dataclasses.replace(about, state="stopped", step=0), 0)
     said["failing"] = say(dataclasses.replace(about, preset="fail-collapse"), 0)
