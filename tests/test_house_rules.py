@@ -18,7 +18,6 @@ ROOT = Path(__file__).resolve().parents[1]
 FILE, LONG_FILE, FUNCTION, PARAMETERS, NESTING = 300, 350, 50, 6, 4
 ONE_IDEA = {  # files that may be long, and what would be torn apart
     "gan_core/config.py": "each setting is declared once, in one class",
-    "gan_core/runs/writer.py": "every write to a run, whole or not at all",
     "gan_core/losses.py": "the games and the mistakes made in them, one table",
     "tools/mutant_table.py": "a table, a mistake a line",
     "studio/tabs/train.py": "one form: its parts, what they say of each other, its buttons",
