@@ -13,6 +13,7 @@ from benchmarks.failures import failures
 from benchmarks.infogan import infogan
 from benchmarks.quality import against_reference, quality
 from benchmarks.resume import resume
+from benchmarks.steadiness import steadiness
 from benchmarks.sturdy import SECONDS
 from benchmarks.table import Row, machine, markdown
 from benchmarks.train import speeds
@@ -30,6 +31,7 @@ SECTIONS: dict[str, Callable[[argparse.Namespace], list[Row]]] = {
     ),
     "reference": lambda a: against_reference(a.data_root, _say),
     "resume": lambda a: resume(a.seeds or 3, _say, a.only),
+    "steadiness": lambda a: steadiness(a.seeds or 24, a.data_root, _say, a.only),
     "failures": lambda a: failures(a.seeds or 3, _say, a.only),
     "train": lambda a: speeds(_say, a.only),
 }
@@ -39,7 +41,7 @@ def main() -> None:
     """Run the sections asked for, all by default, and print one table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
-    parser.add_argument("--seeds", type=int, help="3 by default, 10 for points")
+    parser.add_argument("--seeds", type=int, help="3 by default, 10 for points, 24 for steadiness")
     parser.add_argument("--only", default="", metavar="ROW", help="rows whose name contains this")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="of the row sturdy (default: 1800)")
     parser.add_argument("--data-root", default=os.environ.get("GAN_DATA", "data"))

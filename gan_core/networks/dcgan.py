@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from gan_core.config import ModelConfig
-from gan_core.networks.base import DiscriminatorOutput, Head, join_label
+from gan_core.networks.base import DiscriminatorOutput, Head, join_label, to_pixels
 from gan_core.networks.labels import scale_of
 
 
@@ -95,7 +95,7 @@ class Generator(nn.Module):
         self.out = nn.ConvTranspose2d(widths[-1], model.channels, 4, 2, 1)
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        return torch.tanh(self.out(self.ups(self.projection(z, labels))))
+        return to_pixels(self.out(self.ups(self.projection(z, labels))))
 
     def latent_map(self) -> Tensor:
         """See `LatentProjection.latent_map`."""

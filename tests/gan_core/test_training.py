@@ -589,7 +589,12 @@ def test_a_promised_speed_counts_a_lazy_penalty_as_often_as_it_comes(monkeypatch
 
         return step
 
+    def choose(asked, of):
+        of(ComputeConfig())()  # as a candidate is tried
+        return ComputeConfig(), None
+
     monkeypatch.setattr(speed, "trial", fake_trial)
+    monkeypatch.setattr(speed, "choose_compute", choose)
     monkeypatch.setattr(speed, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
     settings = config(steps=1, device="cpu", d_steps=d_steps, penalty="r1", penalty_every=every)
     assert speed.measure_speed(settings, 20.0) == pytest.approx(expected)

@@ -142,7 +142,10 @@ def test_a_data_set_proposes_its_recipe_and_keeps_one_that_fits() -> None:
 
 
 def test_only_what_applies_is_shown() -> None:
-    plain, held = configure("digits", {}), configure("digits", {"penalty": "r1", "d_norm": "none"})
+    plain, held = (
+        configure("unlabelled", {"conditional": True}),
+        configure("fashion", {"penalty": "r1", "d_norm": "none"}),
+    )
     assert not forms.applies("penalty_weight", plain) and forms.applies("penalty_weight", held)
     assert forms.applies("class_weight", plain) and forms.applies("lr_g", plain)
     assert not forms.applies("class_weight", configure("unlabelled", {}))
