@@ -11,6 +11,7 @@ from pathlib import Path
 from benchmarks.app import app
 from benchmarks.failures import failures
 from benchmarks.infogan import infogan
+from benchmarks.powercut import powercut
 from benchmarks.quality import against_reference, quality
 from benchmarks.resume import resume
 from benchmarks.steadiness import steadiness
@@ -31,6 +32,7 @@ SECTIONS: dict[str, Callable[[argparse.Namespace], list[Row]]] = {
     ),
     "reference": lambda a: against_reference(a.data_root, _say),
     "resume": lambda a: resume(a.seeds or 3, _say, a.only),
+    "powercut": lambda a: powercut(10, _say) if a.only in "powercut" else [],
     "steadiness": lambda a: steadiness(a.seeds or 24, a.data_root, _say, a.only),
     "failures": lambda a: failures(a.seeds or 3, _say, a.only),
     "train": lambda a: speeds(_say, a.only),
