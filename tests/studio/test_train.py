@@ -92,7 +92,6 @@ def test_what_can_be_done_follows_the_state(services: Any, state: str, stop: boo
 def test_a_stopped_run_with_a_checkpoint_can_go_on_and_be_explored(services: Any) -> None:
     run = make_run(services.runs, state="stopped")
     run.checkpoint(200).mkdir()
-    (run.checkpoint(200) / "step").write_text("200")  # an empty one is what a power cut leaves
     (run.checkpoint(200) / "state").write_text("good")
     write_generator(run.generator)
     can = run_controls.controls(services, run.id)
