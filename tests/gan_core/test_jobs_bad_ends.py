@@ -13,7 +13,7 @@ from pathlib import Path
 
 import fake_worker
 import pytest
-from jobs_tools import Open, config, look, posix, serve, steps_of, trains, until
+from jobs_tools import Open, config, look, posix, put_checkpoint, serve, steps_of, trains, until
 
 from gan_core.errors import RunError
 from gan_core.limits import Limits
@@ -147,7 +147,7 @@ def test_worker_and_server_killed_together(tmp_path: Path, open_jobs: Open) -> N
     first, second = (create_run(tmp_path, config(steps=4), state="queued") for _ in range(2))
     child = subprocess.Popen([sys.executable, "-c", ""])
     child.wait()
-    first.checkpoint(40).mkdir()
+    put_checkpoint(first, 40)
     (first.checkpoint(40) / "step").write_text("40")
     amend_status(first, state="running", pid=child.pid, heartbeat=time.time())
     jobs = open_jobs()
