@@ -58,7 +58,7 @@ SHUT = [
     "/openapi.json",
     "/nothing",
     "/gradio_api/call/delete_run",
-    "/gradio_api/run/predict",
+    "/gradio_api/call/predict",
     "/gradio_api/run/models_2",
     "/studio/web/%00",
     "/studio/web/a%0Ab",
