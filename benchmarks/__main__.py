@@ -11,9 +11,11 @@ from pathlib import Path
 from benchmarks.app import app
 from benchmarks.failures import failures
 from benchmarks.infogan import infogan
+from benchmarks.powercut import powercut
 from benchmarks.quality import against_reference, quality
 from benchmarks.resume import resume
 from benchmarks.soak import soak
+from benchmarks.steadiness import steadiness
 from benchmarks.sturdy import SECONDS
 from benchmarks.table import Row, machine, markdown
 from benchmarks.train import speeds
@@ -32,6 +34,8 @@ SECTIONS: dict[str, Callable[[argparse.Namespace], list[Row]]] = {
     "reference": lambda a: against_reference(a.data_root, _say),
     "resume": lambda a: resume(a.seeds or 3, _say, a.only),
     "soak": lambda a: soak(a.data_root, _say, a.calls, a.seconds),
+    "powercut": lambda a: powercut(10, _say) if a.only in "powercut" else [],
+    "steadiness": lambda a: steadiness(a.seeds or 24, a.data_root, _say, a.only),
     "failures": lambda a: failures(a.seeds or 3, _say, a.only),
     "train": lambda a: speeds(_say, a.only),
 }
@@ -41,7 +45,7 @@ def main() -> None:
     """Run the sections asked for, all by default, and print one table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
-    parser.add_argument("--seeds", type=int, help="3 by default, 10 for points")
+    parser.add_argument("--seeds", type=int, help="3 by default, 10 for points, 24 for steadiness")
     parser.add_argument("--only", default="", metavar="ROW", help="rows whose name contains this")
     parser.add_argument(
         "--seconds",

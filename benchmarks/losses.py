@@ -14,8 +14,8 @@ CONFIDENCE, CLASSES = 0.85, 10.0
 # What differs from the preset `digits`; a loss that is not listed takes it as it stands.
 SUGGESTED: Mapping[str, Mapping[str, Any]] = {
     "minimax": {"lr_g": 4e-3, "lr_d": 4e-3},
-    "wasserstein": {"penalty": "gradient-penalty", "penalty_weight": 10.0, "d_norm": "none",
-                    "lr_g": 2e-3, "lr_d": 2e-3},
+    "wasserstein": {"penalty": "gradient-penalty", "penalty_weight": 10.0, "penalty_every": 1,
+                    "d_norm": "none", "lr_g": 2e-3, "lr_d": 2e-3},
     "hinge": {"lr_g": 6e-3, "lr_d": 6e-3},
     "least-squares": {"lr_g": 2e-3, "lr_d": 2e-3},
 }  # fmt: skip

@@ -53,7 +53,8 @@ def check(config: TrainConfig) -> TrainConfig:
             problems += unknown_names([getattr(config, name)], tables()[knob.table], knob.table, name)
     if not problems and config.size not in (sizes := NETWORKS[config.network].sizes):
         about = {"network": config.network, "sizes": sizes, "size": config.size}
-        problems.append(Message("size-unavailable", field="size", **about))
+        points = sizes == (1,)
+        problems.append(Message("size-points" if points else "size-unavailable", field="size", **about))
     if not problems:
         problems += refusals(config)
     if problems:

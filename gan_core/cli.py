@@ -8,31 +8,21 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gan_core.config import TrainConfig, kind, knobs
+from gan_core.config import BUDGET, TrainConfig
 from gan_core.errors import ConfigError, GanError, JobError, RunError
+from gan_core.flags import given, parsed
 
 if TYPE_CHECKING:  # torch takes seconds
     from gan_core.runs import RunPaths
     from gan_core.terminal import Begin
     from gan_core.training.distributed import DistributedContext
 
-BUDGET_FLAGS = ("steps", "seconds", "images")
-SETTING = "setting_"  # keeps the flags of settings apart from the other flags
-
-
-class _Parser(argparse.ArgumentParser):
-    """Bad usage is one sentence and exit code 2, as every other bad input is."""
-
-    def error(self, message: str) -> Any:
-        print(f"{self.prog}: {message}", file=sys.stderr)
-        sys.exit(2)
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. Returns the exit code: 0 done, 2 bad input (one sentence on standard error)."""
-    arguments = _parser().parse_args(argv)
-    command: Callable[[argparse.Namespace], None] = arguments.command
     try:
+        arguments = parsed(list(sys.argv[1:] if argv is None else argv), COMMANDS)
+        command: Callable[[argparse.Namespace], None] = arguments.command
         command(arguments)
     except GanError as error:
         print(error, file=sys.stderr)
@@ -45,86 +35,35 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="python -m gan_core", description="Train a small GAN and use what it learned.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
-
-    def add(name: str, run: Callable[[argparse.Namespace], None], help: str) -> argparse.ArgumentParser:
-        command = commands.add_parser(name, help=help, description=help, allow_abbrev=False)
-        command.set_defaults(command=run)
-        return command
-
-    train_parser = add("train", train, "Train a new run; the last line printed is its directory.")
-    train_parser.add_argument("--preset", default="digits", help="named starting point (default: digits)")
-    train_parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder for its directory")
-    train_parser.add_argument("--quiet", action="store_true", help="no progress bar")
-    _setting_flags(train_parser)
-    resume_parser = add("resume", resume, "Go on with a run that was stopped.")
-    resume_parser.add_argument("run", type=Path)
-    for name in BUDGET_FLAGS:
-        resume_parser.add_argument(f"--{name}", dest=SETTING + name, help=f"go on to {name} in all")
-    resume_parser.add_argument("--device", dest=SETTING + "device", help="compute there from now on")
-    resume_parser.add_argument("--quiet", action="store_true", help="no progress bar")
-    branch_parser = add("branch", branch, "Begin a new run at a checkpoint of another, settings changed.")
-    branch_parser.add_argument("run", type=Path)
-    branch_parser.add_argument("--at", type=_natural, required=True, metavar="STEP", help="the checkpoint's")
-    branch_parser.add_argument("--quiet", action="store_true", help="no progress bar")
-    _setting_flags(branch_parser)
-    sample_parser = add("sample", sample, "Draw pictures from a weights file or a run.")
-    sample_parser.add_argument("source", type=Path)
-    sample_parser.add_argument("--n", type=_positive, default=64)
-    sample_parser.add_argument("--seed", type=_natural, default=0)
-    sample_parser.add_argument("--label", type=_natural)
-    sample_parser.add_argument("--best", action="store_true", help="of a run, the best by score")
-    sample_parser.add_argument("--out", type=Path, required=True, help="a .png grid or an .npz of arrays")
-    score_parser = add("score", score, "Score the pictures of a weights file or a run.")
-    score_parser.add_argument("source", type=Path)
-    score_parser.add_argument("--n", type=_positive, default=10_000)
-    score_parser.add_argument("--seed", type=_natural, default=1)
-    score_parser.add_argument("--best", action="store_true", help="of a run, the best by score")
-    score_parser.add_argument("--dataset", help="score against this one instead of the one trained on")
-    score_parser.add_argument("--data-root", default="")
-    runs_parser = add("runs", runs, "List the runs in a folder.")
-    runs_parser.add_argument("--runs", type=Path, default=Path("runs"))
-    stop_parser = add("stop", stop, "Stop a run that waits, trains or is paused, whoever started it.")
-    stop_parser.add_argument("run", type=Path)
-    datasets_parser = add("datasets", datasets, "List the data sets, or download one.")
-    datasets_parser.add_argument("--data-root", default="")
-    datasets_parser.add_argument("--download", metavar="NAME")
-    add("presets", presets, "List the presets.")
-    return parser
-
-
-def _setting_flags(parser: argparse.ArgumentParser) -> None:
-    for name, knob in knobs().items():
-        plain, _ = kind(name)
-        flag = "--" + name.replace("_", "-")
-        extra: dict[str, Any] = {"action": argparse.BooleanOptionalAction} if plain is bool else {}
-        parser.add_argument(flag, dest=SETTING + name, help=knob.help, default=None, **extra)
-
-
-def _positive(text: str) -> int:
-    return _natural(text, 1)
-
-
-def _natural(text: str, low: int = 0) -> int:
-    if not text.isdigit() or not low <= int(text) <= 10_000_000:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {low} to 10000000")
-    return int(text)
-
-
 def train(arguments: argparse.Namespace) -> None:
     """Train a new run."""
     from gan_core import catalog, presets
     from gan_core.runs import create_run
+    from gan_core.training.warm_start import weights_at
 
     def begin(distributed: DistributedContext) -> tuple[TrainConfig, Path]:
-        config = catalog.check(presets.settings(arguments.preset, _given(arguments)))
+        config = catalog.check(presets.settings(arguments.preset, given(arguments)))
         distributed.check(config.batch)
+        _check_here(config)
+        if config.start_from:
+            weights_at(Path(config.start_from))
         _warn(config)
         return config, create_run(arguments.runs, config, arguments.preset).path
 
     _run_in_terminal(begin, resume=False, quiet=arguments.quiet)
+
+
+def _check_here(config: TrainConfig) -> None:
+    """Whether the pictures and the device are here: asked before there is a run that could only fail.
+
+    Raises:
+        DataError, ConfigError: they are not.
+    """
+    from gan_core.data import require
+    from gan_core.training.compute import choose_device
+
+    require(config.dataset, config.data_root)
+    choose_device(config.device)
 
 
 def _warn(config: TrainConfig) -> None:
@@ -135,35 +74,29 @@ def _warn(config: TrainConfig) -> None:
         print(f"Note: {warning}", file=sys.stderr)
 
 
-def _given(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The settings named on the command line."""
-    return {
-        name.removeprefix(SETTING): value
-        for name, value in vars(arguments).items()
-        if name.startswith(SETTING) and value is not None
-    }
-
-
 def resume(arguments: argparse.Namespace) -> None:
     """Go on with a run from its newest checkpoint, to a new budget or device where one is named."""
     from gan_core import catalog
     from gan_core.runs import ACTIVE, read_settings
     from gan_core.runs.branch import rewrite_settings, run_at, settings_between
     from gan_core.runs.lock import only_writer
-    from gan_core.runs.reader import checkpoint_steps, is_lost, status_as_written
+    from gan_core.runs.reader import checkpoint_steps, is_lost, passed_over, status_as_written
 
     def begin(distributed: DistributedContext) -> tuple[TrainConfig, Path]:
         run = run_at(arguments.run)
         status = status_as_written(run)
         if status.state in ACTIVE and not is_lost(status, patience=0.0):  # a killed one may go on at once
             raise RunError("run-busy", run=run.id, state=status.state)
-        given, (_, old) = _given(arguments), read_settings(run)
-        config = catalog.check(settings_between(given, old) if given else old)
+        for told in passed_over(run):
+            print(f"Note: {told}", file=sys.stderr)
+        changes, (_, old) = given(arguments), read_settings(run)
+        config = catalog.check(settings_between(changes, old) if changes else old)
         distributed.check(config.batch)
-        renewed = any(getattr(config, name) != getattr(old, name) for name in BUDGET_FLAGS)
+        renewed = any(getattr(config, name) != getattr(old, name) for name in BUDGET)
         if status.state == "finished" or renewed:  # else its end is not yet written
             _check_budget(run, checkpoint_steps(run)[-1:], config)
-        if given:
+        _check_here(config)
+        if changes:
             with only_writer(run):
                 rewrite_settings(run, config)
         return config, run.path
@@ -182,9 +115,10 @@ def branch(arguments: argparse.Namespace) -> None:
     def begin(distributed: DistributedContext) -> tuple[TrainConfig, Path]:
         parent = run_at(arguments.run)
         preset, old = read_settings(parent)
-        new = catalog.check(settings_between(_given(arguments), old))
+        new = catalog.check(settings_between(given(arguments), old))
         distributed.check(new.batch)
         _check_budget(parent, {arguments.at} & set(checkpoint_steps(parent)), new)
+        _check_here(new)
         _warn(new)
         return new, branch_off(parent, arguments.at, old, new, preset).path
 
@@ -260,7 +194,13 @@ def runs(arguments: argparse.Namespace) -> None:
     """List the runs in a folder, newest first."""
     from gan_core.runs import list_runs
 
-    for status in list_runs(arguments.runs):
+    folder: Path = arguments.runs
+    if not folder.is_dir():
+        raise RunError("runs-missing", folder=folder)
+    statuses = list_runs(folder)
+    if not statuses:
+        print(f"There is no run in {folder} yet.", file=sys.stderr)
+    for status in statuses:
         speed = f"{status.images_per_second:>6.0f} images/s"
         figures = f"step {status.step:>7}  {status.seconds:>7.1f} s  {speed}"
         print(f"{status.id:<48} {status.state:<9} {figures}  {status.message}".rstrip())
@@ -301,3 +241,8 @@ def presets(arguments: argparse.Namespace) -> None:
     for name, preset in PRESETS.items():
         beside = f" Hold beside it: {preset.cure}." if preset.cure else ""
         print(f"{name:<{widest}} {preset.summary}{beside}")
+
+
+COMMANDS = {
+    run.__name__: run for run in (train, resume, branch, sample, score, runs, stop, datasets, presets)
+}

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 REMEMBERED = 1000  # visitors
@@ -36,11 +35,15 @@ class Turns:
         if len(self._served) > REMEMBERED:
             del self._served[next(iter(self._served))]  # the one served longest ago
 
-    def order(self, waiting: Iterable[Waiting], training: Collection[str] = ()) -> list[str]:
+    def order(self, waiting: Iterable[Waiting], training: Iterable[str] = ()) -> list[str]:
         """Ids of the runs that wait, in the order in which they will begin; `training`: whose train now."""
-        taken = Counter(training)
-        keyed: list[tuple[int, int, Waiting]] = []
-        for run in sorted(waiting):
-            keyed.append((taken[run.owner], self._served.get(run.owner, 0), run))
-            taken[run.owner] += 1
-        return [run.id for _, _, run in sorted(keyed)]
+        served, count = dict(self._served), self._count
+        for owner in training:
+            served.setdefault(owner, 0)  # by another server, before this one: after those never served
+        left, order = sorted(waiting), list[str]()
+        while left:
+            run = min(left, key=lambda run: served.get(run.owner, -1))  # of equals the one asked for first
+            left.remove(run)
+            order.append(run.id)
+            served[run.owner] = count = count + 1
+        return order

@@ -9,6 +9,8 @@ from typing import Any
 
 from gan_core.messages import Message
 
+EMPTY = "none"  # the word for a setting that is left empty, where nothing can be typed as such
+
 
 @dataclass(frozen=True, slots=True)
 class Knob:
@@ -53,12 +55,12 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 
 def convert(value: object, plain: type, optional: bool) -> Any:
-    """`value`, from a flag, a form or JSON, as the setting's own type.
+    """`value`, from a flag, a form or JSON, as the setting's own type; "none" where it may be left empty.
 
     Raises:
         ValueError: it cannot be read as one.
     """
-    if optional and (value is None or value == ""):
+    if optional and value in (None, "", EMPTY):
         return None
     if plain is bool:
         words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}

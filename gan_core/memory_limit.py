@@ -32,9 +32,11 @@ def limit_memory(most: int) -> bool:
     Linux counts private writable memory (RLIMIT_DATA), reserved or used: what is reserved by now and was
     never touched, thread stacks above all, comes on top. The whole address space (RLIMIT_AS) would say
     nothing: torch's libraries alone fill gigabytes of it. A cgroup would count what is used only, but a
-    process that is not the administrator's may seldom make one.
+    process that is not the administrator's may seldom make one. Beside a GPU there is no such limit: its
+    driver reserves far more than it uses.
     """
-    if sys.platform != "linux":
+    torch = sys.modules.get("torch")  # where it was not imported, nothing uses a GPU
+    if sys.platform != "linux" or (torch is not None and torch.cuda.is_available()):
         return False
     import resource  # not on every system
 

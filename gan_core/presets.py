@@ -24,6 +24,13 @@ class Preset:
     cure: str = ""
 
 
+# As fast as two cores learn digits and come out well each time: without this little penalty D becomes so
+# sharp in one run of twenty-four that G jumps to and fro for good, and at .008 in one of twelve.
+FAST: Mapping[str, Any] = {
+    "lr_g": 6e-3, "lr_d": 6e-3, "penalty": "r1-difference", "penalty_weight": 0.003, "penalty_every": 8,
+}  # fmt: skip
+
+
 # points in the plane; counted in steps, so that a slow machine gets as far
 PLANE: Mapping[str, Any] = {
     "network": "mlp-2d", "size": 1, "conditional": False, "precision": "fp32", "latent": 2, "g_width": 48,
@@ -57,15 +64,15 @@ def lesson(summary: str, cure: str = "lesson", **changes: Any) -> Preset:
 PRESETS: dict[str, Preset] = {
     "digits": Preset(
         "Handwritten digits within ten seconds, any of them on request.",
-        {"dataset": "mnist", "seconds": 10.0},
+        {**FAST, "dataset": "mnist", "seconds": 10.0},
     ),
     "glyphs": Preset(
         "Drawn digits that need no download: try everything on a plane.",
-        {"dataset": "glyphs", "seconds": 10.0},
+        {**FAST, "dataset": "glyphs", "seconds": 10.0},
     ),
     "fashion": Preset(
         "Shirts, shoes and bags in a minute, any of them on request.",
-        {"dataset": "fashion-mnist", "seconds": 60.0, "lr_g": 6e-3, "lr_d": 6e-3},
+        {**FAST, "dataset": "fashion-mnist", "seconds": 60.0},
     ),
     "sturdy": Preset(
         "Fashion for hours: made to hold its quality; learning rates do not decay, so it can always go on.",

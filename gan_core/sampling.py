@@ -46,8 +46,10 @@ class Sampler:
         self._lock = threading.Lock()
 
     @classmethod
-    def load(cls, path: Path | str, best: bool = False) -> Sampler:
+    def load(cls, path: Path | str, best: bool = False, root: Path | None = None) -> Sampler:
         """From a .safetensors file, or the newest generator of a run directory, or the `best` of it.
+
+        With `root` only from a file that lies below it, all links followed.
 
         Raises:
             WeightsError: nothing there, or nothing that can be used.
@@ -57,7 +59,7 @@ class Sampler:
             raise WeightsError("run-no-best", file=path.name)
         if path.is_dir():
             path = path / ("best.safetensors" if best else "generator.safetensors")
-        return cls(*load_generator(path))
+        return cls(*load_generator(path, root))
 
     @property
     def class_names(self) -> list[str]:

@@ -39,7 +39,7 @@ def main() -> int:
     told = json.loads(line)
     run = RunPaths(Path(told["run"]))
     _speak_into(run.log)
-    if most := told["memory"]:
+    if most := told.get("memory", 0):
         limit_memory(most)
     return work(run, lambda config, run, resume: train(check(config), run, resume=resume))
 
@@ -82,7 +82,12 @@ def _step_back() -> None:
 
 
 def _speak_into(log: Path) -> None:
-    """Send all that this process says, a crash in foreign code included, to the run's log."""
+    """Send all that this process says, a crash in foreign code included, to the run's log.
+
+    Not to one that is a link or a pipe: the run is refused for it a moment later.
+    """
+    if log.is_symlink() or (log.exists() and not log.is_file()):
+        return
     with log.open("ab") as stream:
         os.dup2(stream.fileno(), 1)
         os.dup2(stream.fileno(), 2)

@@ -13,7 +13,8 @@ from gan_core.runs import control, process, reader
 from gan_core.runs.layout import RunPaths
 from gan_core.runs.lock import between_writers
 from gan_core.runs.status import Status
-from gan_core.runs.writer import amend_status, put_back
+from gan_core.runs.sweep import put_back
+from gan_core.runs.writer import amend_status
 
 DEAF_SECONDS = 30.0  # a worker that neither stops nor shows a heartbeat for so long is ended
 

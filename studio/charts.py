@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import math
 from array import array
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gan_core.runs.downsample import downsample
 from gan_core.runs.lineage import place
+from gan_core.runs.rewind import rewound_to
 
 LIMIT = 500  # points of one curve that reach a browser, however long the run
+KEPT = 20_000  # points of one curve in memory: of more every second one
+MOST = 100  # curves of one run
 
 Lines = Mapping[str, Mapping[str, float]]  # group -> curve name -> value it settles at in theory
 
@@ -24,28 +28,43 @@ class Columns:
 
     def __init__(self) -> None:
         self._columns: dict[str, tuple[array[float], array[float]]] = {}
+        self._names: dict[str, set[str]] = {}  # the curves that each file holds
         self.records = 0
         self.drawn = -1  # number of records in the charts made last
 
-    def add(self, records: Iterable[Mapping[str, Any]]) -> None:
-        """Take in records as read from metrics.jsonl; no number is a gap.
+    def add(self, records: Iterable[dict[str, Any]], source: str = "") -> None:
+        """Take in records as read from the file `source` (metrics.jsonl, scores.jsonl); no number is a gap.
 
-        A step no larger than the last one means that the run went back to a checkpoint and lost what came
-        after it.
+        Where the file says that the run went back to a checkpoint, what it had of later steps is lost. In a
+        file that never says so, a step no larger than the last one means it.
         """
+        names = self._names.setdefault(source, set())
         for record in records:
+            if (back := rewound_to(record)) is not None:
+                self._go_back(names, back)
             step = _number(record.get("step"))
             if math.isnan(step):
                 continue
             self.records += 1
             for name, value in record.items():
-                if "/" in name:
+                if "/" in name and (name in self._columns or len(self._columns) < MOST):
+                    names.add(name)
                     self._append(name, step, _number(value))
+
+    def _go_back(self, names: Iterable[str], step: float) -> None:
+        for name in names:
+            xs, ys = self._columns[name]
+            at = bisect_right(xs, step)
+            if at < len(xs):
+                del xs[at:], ys[at:]
+                self.drawn = -1  # what was drawn is no longer so
 
     def _append(self, name: str, step: float, value: float) -> None:
         xs, ys = self._columns.setdefault(name, (array("d"), array("d")))
         at = place(xs, step)
         xs[at:], ys[at:] = array("d", [step]), array("d", [value])
+        if len(xs) > KEPT:  # a run without end, or a file made to fill the memory
+            del xs[1::2], ys[1::2]
 
     def worth_drawing(self) -> bool:
         """Whether the charts would look different: at least the width of one point has been added."""
@@ -59,6 +78,8 @@ class Columns:
         """
         groups: dict[str, list[dict[str, Any]]] = {}
         for name, (xs, ys) in self._columns.items():
+            if not xs:  # all of it was lost
+                continue
             group, _, curve = name.partition("/")
             groups.setdefault(group, []).append(_curve(curve, xs, ys))
         self.drawn = self.records

@@ -20,7 +20,7 @@ from gan_core.catalog import check, choices
 from gan_core.config import TrainConfig, kind, knobs, to_mapping
 from gan_core.data import available
 from gan_core.errors import ConfigError
-from gan_core.knobs import Knob
+from gan_core.knobs import EMPTY, Knob
 from gan_core.messages import Message
 from gan_core.rules import applies, depends
 from studio.words import t_or
@@ -133,13 +133,16 @@ def command_line(preset: str, config: TrainConfig) -> str:
     changed = presets.beyond_preset(preset, config)
     words = ["python", "-m", "gan_core", "train", "--preset", preset]
     for name, value in to_mapping(config).items():
-        if value is None or knobs()[name].local or not (name in changed or name in ALWAYS):
+        if knobs()[name].local or not (name in changed or name in ALWAYS):
+            continue
+        if value is None and name in ALWAYS:  # a budget that is named ends all those of the preset
             continue
         flag = name.replace("_", "-")
         if isinstance(value, bool):
             words.append(f"--{flag}" if value else f"--no-{flag}")
         else:
-            words += [f"--{flag}", str(value).removesuffix(".0") if isinstance(value, float) else str(value)]
+            plain = str(value).removesuffix(".0") if isinstance(value, float) else str(value)
+            words += [f"--{flag}", EMPTY if value is None else plain]
     return shlex.join(words)
 
 

@@ -1,7 +1,7 @@
 """What every open page asks while a run trains: one reader a run, one cached answer for all who watch.
 
     GET /studio/live?run=ID&rev=N[&charts=1]   JSON with a revision; 204 when N is still the newest
-    GET /studio/sample?run=ID&step=N           one sample grid (WebP, never changes)
+    GET /studio/sample?run=ID&step=N&v=M       one sample grid (WebP); M: how often the run has gone back
     GET /studio/real?run=ID                    real pictures in the same layout (WebP, never changes)
 
 The metrics file is read once, onwards from the byte where the last look ended, whoever asks and however many.
@@ -27,26 +27,20 @@ from starlette.routing import Route
 
 from gan_core.data import DATASETS
 from gan_core.errors import GanError, RunError
-from gan_core.losses import game_of
 from gan_core.messages import Message
 from gan_core.presets import PRESETS
 from gan_core.runs.layout import RunPaths, find_run
-from gan_core.runs.lineage import inherited
-from gan_core.runs.reader import (
-    ACTIVE,
-    Status,
-    read_lines,
-    read_settings,
-    read_status,
-    sample_steps,
-)
-from studio.charts import Columns, Lines
+from gan_core.runs.reader import ACTIVE, Status, glance, sample_steps
+from gan_core.safe_read import read_bytes
+from studio.curves import Curves
 from studio.models import explorable
 from studio.words import language, sentences
 
 FRESH = 0.1  # seconds during which an answer is not checked against the disk again
 RECHECK = 2.0  # a live run's status is read again after this even if its file is the same: it may have died
 SHOW = 15.0  # the first seconds of training, when pages ask four times a second
+FOREVER = "public, max-age=31536000, immutable"
+PICTURE_MOST = 32 << 20  # bytes of a sample grid
 KEPT = 64  # readers kept in memory; the one not asked for longest goes first
 
 # From this step on (counted in batches of 64), what a person typically sees of digits; words in watch.json.
@@ -65,21 +59,17 @@ class Body:
 
 
 class Reader:
-    """Reads one run for everybody. `reads` counts how often the metrics file was opened."""
+    """Reads one run for everybody."""
 
     def __init__(self, run: RunPaths, queue: Callable[[], list[str]]) -> None:
         self.run = run
-        self.reads = 0
+        self.curves = Curves(run)
         self._queue = queue
         self._lock = threading.Lock()
-        self._columns = Columns()
-        self._offsets = {run.metrics: 0, run.scores: 0}
-        self._seen: dict[Path, tuple[int, int]] = {}
+        self._status_seen: tuple[int, int] | None = None
         self._checked = self._status_read = -1e9
         self._status: Status | None = None
         self._info: dict[str, Any] = {}
-        self._lines: Lines | None = None
-        self._charts: list[dict[str, Any]] = []
         self._samples: list[int] = []
         # from the clock, so that a restarted server repeats none
         self._revision = self._chart_revision = int(time.time() * 1000)
@@ -88,8 +78,10 @@ class Reader:
     def answer(self, seen: int, charts: bool, tongue: str = "en") -> Body | None:
         """The newest answer, its message in `tongue`; None when it is the one that the page has already.
 
+        A damaged run is a failed one, with the reason as its message.
+
         Raises:
-            RunError: when the run cannot be read.
+            RunError: when the run is no longer there.
         """
         with self._lock:
             if time.monotonic() - self._checked >= FRESH:
@@ -99,7 +91,7 @@ class Reader:
                 return None
             full = charts and seen < self._chart_revision
             if (full, tongue) not in self._bodies:
-                extra = {"charts": self._charts} if full else {}
+                extra = {"charts": self.curves.charts} if full else {}
                 told = {"message": sentences(self._info["message"], tongue)}
                 self._bodies[full, tongue] = Body({"rev": self._revision, **self._info, **told, **extra})
             return self._bodies[full, tongue]
@@ -107,7 +99,7 @@ class Reader:
     def _refresh(self) -> None:
         status = self._read_status()
         info = self._describe(status)
-        redrawn = self._read_metrics(final=status.state not in ACTIVE)
+        redrawn = self.curves.refresh(final=status.state not in ACTIVE)
         if info == self._info and not redrawn:
             return
         self._info = info
@@ -118,44 +110,19 @@ class Reader:
 
     def _read_status(self) -> Status:
         stale = time.monotonic() - self._status_read > RECHECK
-        if self._status is None or self._changed(self.run.status) or stale:
-            self._status = read_status(self.run)
+        if self._status is None or self._status_changed() or stale:
+            self._status = glance(find_run(self.run.path.parent, self.run.id))
             self._status_read = time.monotonic()
             self._samples = sample_steps(self.run)
         return self._status
 
-    def _read_metrics(self, final: bool) -> bool:
-        """Take in what was appended; whether the charts were drawn anew."""
-        if self._changed(self.run.metrics):
-            self.reads += 1
-            if self.run.metrics.stat().st_size < self._offsets[self.run.metrics]:
-                self._offsets, self._columns = dict.fromkeys(self._offsets, 0), Columns()
-            if not self._offsets[self.run.metrics]:
-                self._columns.add(inherited(self.run))  # a branch's curves begin where its parents' do
-            self._take_in(self.run.metrics)
-        if self._changed(self.run.scores):
-            self._take_in(self.run.scores)
-        left = self._columns.records != self._columns.drawn
-        if not left or not (final or self._columns.worth_drawing()):
-            return False
-        if self._lines is None:
-            self._lines = resting_lines(self.run)
-        self._charts = self._columns.charts(self._lines)
-        return True
-
-    def _take_in(self, path: Path) -> None:
-        records, self._offsets[path] = read_lines(path, self._offsets[path])
-        self._columns.add(records)
-
-    def _changed(self, path: Path) -> bool:
+    def _status_changed(self) -> bool:
         try:
-            about = path.stat()
+            about = self.run.status.stat()
         except OSError:
             return False
-        now = (about.st_mtime_ns, about.st_size)
-        changed = self._seen.get(path) != now
-        self._seen[path] = now
-        return changed
+        seen, self._status_seen = self._status_seen, (about.st_mtime_ns, about.st_size)
+        return seen != self._status_seen
 
     def _describe(self, status: Status) -> dict[str, Any]:
         queue = self._queue() if status.state in ("queued", "paused") else []
@@ -175,7 +142,8 @@ class Reader:
             "progress": None if status.progress is None else round(status.progress, 4),
             "remaining": None if status.remaining is None else round(status.remaining, 1),
             "samples": self._samples,
-            "real": self.run.real.exists(),
+            "rewinds": status.rewinds,
+            "real": self.run.real.is_file(),
             "explorable": explorable(self.run),
             "pace": pace(status),
         }
@@ -227,27 +195,45 @@ class Live:
 
     def _sample(self, request: Request) -> Response:
         ask = request.query_params
-        return self._picture(ask.get("run", ""), lambda run: run.sample(_whole(ask.get("step"), -1)))
+        step, rewinds = _whole(ask.get("step"), -1), _whole(ask.get("v"))
+        return self._picture(
+            ask.get("run", ""), lambda run: run.sample(step), lambda run: settled(run, step, rewinds)
+        )
 
     def _real(self, request: Request) -> Response:
-        return self._picture(request.query_params.get("run", ""), lambda run: run.real)
+        return self._picture(request.query_params.get("run", ""), lambda run: run.real, lambda _: True)
 
-    def _picture(self, run_id: str, where: Callable[[RunPaths], Path]) -> Response:
+    def _picture(
+        self, run_id: str, where: Callable[[RunPaths], Path], final: Callable[[RunPaths], bool]
+    ) -> Response:
         try:
-            data = where(find_run(self._root, run_id)).read_bytes()
+            run = find_run(self._root, run_id)
+            data = read_bytes(where(run), PICTURE_MOST, self._root)
+            kept = FOREVER if final(run) else "no-store"
         except (RunError, OSError):
             return Response(status_code=404, headers={"Cache-Control": "no-store"})
-        return Response(data, 200, {"Cache-Control": "public, max-age=31536000, immutable"}, "image/webp")
+        return Response(data, 200, {"Cache-Control": kept}, "image/webp")
+
+
+def settled(run: RunPaths, step: int, rewinds: int) -> bool:
+    """Whether the sample grid of `step` stays as it is at an address that names so many `rewinds`.
+
+    After a run has gone back, a grid of before may for a moment still stand where the new one will.
+    """
+    status = glance(run)
+    return rewinds == status.rewinds and step <= max(status.step, status.grid_step or 0)
 
 
 def say(status: Status, ahead: int) -> str:
     """The last part of the word key of the sentence that says what is happening now."""
-    if status.state in ACTIVE and status.messages:
+    if any(message.code == "process-suspended" for message in status.messages):
         return "suspended"
     if status.state == "queued":
         return "queued" if ahead else "starting"
     if status.state == "paused" and ahead:
         return "waiting"  # told to continue while another trains
+    if status.state == "stopped" and not status.step:
+        return "unbegun"
     if status.state != "running":
         return status.state
     if not status.step:
@@ -272,17 +258,6 @@ def pace(status: Status) -> int:
     if status.state in ("running", "queued"):
         return 1000 if crowded else 250
     return 3000 if crowded or status.state not in ACTIVE else 1000
-
-
-def resting_lines(run: RunPaths) -> Lines:
-    """Where the losses settle when nobody can tell real from fake, in the run's own game; those that do."""
-    try:
-        config = read_settings(run)[1]
-        game = game_of(config.loss, config.real_label, config.label_flip_prob)
-    except (GanError, OSError, KeyError):
-        return {}
-    values = zip(("D", "G"), game.at_rest or (None, None), strict=True)
-    return {"loss": {name: value for name, value in values if value is not None}}
 
 
 def _whole(text: str | None, otherwise: int = 0) -> int:

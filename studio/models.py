@@ -23,7 +23,7 @@ from gan_core.errors import RunError, WeightsError
 from gan_core.knobs import unknown_names
 from gan_core.latent import suitable_interpolation
 from gan_core.runs.layout import RunPaths, find_run
-from gan_core.runs.reader import ACTIVE, Status, glance, list_runs, read_status
+from gan_core.runs.reader import ACTIVE, Status, glance, list_runs
 from gan_core.sampling import Sampler, class_names
 
 FIRST = "mnist"  # stands first among the shipped ones
@@ -65,7 +65,7 @@ class ModelRegistry:
         shipped = [self._shipped(path.stem) for path in self._weights.glob("*.safetensors")]
         shipped.sort(key=lambda place: (place[0] != FIRST, place[0]))
         places = shipped + [self._run(status) for status in list_runs(self._runs)]
-        return [model for place in places if (model := _readable(*place))]
+        return [model for place in places if (model := self._readable(*place))]
 
     def model(self, name: str) -> Model:
         """The model named `name`, without looking at any other.
@@ -81,7 +81,7 @@ class ModelRegistry:
                 raise WeightsError.of(error.messages) from error
         elif Path(name).name == name:
             place = self._shipped(name)
-        found = _described(*place) if place else None
+        found = self._described(*place) if place else None
         if found is None:
             known = [model.name for model in self.models()]
             raise WeightsError.of(unknown_names([name[:60]], known, "model"))
@@ -98,7 +98,7 @@ class ModelRegistry:
             if key not in self._loaded:
                 for old in [k for k in self._loaded if k[0] == model.name]:
                     del self._loaded[old]
-                sampler = Sampler.load(model.path)
+                sampler = Sampler.load(model.path, root=self._root(model.name))
                 directions = principal_directions(sampler, min(DIRECTIONS, sampler.model.latent))[0]
                 self._loaded[key] = sampler, directions
             self._loaded.move_to_end(key)
@@ -112,35 +112,38 @@ class ModelRegistry:
     def _run(self, status: Status) -> Place:
         return RUN + status.id, RunPaths(self._runs / status.id).generator, status
 
+    def _root(self, name: str) -> Path | None:
+        """The folder that the file of the model `name` must lie in, wherever links lead; none for the shipped
+        ones, which some installers put in place as links."""
+        return self._runs if name.startswith(RUN) else None
+
+    def _readable(self, name: str, path: Path, run: Status | None) -> Model | None:
+        with contextlib.suppress(WeightsError):
+            return self._described(name, path, run)
+        return None
+
+    def _described(self, name: str, path: Path, run: Status | None) -> Model | None:
+        """What the header of `path` says; None when there is no such file, or it draws points, which have
+        nothing to walk through but a plane. Reads no weights.
+
+        Raises:
+            WeightsError: it is no generator of ours, or damaged.
+        """
+        try:
+            version = f"{path.stat().st_mtime_ns:x}"
+        except (OSError, ValueError):  # ValueError: no system has a name with a 0 in it
+            return None
+        model, info = read_generator_header(path, self._root(name))
+        if model.kind != "pictures":
+            return None
+        if run is not None:
+            info |= {"preset": run.preset}
+        interpolation = suitable_interpolation(model.noise, model.code_classes + model.code_numbers)
+        classes = tuple(class_names(model, info))
+        return Model(name, path, version, classes, info, run.state if run else "", interpolation)
+
 
 def explorable(run: RunPaths) -> bool:
     """Whether the run has a generator of pictures: points are not offered to walk through."""
-    source = DATASETS.get(read_status(run).dataset)
-    return run.generator.exists() and (source is None or source.kind == "pictures")
-
-
-def _readable(name: str, path: Path, run: Status | None) -> Model | None:
-    with contextlib.suppress(WeightsError):
-        return _described(name, path, run)
-    return None
-
-
-def _described(name: str, path: Path, run: Status | None) -> Model | None:
-    """What the header of `path` says; None when there is no such file, or it draws points, which have nothing
-    to walk through but a plane. Reads no weights.
-
-    Raises:
-        WeightsError: it is no generator of ours, or damaged.
-    """
-    try:
-        version = f"{path.stat().st_mtime_ns:x}"
-    except (OSError, ValueError):  # ValueError: no system has a name with a 0 in it
-        return None
-    model, info = read_generator_header(path)
-    if model.kind != "pictures":
-        return None
-    if run is not None:
-        info |= {"preset": run.preset}
-    interpolation = suitable_interpolation(model.noise, model.code_classes + model.code_numbers)
-    classes = tuple(class_names(model, info))
-    return Model(name, path, version, classes, info, run.state if run else "", interpolation)
+    source = DATASETS.get(glance(run).dataset)
+    return run.generator.is_file() and (source is None or source.kind == "pictures")

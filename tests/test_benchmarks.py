@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,6 +16,7 @@ from benchmarks import losses as games
 from benchmarks import points as plane
 from benchmarks import quality as learning
 from benchmarks import stacked as thousand
+from benchmarks import steadiness
 from benchmarks import sturdy as lasting
 from benchmarks.cases import Case, flags, root_flags
 from benchmarks.failures import COUNT, ENDLESS, SIDE, SIGNS, Finished, ended, measured, real, value_of
@@ -245,3 +247,19 @@ def test_rows_of_quality(monkeypatch):
 def test_a_table():
     assert markdown([Row("a", "> 1", "2")]) == "| what | aim | measured |\n|---|---|---|\n| a | > 1 | 2 |"
     assert spread([1, 3], 1) == "2.0 (1.0 to 3.0)"
+
+
+def test_a_run_gone_astray_is_counted_by_its_later_gradients(monkeypatch, tmp_path):
+    told = []
+
+    def train(*arguments):
+        told.append(arguments)
+        run = create_run(Path(arguments[arguments.index("--runs") + 1]), settings("digits", {}), "digits")
+        high = 9.0 if "--seed=301" in arguments else 1.5
+        for step in range(4, 111, 4):  # loud at first in every run
+            RunWriter(run).record({"step": step, "gradient/G": 20.0 if step < 80 else high})
+
+    monkeypatch.setattr(steadiness, "gan_core", train)
+    (row,) = steadiness.steadiness(3, "", print, "without")
+    assert row.result == "1 of 3; G's gradient 1.50 in the middle run, 9.00 at most"
+    assert all("--penalty=none" in arguments and "--preset=digits" in arguments for arguments in told)

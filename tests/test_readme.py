@@ -13,9 +13,10 @@ from benchmarks import infogan, points, quality, stacked
 from benchmarks.__main__ import SECTIONS
 from benchmarks.failures import SIGNS
 from gan_core.checkpoints import export_generator
-from gan_core.cli import _parser
+from gan_core.cli import COMMANDS
 from gan_core.config import ModelConfig
 from gan_core.data import DATASETS
+from gan_core.flags import parsed
 from gan_core.losses import LOSSES
 from gan_core.networks import build_pair
 from gan_core.presets import PRESETS
@@ -47,7 +48,7 @@ def test_every_command_is_one_that_the_command_line_takes():
         "train", "resume", "branch", "sample", "score", "runs", "datasets", "presets",
     }  # fmt: skip
     for command in found:
-        _parser().parse_args(command)
+        parsed(command, COMMANDS)
 
 
 def test_the_lines_of_python_run_and_save_a_picture(tmp_path, monkeypatch):

@@ -17,6 +17,7 @@ from gan_core.config import TrainConfig, kind, knobs
 from gan_core.messages import ENGLISH
 from gan_core.rules import RULES
 from gan_core.runs import STATES
+from gan_core.safe_read import REASONS
 from studio.words import MESSAGE, TABLE
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -66,6 +67,7 @@ def test_every_row_of_words_has_a_code_that_is_used() -> None:
 
 def test_the_words_of_a_place_are_those_of_all_its_values() -> None:
     asked = [call.args[2] for _, call in calls("unknown_names")]
+    asked += [word.value for _, call in calls(*MAKERS) for word in call.keywords if word.arg == "what"]
     named = {node.value for node in asked if isinstance(node, ast.Constant)}
     words = {
         "what": {*named, *tables()},
@@ -73,8 +75,8 @@ def test_the_words_of_a_place_are_those_of_all_its_values() -> None:
         "state": set(STATES),
         "drawn": (pictures := {"points", "grey", "colour", "other"}),
         "held": pictures,
-        "reason": {os.strerror(number) for number in
-                   (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.ENOENT, errno.ENOTDIR)},
+        "reason": {*REASONS, *(os.strerror(number) for number in
+                               (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.ENOENT, errno.ENOTDIR))},
         "list": {"empty"},
     }  # fmt: skip
     assert {code for code in ENGLISH if "." in code} == {

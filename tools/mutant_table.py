@@ -27,6 +27,7 @@ class Mutant:
 LOSS, PEN, STAB, MOV = "test_losses.py", "test_penalties.py", "test_stabilisers.py", "test_controllers.py"
 WORLD = "test_distributed.py"
 SEEDS = "test_seeds.py"
+CUT = "test_power_cut.py"
 WIRING, GOLDEN = "test_settings_wiring.py", "test_golden.py"
 LABELS, TOGETHER, CODES = "test_labels.py", "test_together.py", "test_codes.py"
 MUTANTS = (
@@ -177,7 +178,7 @@ MUTANTS = (
     Mutant("resume: moments in another memory layout", "training/snapshot.py", "            _lay_out(optimizer)\n", "", "test_resume.py"),
     Mutant("resume: the optimisers forgotten", "training/snapshot.py", "optimizer.load_state_dict(saved)", "pass", "test_training.py"),
     Mutant("resume: second tries used up are forgotten", "training/loop.py", "    rewrite_settings(writer.run, config)  #", "    pass  #", "test_branch.py"),
-    Mutant("resume: unknown names are let through", "cli.py", "config = catalog.check(settings_between(given, old) if given else old)", "config = settings_between(given, old) if given else old", "test_cli.py"),
+    Mutant("resume: unknown names are let through", "cli.py", "config = catalog.check(settings_between(changes, old) if changes else old)", "config = settings_between(changes, old) if changes else old", "test_cli.py"),
     Mutant("worker: unknown names are let through", "worker.py", "train(check(config), run, resume=resume)", "train(config, run, resume=resume)", "test_cli.py"),
     Mutant("resume: a budget used up is let through", "cli.py", "_check_budget(run, checkpoint_steps(run)[-1:], config)", "pass", "test_cli.py"),
     Mutant("branch: a budget used up is let through", "cli.py", "        _check_budget(parent, {arguments.at} & set(checkpoint_steps(parent)), new)\n", "", "test_cli.py"),
@@ -206,7 +207,7 @@ MUTANTS = (
     Mutant("the best: without its checkpoint", "training/session.py", "            self.save()\n            self.export(best=True)", "            self.export(best=True)", "test_evaluator.py"),
     Mutant("scores draw from the run's random numbers", "training/evaluator.py", "with torch.random.fork_rng(devices=[]):", "if torch.rand(1) >= 0:", "test_evaluator.py"),
     Mutant("scores: no limit on their time", "training/evaluator.py", "return late and self._spent <= SHARE * seconds and", "return late and", "test_evaluator.py"),
-    Mutant("scores: a resumed run forgets the best", "training/evaluator.py", "rows, _ = read_lines(writer.run.scores)", "rows: list[dict[str, Any]] = []", "test_evaluator.py"),
+    Mutant("scores: a resumed run forgets the best", "training/evaluator.py", "rows = surviving(read_all(writer.run.scores, SCORES_MOST))", "rows: list[dict[str, Any]] = []", "test_evaluator.py"),
     Mutant("scores: InfoGAN's codes left out", "sampling.py", "model.noise, codes)", "model.noise)", "test_codes.py"),
     Mutant("scores of points: as bytes", "training/evaluator.py", "draw = sampler.numbers if self._plane else sampler.pictures", "draw = sampler.pictures", "test_evaluator.py"),
     Mutant("scores of points: those astray do not count", "metrics/modes.py", "return spread + 1 - within(landed)", "return spread", "test_evaluator.py"),
@@ -303,4 +304,17 @@ MUTANTS = (
     Mutant("curves: G's terms called D's", "training/record.py", 'f"{name}/G": term', 'f"{name}/D": term', "test_step.py"),
     Mutant("curves: a lazy penalty in its own step only", "training/record.py", "{} if state.lazy_penalty is None else", "{} if True else", "test_step.py"),
     Mutant("resume: the last lazy penalty forgotten", "training/snapshot.py", 'tensors["lazy_penalty"].to(', 'torch.zeros_like(tensors["lazy_penalty"]).to(', MOV),
+    Mutant("durable: a file is not waited for", "files.py", "            sync(scratch)\n", "            pass\n", CUT),
+    Mutant("durable: the new name is not waited for", "files.py", "            _sync_one(path.parent)\n", "            pass\n", CUT),
+    Mutant("durable: what is in a folder is not waited for", "files.py", "            sync(inner)", "            pass", CUT),
+    Mutant("durable: a checkpoint is not", "runs/writer.py", "files.replacing(path, durable=True)", "files.replacing(path)", CUT),
+    Mutant("durable: a new run is not", "runs/layout.py", "files.replacing(run.path, durable=True)", "files.replacing(run.path)", CUT),
+    Mutant("durable: a new state is not", "runs/writer.py", "durable=news != self._durable", "durable=False", CUT),
+    Mutant("durable: no backup of the status", "runs/writer.py", "    elif durable:", "    elif False:", CUT),
+    Mutant("durable: each heartbeat is", "runs/writer.py", "durable=news != self._durable", "durable=True", CUT),
+    Mutant("whole: by name alone", "runs/reader.py", " if is_whole(run, step)]", "]", CUT),
+    Mutant("whole: emptied tensors pass", "runs/listing.py", "safe_read.read_layout(stream)", "pass", CUT),
+    Mutant("suspended: the time counts", "training/schedule.py", "computed if passed > LONG and computed < IDLE * passed else passed", "passed", "test_schedule.py"),
+    Mutant("files: links may lead out", "safe_read.py", "(is_inside(path, root) and _is_at(about, path))", "True", "test_safe_read.py"),
+    Mutant("files: a pipe is opened", "safe_read.py", "        raise OSError(errno.EINVAL, IRREGULAR)", "        pass", "test_safe_read.py"),
 )  # fmt: skip

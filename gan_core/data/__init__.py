@@ -23,7 +23,7 @@ from gan_core.data.source import DataSource, locate
 from gan_core.errors import DataError
 from gan_core.knobs import unknown_names
 
-__all__ = ["DATASETS", "DataSource", "Pictures", "available", "load"]
+__all__ = ["DATASETS", "DataSource", "Pictures", "available", "load", "require"]
 
 DATASETS: dict[str, DataSource] = {
     "mnist": mnist.MNIST,
@@ -58,6 +58,12 @@ def available(name: str, root: str = "") -> bool:
     """
     source = _source(name)
     return _folder(source, root) is not None
+
+
+def require(name: str, root: str = "") -> None:
+    """Raises `DataError` where `load` would: there is no data set of this name, or its files are not here."""
+    if not available(name, root):
+        raise _missing(_source(name), root)
 
 
 def load(

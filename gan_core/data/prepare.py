@@ -2,6 +2,8 @@
 
 They are NumPy's own: `...-images.npy`, uint8 (N, C, size, size) or float32 for points, and `...-labels.npy`,
 int64 (N,). Their name carries the state of the source's files: when those change, others are made.
+
+All together fill `cache_limit()` bytes at most: before a new one is made, those opened longest ago go.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,7 @@ from gan_core.data.source import Arrays, DataSource
 from gan_core.errors import DataError
 from gan_core.files import replacing
 
+MEGABYTE = 1_000_000
 FORMAT = 2  # counted up when `fit` gives other pictures than before, or the files another form
 CHUNK = 2000
 
@@ -44,6 +48,12 @@ def cache_folder() -> Path:
     return Path(base) / "gan_core"
 
 
+def cache_limit() -> int:
+    """Bytes that all prepared files together may fill: GAN_CACHE_MB, else 4,000 MB."""
+    told = os.environ.get("GAN_CACHE_MB", "")
+    return (int(told) if told.isdecimal() and len(told) < 10 else 4000) * MEGABYTE
+
+
 def prepared(source: DataSource, folder: Path, size: int, split: str) -> Arrays:
     """Pictures (N, C, size, size), a read-only memory map, and labels int64 (N,); made when missing.
 
@@ -60,8 +70,13 @@ def prepared(source: DataSource, folder: Path, size: int, split: str) -> Arrays:
     images, labels = source.read(folder, split)
     if len(images) == 0:
         raise DataError("data-empty", title=source.title, folder=folder)
+    need = len(images) * images.shape[3] * size * size * images.itemsize + labels.nbytes
+    if need > cache_limit():
+        figures = {"need": -(-need // MEGABYTE), "most": cache_limit() // MEGABYTE}
+        raise DataError("data-cache-limit", title=source.title, size=size, **figures)
     try:
         cache_folder().mkdir(parents=True, exist_ok=True)
+        _make_room(need)
         _write_images(paths[0], images, size)
         with replacing(paths[1]) as scratch, scratch.open("wb") as stream:
             np.save(stream, labels)
@@ -128,5 +143,32 @@ def _open(*paths: Path) -> Arrays | None:
         images, labels = (npy.open_memmap(path, mode="r") for path in paths)
         whole = all(path.stat().st_size == a.offset + a.nbytes for path, a in zip(paths, (images, labels)))
         if whole and len(images) == len(labels):
+            _mark_used(paths)
             return images, np.array(labels)
     return None
+
+
+def _mark_used(paths: Iterable[Path]) -> None:
+    """By the time of its last change a file says when it was opened last."""
+    for path in paths:
+        with contextlib.suppress(OSError):  # another user's cache
+            os.utime(path)
+
+
+def _make_room(need: int) -> None:
+    """Remove prepared sets, the one opened longest ago first, until `need` bytes more are within the limit.
+
+    A run that has one mapped keeps what it has: its name goes, the bytes go with the run. (Windows keeps the
+    name as well, and the file goes another time.)
+    """
+    there: dict[str, dict[Path, os.stat_result]] = {}  # images and labels go together
+    for path in cache_folder().glob("*.npy"):
+        there.setdefault(path.name.rpartition("-")[0], {})[path] = path.stat()
+    total = sum(about.st_size for files in there.values() for about in files.values())
+    for files in sorted(there.values(), key=lambda files: max(about.st_mtime_ns for about in files.values())):
+        if total + need <= cache_limit():
+            return
+        for path, about in files.items():
+            with contextlib.suppress(OSError):
+                path.unlink()
+                total -= about.st_size

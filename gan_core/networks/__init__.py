@@ -29,7 +29,9 @@ __all__ = [
     "DiscriminatorOutput",
     "Head",
     "Network",
+    "bare_pair",
     "build_pair",
+    "fixed_model",
     "init_weights",
 ]
 
@@ -126,14 +128,23 @@ def build_pair(
     model: ModelConfig, seed: int | None = None, initialisation: str = "dcgan"
 ) -> tuple[nn.Module, nn.Module]:
     """Generator and discriminator with fresh weights, drawn from `seed` where one is given."""
-    row = NETWORKS[model.network]
-    model = replace(model, **row.fixed)
-    G, D = _generator(row, model), _discriminator(row, model)
+    G, D = bare_pair(model)
     generator = None if seed is None else torch.Generator().manual_seed(seed)
     for net in (G, D):
         init_weights(net, generator, initialisation)
-    apply_spectral_norm(D, model)  # after the first weights are drawn: it wraps them
+    apply_spectral_norm(D, fixed_model(model))  # after the first weights are drawn: it wraps them
     return G, D
+
+
+def bare_pair(model: ModelConfig) -> tuple[nn.Module, nn.Module]:
+    """Generator and discriminator whose weights nobody has drawn yet, and which have no spectral norm."""
+    row, model = NETWORKS[model.network], fixed_model(model)
+    return _generator(row, model), _discriminator(row, model)
+
+
+def fixed_model(model: ModelConfig) -> ModelConfig:
+    """`model` with the settings that belong to its network's definition."""
+    return replace(model, **NETWORKS[model.network].fixed)
 
 
 def _generator(row: Network, model: ModelConfig) -> nn.Module:

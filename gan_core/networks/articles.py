@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_core.config import ModelConfig
-from gan_core.networks.base import DiscriminatorOutput, Head, join_label
+from gan_core.networks.base import DiscriminatorOutput, Head, join_label, to_pixels
 from gan_core.networks.dcgan import flat
 from gan_core.networks.labels import scale_of
 
@@ -39,7 +39,7 @@ class Dense(nn.Module):
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         pixels = self.rest(self.first(join_label(z, labels, self.classes)))  # (N, C * size * size)
-        unit = 2 * torch.sigmoid(pixels) - 1 if self.sigmoid else torch.tanh(pixels)
+        unit = 2 * torch.sigmoid(pixels.float()) - 1 if self.sigmoid else to_pixels(pixels)
         return unit.view(-1, *self.shape)
 
     def latent_map(self) -> Tensor:
@@ -74,13 +74,12 @@ class ConvGenerator(nn.Module):
             nn.BatchNorm2d(4 * w), nn.LeakyReLU(0.2),
             nn.ConvTranspose2d(4 * w, 2 * w, 5, 1, 2, bias=False), nn.BatchNorm2d(2 * w), nn.LeakyReLU(0.2),
             nn.ConvTranspose2d(2 * w, w, 5, 2, 2, 1, bias=False), nn.BatchNorm2d(w), nn.LeakyReLU(0.2),
-            nn.ConvTranspose2d(w, model.channels, 5, 2, 2, 1, bias=False), nn.Tanh(),
+            nn.ConvTranspose2d(w, model.channels, 5, 2, 2, 1, bias=False),
         )  # fmt: skip
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         h = self.first(join_label(z, labels, self.classes)).view(-1, 7, 7, self.width)
-        pictures: Tensor = self.layers(h.permute(0, 3, 1, 2))  # (N, C, 28, 28)
-        return pictures
+        return to_pixels(self.layers(h.permute(0, 3, 1, 2)))  # (N, C, 28, 28)
 
     def latent_map(self) -> Tensor:
         """The matrix (49 * width, latent) that takes z to the normalised 7x7 maps in eval mode."""

@@ -98,6 +98,15 @@ class Head(nn.Module):
         return DiscriminatorOutput(logits, out[:, 1:] if self.how == "auxiliary" else None)
 
 
+def to_pixels(h: Tensor) -> Tensor:
+    """What a generator's last layer gives, of any size, as pixels: float32 in [-1, 1].
+
+    In bf16 all beyond 3.5 would round to 1 itself, where tanh has no slope: the ground of a digit could not
+    be mended any more.
+    """
+    return torch.tanh(h.float())
+
+
 def deviation(features: Tensor) -> Tensor:
     """How far a picture's group differs within itself: features (N, F) to (N, 1), the same for a group.
 

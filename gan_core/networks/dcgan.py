@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from gan_core.config import ModelConfig
-from gan_core.networks.base import DiscriminatorOutput, Head, join_label
+from gan_core.networks.base import DiscriminatorOutput, Head, join_label, to_pixels
 from gan_core.networks.labels import scale_of
 
 
@@ -37,15 +37,18 @@ def downs(widths: Sequence[int], model: ModelConfig) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def apply_spectral_norm(D: nn.Module, model: ModelConfig) -> None:
+def apply_spectral_norm(
+    D: nn.Module, model: ModelConfig, wrap: Callable[[nn.Module], object] = spectral_norm
+) -> None:
     """Divide each weight of D by its largest singular value where `spectral` is asked for.
 
     The value is followed by one power iteration a forward pass. Source: Miyato et al. 2018, arXiv 1802.05957.
+    `wrap` does it to a layer.
     """
     if model.d_norm == "spectral":
         for layer in list(D.modules()):
             if isinstance(layer, (nn.Conv2d, nn.Linear, nn.Embedding)):
-                spectral_norm(layer)
+                wrap(layer)
 
 
 def flat(h: Tensor) -> Tensor:
@@ -92,7 +95,7 @@ class Generator(nn.Module):
         self.out = nn.ConvTranspose2d(widths[-1], model.channels, 4, 2, 1)
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        return torch.tanh(self.out(self.ups(self.projection(z, labels))))
+        return to_pixels(self.out(self.ups(self.projection(z, labels))))
 
     def latent_map(self) -> Tensor:
         """See `LatentProjection.latent_map`."""

@@ -7,12 +7,11 @@ digits within seconds on two processor cores. Folding is `pixel_unshuffle` (Shi 
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gan_core.config import ModelConfig
-from gan_core.networks.base import DiscriminatorOutput, Head
+from gan_core.networks.base import DiscriminatorOutput, Head, to_pixels
 from gan_core.networks.dcgan import LatentProjection, doublings, downs, flat, up
 
 FOLD = 2
@@ -31,7 +30,7 @@ class FoldedGenerator(nn.Module):
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         folded = self.out(self.ups(self.projection(z, labels)))  # (N, 4C, size/2, size/2)
-        return torch.tanh(F.pixel_shuffle(folded, FOLD))  # (N, C, size, size)
+        return to_pixels(F.pixel_shuffle(folded, FOLD))  # (N, C, size, size)
 
     def latent_map(self) -> Tensor:
         """See `LatentProjection.latent_map`."""

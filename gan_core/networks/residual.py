@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gan_core.config import ModelConfig
-from gan_core.networks.base import DiscriminatorOutput, Head, NormFree, join_label
+from gan_core.networks.base import DiscriminatorOutput, Head, NormFree, join_label, to_pixels
 from gan_core.networks.dcgan import LatentProjection, doublings, flat, up
 
 DEEPEST = 3  # doublings of the width
@@ -38,7 +38,7 @@ class SnGenerator(nn.Module):
         self.out = nn.Conv2d(w[-1], model.channels, 3, padding=1)
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        return torch.tanh(self.out(self.ups(self.projection(z, labels))))
+        return to_pixels(self.out(self.ups(self.projection(z, labels))))
 
     def latent_map(self) -> Tensor:
         """See `LatentProjection.latent_map`."""
@@ -108,7 +108,7 @@ class ResGenerator(nn.Module):
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         h = self.blocks(self.projection(z, labels))
-        return torch.tanh(self.out(F.relu(self.norm(h))))
+        return to_pixels(self.out(F.relu(self.norm(h))))
 
     def latent_map(self) -> Tensor:
         """See `LatentProjection.latent_map`."""
@@ -183,7 +183,7 @@ class R3Generator(NormFree):
         h = self.blocks[0](h)
         for grow, block in zip(self.grow, list(self.blocks)[1:]):
             h = block(F.interpolate(grow(h), scale_factor=2, mode="bilinear", align_corners=False))
-        return torch.tanh(self.out(h))
+        return to_pixels(self.out(h))
 
     def latent_map(self) -> Tensor:
         """The matrix (16 * width, latent) that takes z to the first feature map."""

@@ -3,7 +3,8 @@
 from gan_core.runs.branch import branch
 from gan_core.runs.downsample import downsample
 from gan_core.runs.layout import SCHEMA, RunPaths, create_run, find_run
-from gan_core.runs.reader import ACTIVE, STATES, Status, list_runs, read_lines, read_settings, read_status
+from gan_core.runs.reader import ACTIVE, STATES, Status, list_runs, read_settings, read_status
+from gan_core.runs.records import read_lines
 from gan_core.runs.writer import NullRunWriter, RunWriter
 
 __all__ = [

@@ -26,7 +26,7 @@ def rewrite_settings(run: RunPaths, config: TrainConfig) -> None:
         RunError: when it cannot be read or written.
     """
     try:
-        files.write_json(run.config, read_config(run) | {"settings": to_mapping(config)})
+        files.write_json(run.config, read_config(run) | {"settings": to_mapping(config)}, durable=True)
     except OSError as error:
         raise RunError("run-write", run=run.id, reason=error.strerror or error) from error
 
@@ -50,8 +50,8 @@ def branch(parent: RunPaths, step: int, old: TrainConfig, new: TrainConfig, pres
     # named before the copy begins: from here on the parent keeps that checkpoint
     run = create_run(parent.path.parent, new, preset, state="stopped", parent=descent)
     try:
-        with files.replacing(run.checkpoint(step)) as scratch:
-            shutil.copytree(parent.checkpoint(step), scratch)
+        with files.replacing(run.checkpoint(step), durable=True) as scratch:
+            shutil.copytree(parent.checkpoint(step), scratch, symlinks=True)
     except OSError as error:
         raise RunError("run-write", run=run.id, reason=error.strerror or error) from error
     return run

@@ -9,14 +9,15 @@ Either is parked after a while: the process saves and ends, which frees its memo
 
 from __future__ import annotations
 
-import json
+import math
 import time
 from dataclasses import asdict, dataclass, replace
 
-from gan_core import files
+from gan_core import files, safe_read
 from gan_core.errors import RunError
 from gan_core.runs.layout import RunPaths
 
+ORDER_MOST = 1 << 12  # bytes
 COMMANDS = ("run", "pause", "wait", "stop")
 
 
@@ -61,10 +62,11 @@ def _write(run: RunPaths, order: Order) -> None:
 def read(run: RunPaths) -> Order | None:
     """The order given to `run`, the default one where there is none, None where it cannot be read."""
     try:
-        order = json.loads(run.control.read_bytes())
+        order = safe_read.parse_json(safe_read.read_bytes(run.control, ORDER_MOST, run.path.parent))
         command, when = order["command"], float(order["time"])
     except FileNotFoundError:
         return Order()
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+    except (OSError, ValueError, LookupError, TypeError, OverflowError):
         return None
-    return Order(command, when, order.get("park") is True) if command in COMMANDS else None
+    fits = command in COMMANDS and math.isfinite(when)
+    return Order(command, when, order.get("park") is True) if fits else None

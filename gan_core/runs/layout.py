@@ -3,6 +3,7 @@
     20261121-015900-mnist-digits-3f9a/
     ├── config.json           preset and settings; also a branch's parent, a visitor's mark
     ├── status.json           how far it is; replaced whole, about twice a second
+    ├── status.json.bak       as it last was when it was sure to be on the disk; while the run is under way
     ├── control.json          what it was asked to do: run, pause, wait, stop
     ├── metrics.jsonl         one line a record      scores.jsonl, verdicts.jsonl likewise
     ├── log.txt               what happened, for people
@@ -57,6 +58,11 @@ class RunPaths:
     def status(self) -> Path:
         """How far the run is."""
         return self.path / "status.json"
+
+    @property
+    def status_backup(self) -> Path:
+        """How far the run was when that last reached the disk for certain."""
+        return self.path / "status.json.bak"
 
     @property
     def control(self) -> Path:
@@ -139,7 +145,7 @@ def create_run(
     try:
         root.mkdir(parents=True, exist_ok=True)
         run = RunPaths(_free_path(root, config.dataset, preset, now))
-        with files.replacing(run.path) as scratch:
+        with files.replacing(run.path, durable=True) as scratch:
             made = RunPaths(scratch)
             for folder in (scratch, made.samples, made.checkpoints):
                 folder.mkdir()
@@ -159,7 +165,7 @@ def find_run(root: Path, id: str) -> RunPaths:
         RunError: when there is none, with the nearest name that there is.
     """
     run = RunPaths(root / id) if is_id(id) else None
-    if run is not None and run.status.is_file():
+    if run is not None and exists(run):
         return run
     near = difflib.get_close_matches(str(id)[:120], [run.id for run in run_paths(root)], n=1, cutoff=0.5)
     hint = [Message("meant", near=near[0])] if near else []
@@ -173,7 +179,12 @@ def run_paths(root: Path) -> list[RunPaths]:
     except OSError:
         return []
     runs = [RunPaths(root / name) for name in names]
-    return [run for run in runs if run.status.is_file()]
+    return [run for run in runs if exists(run)]
+
+
+def exists(run: RunPaths) -> bool:
+    """Whether there is such a run, be it damaged: something that is called its status."""
+    return os.path.lexists(run.status) or os.path.lexists(run.status_backup)
 
 
 def is_id(text: object) -> bool:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from gan_core.errors import RunError
 from gan_core.runs.layout import RunPaths, is_id, run_paths
-from gan_core.runs.reader import read_config, read_lines
+from gan_core.runs.reader import read_config
+from gan_core.runs.records import read_all
+from gan_core.runs.rewind import rewound_to
+
+MOST = 20_000  # points of one run's curves that are kept; of more every second one
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +27,8 @@ class Parent:
 def place(steps: Sequence[float], step: float) -> int:
     """Where a point of `step` goes among the earlier ones at `steps`, which are in order.
 
-    What stands there and beyond was lost when the run went back to a checkpoint: the caller drops it.
+    What stands there and beyond was lost when the run went back to a checkpoint: the caller drops it. Files
+    written until 24 November 2026 say it in no other way (see `rewind`).
     """
     return len(steps) if not steps or step > steps[-1] else bisect_left(steps, step)
 
@@ -79,12 +84,16 @@ class Branches:
 
 
 def _points(run: RunPaths, limit: float) -> dict[float, dict[str, Any]]:
-    records, _ = read_lines(run.metrics)
     steps: list[float] = []
     points: list[dict[str, Any]] = []
-    for record in records:
+    for record in read_all(run.metrics):
+        if (back := rewound_to(record)) is not None:
+            del points[bisect_right(steps, back) :]
+            del steps[len(points) :]
         step = record.get("step")
         if isinstance(step, (int, float)) and step <= limit:
             at = place(steps, step)
             steps[at:], points[at:] = [step], [record]
+            if len(steps) > MOST:
+                del steps[1::2], points[1::2]
     return dict(zip(steps, points))

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from filelock import FileLock, Timeout
 
 from gan_core.errors import RunError
-from gan_core.runs.layout import RunPaths
+from gan_core.runs.layout import RunPaths, exists
+from gan_core.runs.listing import check_places
 from gan_core.runs.reader import Status, status_as_written
 
 HAND_OVER = 2.0  # seconds that a trainer waits for who began it to let go
@@ -19,10 +20,11 @@ def only_writer(run: RunPaths, patience: float = 0.0) -> Iterator[None]:
     """Be the only one that writes `run`; another one may take `patience` seconds to let go of it.
 
     Raises:
-        RunError: another process has it, there is no such run, or its folder cannot be written.
+        RunError: another process has it, there is no such run, its folder cannot be written, or holds links.
     """
-    if not run.status.is_file():  # the lock would make the folder anew
+    if not exists(run):  # the lock would make the folder anew
         raise RunError("run-unknown", name=run.id)
+    check_places(run)  # the lock would empty a file elsewhere that it is a link to
     lock = FileLock(run.lock, timeout=patience, thread_local=False)
     try:
         lock.acquire()

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-import json
-import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from gan_core import safe_read
 from gan_core.config import TrainConfig, from_mapping
 from gan_core.errors import ConfigError, RunError
 from gan_core.messages import Message, is_message
-from gan_core.old_names import RECORDS, SETTINGS, renamed
+from gan_core.old_names import SETTINGS, renamed
 from gan_core.runs import process
 from gan_core.runs.layout import SCHEMA, RunPaths, run_paths
+from gan_core.runs.listing import is_whole, numbered
+from gan_core.runs.records import SCORES_MOST, read_all
+from gan_core.runs.rewind import surviving
 from gan_core.runs.status import ACTIVE as ACTIVE
 from gan_core.runs.status import STATES as STATES
 from gan_core.runs.status import Status as Status
 
 STALE_SECONDS = 20.0  # a heartbeat comes twice a second; a long score or a slow disk may hold it up
 FAR_STALE_SECONDS = 60.0  # where the process itself cannot be looked at
+FILE_MOST = 1 << 20  # bytes of a status or of settings
+TEXT_MOST = 1000  # letters of a text in a status
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +35,6 @@ class Verdict:
     kind: str
     step: int
     figures: Mapping[str, Any]
-
-    @property
-    def parked(self) -> bool:
-        """Whether it is paused and no process keeps it: its last checkpoint does."""
-        return self.state == "paused" and self.pid == 0
 
     @property
     def message(self) -> Message:
@@ -60,16 +59,22 @@ def read_status(run: RunPaths) -> Status:
     if is_lost(status):
         return replace(status, state="failed", messages=(Message("process-gone"), last_checkpoint(run)))
     if status.state in ("running", "paused") and process.suspended(status.pid, status.born, status.host):
-        return replace(status, messages=(Message("process-suspended"),))
+        return replace(status, messages=(*status.messages, Message("process-suspended")))
     return status
 
 
 def status_as_written(run: RunPaths) -> Status:
     """What status.json says, believed as it stands. Raises `RunError` as `read_status` does.
 
-    An old run's `message` is a finished sentence, which stays as it is.
+    Where a power cut has left nothing in it, its backup is read. An old run's `message` is a finished
+    sentence, which stays as it is.
     """
-    data = _load(run, run.status)
+    try:
+        data = _load(run, run.status)
+    except RunError:
+        if not run.status_backup.is_file():
+            raise
+        data = _load(run, run.status_backup)
     if prose := data.get("message"):
         data.setdefault("messages", [{"code": "prose", "values": {"text": prose}}])
     values: dict[str, Any] = {name: _checked(run, name, data[name]) for name in FIELDS & data.keys()}
@@ -139,37 +144,34 @@ def read_owner(run: RunPaths) -> str:
     return owner if isinstance(owner, str) else ""
 
 
-def read_lines(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
-    """Records of a JSONL file from byte `offset` on, and the offset to go on from.
-
-    Only whole lines are read: one that is still being written is left for the next call, one that a kill
-    has torn is skipped. A file that became shorter than `offset` is read anew from its beginning.
-    """
-    try:
-        with path.open("rb") as stream:
-            stream.seek(0, 2)
-            stream.seek(offset if 0 <= offset <= stream.tell() else 0)
-            start, data = stream.tell(), stream.read()
-    except OSError:
-        return [], 0
-    whole = data[: data.rfind(b"\n") + 1]
-    records = (_record(line) for line in whole.splitlines())
-    return [renamed(record, RECORDS) for record in records if record is not None], start + len(whole)
-
-
 def sample_steps(run: RunPaths) -> list[int]:
     """Steps that have a sample grid, in order."""
-    return _steps(run.samples, ".webp")
+    return numbered(run, run.samples, ".webp")
 
 
 def checkpoint_steps(run: RunPaths) -> list[int]:
-    """Steps that have a whole checkpoint, in order."""
-    return _steps(run.checkpoints, "")
+    """Steps that have a whole checkpoint, in order: none that a power cut has emptied or cut short."""
+    return [step for step in numbered(run, run.checkpoints) if is_whole(run, step)]
+
+
+def damaged_steps(run: RunPaths) -> list[int]:
+    """Steps whose checkpoint is not whole, in order."""
+    whole = set(checkpoint_steps(run))
+    return [step for step in numbered(run, run.checkpoints) if step not in whole]
+
+
+def passed_over(run: RunPaths) -> list[Message]:
+    """What there is to say of checkpoints that are newer than the newest whole one; mostly nothing."""
+    whole = checkpoint_steps(run)
+    lost = [step for step in damaged_steps(run) if step > max(whole, default=-1)]
+    if not lost:
+        return []
+    return [Message("checkpoints-damaged", steps=lost), *([last_checkpoint(run)] if whole else [])]
 
 
 def best_steps(run: RunPaths) -> list[int]:
     """Steps whose score was the best so far, in order: the last of them is the best of all."""
-    scores, _ = read_lines(run.scores)
+    scores = surviving(read_all(run.scores, SCORES_MOST))
     return [score["step"] for score in scores if score.get("best") and isinstance(score.get("step"), int)]
 
 
@@ -184,62 +186,48 @@ def last_checkpoint(run: RunPaths) -> Message:
 
 def read_verdicts(run: RunPaths) -> list[Verdict]:
     """All verdicts on the run, in order. An old run's name no figures: all else that they say is one."""
-    rows, _ = read_lines(run.verdicts)
+    rows = list(read_all(run.verdicts, SCORES_MOST))
     heads = [(str(row.pop("kind", "")), row.pop("step", 0)) for row in rows]
     figures = [row["figures"] if isinstance(row.get("figures"), dict) else row for row in rows]
     return [Verdict(*head, figures=one) for head, one in zip(heads, figures)]
 
 
-def _steps(folder: Path, ending: str) -> list[int]:
-    try:
-        found = [re.fullmatch(rf"step-(\d{{1,18}}){re.escape(ending)}", p.name) for p in folder.iterdir()]
-    except OSError:
-        return []
-    return sorted(int(match[1]) for match in found if match)
-
-
-def _record(line: bytes) -> dict[str, Any] | None:
-    try:
-        value = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
 def _load(run: RunPaths, path: Path) -> dict[str, Any]:
     try:
-        data = _record(_read(path))
+        data = safe_read.parse_json(_read(run, path))
     except OSError as error:
         reason = error.strerror or error
         raise RunError("run-unreadable", run=run.id, file=path.name, reason=reason) from error
-    if data is None:
+    except ValueError:
+        data = None
+    if not isinstance(data, dict):
         raise RunError("run-torn", run=run.id, file=path.name)
     schema = data.get("schema")
     if not isinstance(schema, int) or schema < 1:
         raise RunError("run-schema", run=run.id, file=path.name)
     if schema > SCHEMA:
-        raise RunError("run-newer", run=run.id, schema=schema, known=SCHEMA)
+        raise RunError("run-newer", run=run.id, schema=str(schema)[:20], known=SCHEMA)
     return data
 
 
-def _read(path: Path) -> bytes:
+def _read(run: RunPaths, path: Path) -> bytes:
     for _ in range(4):
         try:
-            return path.read_bytes()
+            return safe_read.read_bytes(path, FILE_MOST, run.path.parent)
         except PermissionError:  # Windows, for the instant in which the file is replaced
             time.sleep(0.005)
-    return path.read_bytes()
+    return safe_read.read_bytes(path, FILE_MOST, run.path.parent)
 
 
 def _checked(run: RunPaths, name: str, value: Any) -> Any:
     """`value` of the status as the type that `Status` declares for `name`."""
     kind = _KINDS[name]
     fits = {
-        "str": isinstance(value, str),
+        "str": isinstance(value, str) and len(value) <= TEXT_MOST,
         "int": _is_number(value) and value == int(value),
         "float": _is_number(value),
         "int | None": value is None or (_is_number(value) and value == int(value)),
-        "tuple[Message, ...]": isinstance(value, list) and all(map(is_message, value)),
+        "tuple[Message, ...]": isinstance(value, list) and all(map(_is_told, value)),
     }.get(kind, isinstance(value, dict) and all(v is None or _is_number(v) for v in value.values()))
     if not fits:
         raise RunError("run-value", run=run.id, field=name, value=str(value)[:40])
@@ -248,8 +236,12 @@ def _checked(run: RunPaths, name: str, value: Any) -> Any:
     return int(value) if value is not None and kind.startswith("int") else value
 
 
+def _is_told(value: object) -> bool:
+    return is_message(value) and safe_read.is_plain(value)
+
+
 def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e18
+    return safe_read.is_finite(value) and value >= 0
 
 
 def _made(run: RunPaths) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from gan_core.runs.layout import RunPaths
-from gan_core.runs.reader import checkpoint_steps
+from gan_core.runs.listing import numbered
 
 MEGABYTE = 1_000_000
 
@@ -34,7 +34,7 @@ def retained_checkpoints(sizes: Mapping[int, int], most: float, guarded: Collect
 
 def checkpoint_sizes(run: RunPaths) -> dict[int, int]:
     """Bytes of each checkpoint by its step."""
-    return {step: _size(run.checkpoint(step)) for step in checkpoint_steps(run)}
+    return {step: _size(run.checkpoint(step)) for step in numbered(run, run.checkpoints)}
 
 
 def _size(folder: Path) -> int:

@@ -30,6 +30,7 @@ class Status:
     preset: str = ""
     dataset: str = ""
     grid_step: int | None = None
+    rewinds: int = 0  # how often it went back to a checkpoint and lost what came after
 
     @property
     def parked(self) -> bool:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
-import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
@@ -19,7 +17,11 @@ from gan_core.messages import Message, render
 from gan_core.runs import control, process, reader
 from gan_core.runs.layout import SCHEMA, RunPaths
 from gan_core.runs.lineage import Branches
+from gan_core.runs.listing import check_places
+from gan_core.runs.records import ALL_MOST, number, read_all
 from gan_core.runs.retention import MEGABYTE, checkpoint_sizes, retained_checkpoints
+from gan_core.runs.rewind import BACK_TO, rewound_to
+from gan_core.runs.sweep import aside, discard, put_back, sweep
 
 RESERVE_BYTES = 65_536  # given back when the disk is full, so that the reason can still be written
 
@@ -31,7 +33,7 @@ def amend_status(run: RunPaths, **changes: Any) -> None:
         RunError: when it cannot be written.
     """
     with _explained(run):
-        files.write_json(run.status, _as_json(_merged(_stored(run), changes)))
+        _write_status(run, _merged(_stored(run), changes), durable=True)
 
 
 class RunWriter:
@@ -43,12 +45,14 @@ class RunWriter:
     def __init__(self, run: RunPaths) -> None:
         self.run = run
         self._status = _stored(run)
+        self._durable: tuple[str, int] | None = None  # state and pid that are on the disk for certain
         self._signature = process.signature(os.getpid())
         self._order = control.Order()
         self._order_mark: tuple[int, ...] = ()
         self._branches = Branches(run)
         self._reserve = run.path / ".reserve"
-        _sweep(run)
+        check_places(run)
+        sweep(run)
         with self._writing():
             run.samples.mkdir(parents=True, exist_ok=True)
             run.checkpoints.mkdir(exist_ok=True)
@@ -60,11 +64,14 @@ class RunWriter:
 
         Call it about twice a second, paused or not. A new state without messages clears them.
         The final state must be the last thing written: the run may be queued again from then on.
+        A new state is waited for until it is on the disk; a heartbeat, which tells nothing new, is not.
         """
         self._signature["heartbeat"] = time.time()
         self._status = _merged(self._status, self._signature | changes)
+        news = self._status["state"], self._status["pid"]
         with self._writing():
-            files.write_json(self.run.status, _as_json(self._status))
+            _write_status(self.run, self._status, durable=news != self._durable)
+        self._durable = news
         if self._status.get("state") not in reader.ACTIVE:
             self._reserve.unlink(missing_ok=True)
 
@@ -93,33 +100,50 @@ class RunWriter:
         self.update(grid_step=step)
 
     def back_to(self, step: int) -> None:
-        """Drop the sample grids beyond `step`: the run has gone back there, and trains those steps anew.
+        """Drop what lies beyond `step`: the run has gone back there, and trains those steps anew.
 
-        The last one goes first, so that after a kill those that are left are in order, the next call drops
-        the rest, and the status names a grid that is there.
+        Sample grids are removed, points of the curves and scores taken back by a line (see `rewind`), and the
+        status counts it, so that nobody takes an old grid for the new one of the same step. The last grid
+        goes first, so that after a kill those that are left are in order, the next call drops the rest, and
+        the status names a grid that is there.
         """
         steps = reader.sample_steps(self.run)
         lost = [later for later in steps if later > step]
-        if not lost:
+        grown = [path for path in (self.run.metrics, self.run.scores) if _reaches_beyond(path, step)]
+        if not lost and not grown:
             return
-        self.update(grid_step=max((early for early in steps if early <= step), default=None))
+        grid = max((early for early in steps if early <= step), default=None)
+        self.update(step=step, grid_step=grid, rewinds=self._status["rewinds"] + 1)
         with self._writing():
             for later in reversed(lost):
                 self.run.sample(later).unlink(missing_ok=True)
-        self.log(Message("log-grids-dropped", step=step, count=len(lost)))
+        for path in grown:
+            self._append(path, {BACK_TO: step})
+        if lost:
+            self.log(Message("log-grids-dropped", step=step, count=len(lost)))
+
+    def drop_damaged(self) -> None:
+        """Remove the checkpoints that are not whole, once the run goes on from one that is."""
+        with self._writing():
+            for step in reader.damaged_steps(self.run):
+                discard(self.run.checkpoint(step))
 
     def real(self, data: bytes) -> None:
         """Keep real pictures (WebP bytes) in the layout of the sample grids."""
         with self._writing():
             files.write_bytes(self.run.real, data)
 
-    def generator(self, fill: Callable[[Path], None], best: bool = False) -> None:
-        """Let `fill` write the generator, atomically, to the path it is given; the `best` has its own."""
-        with self._writing():
-            fill(self.run.best if best else self.run.generator)
+    def generator(self, fill: Callable[[Path], None], best: bool = False, last: bool = False) -> None:
+        """Let `fill` write the generator; the `best` has its own file.
+
+        The best and the `last` one are waited for until they are on the disk: no other follows soon.
+        """
+        path = self.run.best if best else self.run.generator
+        with self._writing(), files.replacing(path, durable=best or last) as scratch:
+            fill(scratch)
 
     def checkpoint(self, step: int, fill: Callable[[Path], None], megabytes: float = 100.0) -> None:
-        """Let `fill` write a checkpoint into an empty directory; it gets its name only when complete.
+        """Let `fill` write a checkpoint into an empty directory; it gets its name when all is on the disk.
 
         All together fill `megabytes` at most: older ones are thinned out, but never the first, the last, the
         best or one that another run branched off.
@@ -127,17 +151,17 @@ class RunWriter:
         path = self.run.checkpoint(step)
         with self._writing():
             try:
-                with files.replacing(path) as scratch:
+                with files.replacing(path, durable=True) as scratch:
                     scratch.mkdir()
                     fill(scratch)
                     if path.exists():
-                        path.replace(_aside(path))
+                        path.replace(aside(path))
             finally:
                 put_back(self.run)
             sizes = checkpoint_sizes(self.run)
             guarded = self._branches.steps() | set(reader.best_steps(self.run)[-1:])
             for old in sizes.keys() - retained_checkpoints(sizes, megabytes * MEGABYTE, guarded):
-                _discard(self.run.checkpoint(old))
+                discard(self.run.checkpoint(old))
 
     def command(self) -> str:
         """What the run is asked to do now: "run", "pause", "park" or "stop". Cheap enough for every step."""
@@ -182,10 +206,13 @@ class NullRunWriter(RunWriter):
     def back_to(self, step: int) -> None:
         """Nothing."""
 
+    def drop_damaged(self) -> None:
+        """Nothing."""
+
     def real(self, data: bytes) -> None:
         """Nothing."""
 
-    def generator(self, fill: Callable[[Path], None], best: bool = False) -> None:
+    def generator(self, fill: Callable[[Path], None], best: bool = False, last: bool = False) -> None:
         """Nothing."""
 
     def checkpoint(self, step: int, fill: Callable[[Path], None], megabytes: float = 100.0) -> None:
@@ -205,6 +232,15 @@ def _plain(order: control.Order) -> str:
     return order.command
 
 
+def _reaches_beyond(path: Path, step: int) -> bool:
+    """Whether a file has points of later steps; of a very long one it is taken for granted."""
+    reach = -1.0
+    for record in read_all(path):
+        back = rewound_to(record)
+        reach = number(record, "step", reach) if back is None else min(reach, back)
+    return reach > step or (path.is_file() and path.stat().st_size > ALL_MOST)
+
+
 def _stored(run: RunPaths) -> dict[str, Any]:
     status = reader.status_as_written(run)
     return {"schema": SCHEMA} | {name: getattr(status, name) for name in sorted(reader.FIELDS)}
@@ -215,6 +251,16 @@ def _merged(status: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     if unknown:
         raise TypeError(f"a status has no {', '.join(sorted(unknown))}")
     return status | ({"messages": ()} if "state" in changes else {}) | changes
+
+
+def _write_status(run: RunPaths, status: dict[str, Any], durable: bool) -> None:
+    """A run under way has a backup of the last status that is sure to be on the disk: the ones that follow it
+    twice a second are not waited for, and a power cut may leave nothing in the last of them."""
+    files.write_json(run.status, _as_json(status), durable)
+    if status["state"] not in reader.ACTIVE:
+        run.status_backup.unlink(missing_ok=True)
+    elif durable:
+        files.keep(run.status, run.status_backup)
 
 
 def _as_json(status: dict[str, Any]) -> dict[str, Any]:
@@ -229,38 +275,3 @@ def _explained(run: RunPaths) -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise RunError("run-full", reader.last_checkpoint(run), run=run.id) from error
         raise RunError("run-write", run=run.id, reason=error.strerror or error) from error
-
-
-def put_back(run: RunPaths) -> None:
-    """Give a checkpoint that was set aside its name again where a kill left no new one in its place.
-
-    Only for whoever trains the run, or while nobody does.
-    """
-    for aside in run.checkpoints.glob(_aside(Path("*")).name):
-        path = aside.with_name(aside.stem.removeprefix("."))
-        with contextlib.suppress(OSError):
-            _discard(aside) if path.exists() else aside.replace(path)
-
-
-def _aside(path: Path) -> Path:
-    """Where a checkpoint stands, whole, until the new one of its step has its name."""
-    return path.with_name(f".{path.name}.aside")
-
-
-def _discard(path: Path) -> None:
-    """Remove a directory so that no kill leaves half of it under its own name."""
-    if path.exists():
-        grave = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-        path.replace(grave)
-        shutil.rmtree(grave, ignore_errors=True)
-
-
-def _sweep(run: RunPaths) -> None:
-    """Remove what a killed writer left half made; orders under way to the run are not this writer's."""
-    put_back(run)
-    for folder in (run.path, run.samples, run.checkpoints):
-        for scratch in folder.glob(".*.part"):
-            if scratch.is_dir():
-                shutil.rmtree(scratch, ignore_errors=True)
-            elif not scratch.name.startswith(f".{run.control.name}"):
-                scratch.unlink(missing_ok=True)

@@ -17,7 +17,8 @@ from gan_core.errors import GanError
 from gan_core.messages import Message
 from gan_core.metrics.fast_metrics import PointReferenceStats, ReferenceStats, reference_stats
 from gan_core.runs import RunWriter
-from gan_core.runs.reader import read_lines
+from gan_core.runs.records import SCORES_MOST, number, read_all
+from gan_core.runs.rewind import surviving
 from gan_core.sampling import Sampler
 from gan_core.seeds import stream_seed
 from gan_core.training.state import State
@@ -35,10 +36,10 @@ class PeriodicEvaluator:
         self._config, self._writer = config, writer
         self._plane = DATASETS[config.dataset].mixture
         self._name = MISSED if self._plane else DISTANCE
-        rows, _ = read_lines(writer.run.scores)
-        self._best = min((float(row[self._name]) for row in rows if self._name in row), default=float("inf"))
-        self._spent = sum(float(row.get("took", 0.0)) for row in rows)
-        self._last = max((float(row.get("seconds", 0.0)) for row in rows), default=seconds)
+        rows = surviving(read_all(writer.run.scores, SCORES_MOST))  # what was lost by going back is no score
+        self._best = min((number(row, self._name, float("inf")) for row in rows), default=float("inf"))
+        self._spent = sum(number(row, "took", 0.0) for row in rows)
+        self._last = max((number(row, "seconds", 0.0) for row in rows), default=seconds)
         self._off = config.score_seconds == 0
         self.begun = bool(rows)
 

@@ -11,22 +11,39 @@ from gan_core.config import TrainConfig
 FIRST_STEPS = frozenset((0, 1, 2, 5, 10, 20, 35, 50, 75, 100, 150, 200))
 
 
+LONG = 5.0  # seconds between two looks at the watch in which the process may have been suspended
+IDLE = 0.05  # share of them that it has computed, at most, if it was
+
+
 class Stopwatch:
-    """Seconds spent training: pauses do not count."""
+    """Seconds spent training: pauses do not count, nor does time in which the process was suspended.
+
+    While the machine sleeps, the clock stands still on Linux and macOS. It runs on while a signal holds the
+    process still, and on Windows always: but whoever trains computes, so of a long time in which hardly
+    anything was computed only what was computed counts.
+    """
 
     def __init__(self, seconds: float = 0.0) -> None:
-        self._before, self._since = seconds, time.perf_counter()
+        self._total, self._seen = seconds, _now()
 
     @property
     def seconds(self) -> float:
-        """Total so far."""
-        return self._before + time.perf_counter() - self._since
+        """Total so far; to be asked for at every step."""
+        before, self._seen = self._seen, _now()
+        passed, computed = (now - then for now, then in zip(self._seen, before))
+        self._total += computed if passed > LONG and computed < IDLE * passed else passed
+        return self._total
 
     def skip(self, pause: Callable[[], None]) -> None:
         """Run `pause` with the watch stopped."""
-        self._before = self.seconds
+        self._total = self.seconds
         pause()
-        self._since = time.perf_counter()
+        self._seen = _now()
+
+
+def _now() -> tuple[float, float]:
+    """Seconds by the clock, and those that processors spent on this process."""
+    return time.perf_counter(), time.process_time()
 
 
 @dataclass(slots=True)

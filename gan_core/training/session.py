@@ -18,7 +18,7 @@ from gan_core.errors import ConfigError, RunError
 from gan_core.messages import Message
 from gan_core.rules import refusals
 from gan_core.runs import RunPaths, RunWriter
-from gan_core.runs.reader import checkpoint_steps
+from gan_core.runs.reader import checkpoint_steps, passed_over
 from gan_core.sampling import Sampler
 from gan_core.seeds import VERSION, stream_seed
 from gan_core.training.batch_sampler import BatchSampler
@@ -87,7 +87,7 @@ class Session:
         if self.state.distributed.is_main:
             self.writer.sample(self.state.step, self.sample_grid.render(self.sampler))
 
-    def export(self, best: bool = False) -> None:
+    def export(self, best: bool = False, last: bool = False) -> None:
         """Write the EMA of the generator, for whoever explores it, unless it diverged; or as the `best`."""
         if not self._worth_keeping():
             return
@@ -97,7 +97,7 @@ class Session:
             "step": state.step, "images": state.images_seen, "seconds": round(state.seconds, 1),
             "seed": config.seed, "run": self.writer.run.id, "licence": source.licence,
         }  # fmt: skip
-        self.writer.generator(lambda path: export_generator(path, state.ema, self.model, info), best)
+        self.writer.generator(lambda path: export_generator(path, state.ema, self.model, info), best, last)
 
     def score(self) -> None:
         """Measure how good the generator is; the best so far is kept, and the whole state it came from."""
@@ -128,7 +128,7 @@ class Session:
     def close(self) -> None:
         """The last grid, generator, checkpoint and figures; of a finished run that has scores, one more."""
         self.render_samples()
-        self.export()
+        self.export(last=True)
         self.save()
         if self.evaluator.begun and self.progress >= 1:
             self.score()
@@ -146,9 +146,8 @@ def open_session(
     model = model_config(config)
     pictures = chosen(config)
     sample_grid = SampleGrid(model, config.seed)
-    folder = distributed.broadcast_object(lambda: _newest_checkpoint(writer.run)) if resume else None
-    if distributed.is_main and not writer.run.real.exists():
-        writer.real(sample_grid.real(pictures.images, pictures.labels))
+    folder = distributed.broadcast_object(lambda: newest_checkpoint(writer.run)) if resume else None
+    lost = _tell(writer, resume, lambda: sample_grid.real(pictures.images, pictures.labels))
     if folder is None:
         state = build_state(config, model, ComputeConfig())
         if config.start_from:
@@ -159,7 +158,7 @@ def open_session(
     else:
         saved = read_counters(folder)
         compute = restore_compute(saved["compute"], config)
-        told = [*_elsewhere(saved["compute"], compute), *_reseeded(saved)]
+        told = [*lost, *_elsewhere(saved["compute"], compute), *_reseeded(saved)]
         writer.log(Message("log-resumed", file=folder.name), *told)
         state = build_state(config, model, compute)
     state.compute.use_threads()
@@ -167,7 +166,8 @@ def open_session(
     objective, controllers = objective_of(config)
     if folder is not None:
         controllers.load_state_dict(load_state(state, folder))
-    writer.back_to(state.step)  # not before: a run that cannot go on loses nothing
+        writer.drop_damaged()  # not before: a run that cannot go on loses nothing
+    writer.back_to(state.step)
     state.distributed = distributed
     distributed.broadcast_parameters(state.G, state.D, state.ema)
     if distributed.world_size > 1:
@@ -185,6 +185,16 @@ def open_session(
     if distributed.world_size > 1 and folder is None:
         session.save()  # the more processes, the likelier that one is lost: there is a way back at once
     return session
+
+
+def _tell(writer: RunWriter, resume: bool, real: Callable[[], bytes]) -> list[Message]:
+    """Write what a page shows from the first moment on: real pictures, checkpoints passed over (given)."""
+    if lost := passed_over(writer.run) if resume else []:
+        writer.update(messages=lost)
+    path = writer.run.real
+    if not (path.is_file() and path.stat().st_size):
+        writer.real(real())
+    return lost
 
 
 def _elsewhere(saved: ComputeConfig, compute: ComputeConfig) -> list[Message]:
@@ -278,8 +288,13 @@ def _batch_sampler(config: TrainConfig, pictures: Pictures, compute: ComputeConf
     )  # fmt: skip
 
 
-def _newest_checkpoint(run: RunPaths) -> Path:
+def newest_checkpoint(run: RunPaths) -> Path:
+    """The newest checkpoint that is whole.
+
+    Raises:
+        RunError: there is none.
+    """
     steps = checkpoint_steps(run)
     if not steps:
-        raise RunError("run-no-checkpoint", run=run.id)
+        raise RunError("run-no-checkpoint", *passed_over(run), run=run.id)
     return run.checkpoint(steps[-1])

@@ -15,6 +15,7 @@ from gan_core.config import ModelConfig
 from gan_core.errors import WeightsError
 from gan_core.networks import build_pair
 from gan_core.old_names import CONTROLLERS, COUNTERS, renamed
+from gan_core.safe_read import is_finite, is_plain, parse_json
 from gan_core.seeds import VERSION, stream_seed
 from gan_core.training.compute import ComputeConfig
 from gan_core.training.state import State
@@ -57,12 +58,16 @@ def read_counters(folder: Path) -> dict[str, Any]:
     if header.get("format") != FORMAT:
         raise WeightsError("checkpoint-empty", file=folder.name)
     try:
-        saved = renamed(json.loads(header["counters"]), COUNTERS)
+        saved = renamed(parse_json(header["counters"]), COUNTERS)
         counters: dict[str, Any] = {"optimisers": {}, "controllers": {}, "streams": 1} | saved
         counters["controllers"] = renamed(counters["controllers"], CONTROLLERS)
         counters["compute"] = ComputeConfig(*counters["compute"])
+        counted = [counters[name] for name in ("step", "images", "seconds")]
+        whole = isinstance(counters["step"], int) and isinstance(counters["images"], int)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise WeightsError("checkpoint-empty", file=folder.name) from error
+    if not (whole and is_plain(saved) and all(is_finite(value) and value >= 0 for value in counted)):
+        raise WeightsError("checkpoint-empty", file=folder.name)
     return counters
 
 

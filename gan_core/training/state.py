@@ -56,12 +56,16 @@ class State:
         return self.first_nonfinite() is None
 
     def first_nonfinite(self) -> str | None:
-        """By "kind/whose" the weights or the moments of an optimiser that are not all finite, if any.
+        """By "kind/whose" the weights, buffers or moments of an optimiser that are not all finite, if any.
 
-        Infinite moments leave the weights as they are, finite, for good: Adam divides by them.
+        Infinite moments leave the weights as they are, finite, for good: Adam divides by them. Buffers, the
+        statistics of batch norm and the vectors of spectral norm, spoil each picture while the weights are
+        finite.
         """
         nets = {"G": self.G, "D": self.D, "EMA": self.ema}
         parts = {f"weights/{name}": [p.detach() for p in net.parameters()] for name, net in nets.items()}
+        for name, net in nets.items():
+            parts[f"buffers/{name}"] = [buffer for buffer in net.buffers() if buffer.is_floating_point()]
         for name, optimizer in (("G", self.g_optimizer), ("D", self.d_optimizer)):
             parts[f"moments/{name}"] = [
                 moment for moments in optimizer.state.values() for key, moment in moments.items()

@@ -108,6 +108,7 @@ def _samples() -> gr.Number:
             elem_id="explore-seed", min_width=120, scale=0,
         )  # fmt: skip
         gr.HTML("", elem_id="explore-grid-save")
+    gr.HTML('<p id="explore-seed-note" class="quiet" role="status"></p>')
     new.click(None, None, seed, js="() => window.studio.explore.fresh()", api_visibility="private")
     return seed
 

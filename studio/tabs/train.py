@@ -24,6 +24,7 @@ from gan_core.rules import warnings
 from studio import forms
 from studio.dataset_preview import DatasetPreviews, first_choice
 from studio.estimate import SpeedTrials, estimate_of, memory_of
+from studio.form_memory import recall, wire_memory
 from studio.handlers import guarded
 from studio.owners import owner_of
 from studio.run_controls import controls, download, pause_or_continue, plan, start, stop
@@ -155,14 +156,10 @@ def _wire_form(services: Services, w: Widgets, speeds: SpeedTrials) -> None:
         return fill(dataset, values[w.preset], language(request))
 
     def fill(dataset: str, preset: str, tongue: str) -> dict[Component, Any]:
-        config = settings(preset, {"dataset": dataset})
-        budget, seconds = _budget(config)
-        return w.form.show(config) | {
-            w.dataset: dataset, w.preset: preset, w.dataset_preview: _preview(dataset, root),
-            w.budget: budget, w.seconds: gr.update(value=seconds, visible=budget == CUSTOM),
-            w.download: gr.update(visible=services.downloads and not available(dataset, root)),
-            w.hint: _hint(preset, "", tongue),  # `describe` may still be timing what was chosen before
-        }  # fmt: skip
+        return _filled(w, preset, settings(preset, {"dataset": dataset}), services, tongue)
+
+    def put_back(kept: str, request: gr.Request) -> dict[Component, Any]:
+        return _filled(w, *recall(kept or "", first_choice(root), BUDGETS), services, language(request))
 
     def describe(values: dict[Component, Any], request: gr.Request) -> dict[Component, Any]:
         return _describe(services, w, speeds, values, language(request), request.session_hash or "")
@@ -173,6 +170,8 @@ def _wire_form(services: Services, w: Widgets, speeds: SpeedTrials) -> None:
         event(
             guarded(picked), {w.dataset, w.preset}, outputs, queue=False, **PRIVATE
         ).then(None, js="() => window.studio.trainDescribe()", queue=False, **PRIVATE)  # fmt: skip
+    named = {"dataset": w.dataset, "preset": w.preset, "budget": w.budget, "seconds": w.seconds}
+    wire_memory(named | w.form.fields, guarded(put_back), outputs)
     w.budget.change(lambda s: gr.update(visible=s == CUSTOM), w.budget, w.seconds, queue=False, **PRIVATE)
     sync = gr.Button(visible="hidden", elem_id="train-describe")
     gr.on(
@@ -180,6 +179,20 @@ def _wire_form(services: Services, w: Widgets, speeds: SpeedTrials) -> None:
         [w.hint, w.command, w.changed, w.restore, *w.form.dependents.values()],
         trigger_mode="always_last", queue=False, **PRIVATE,
     ).then(None, js="() => window.studio.trainTiming()", queue=False, **PRIVATE)  # fmt: skip
+
+
+def _filled(
+    w: Widgets, preset: str, config: TrainConfig, services: Services, tongue: str
+) -> dict[Component, Any]:
+    """The form with these settings."""
+    root = services.data_root
+    budget, seconds = _budget(config)
+    return w.form.show(config) | {
+        w.dataset: config.dataset, w.preset: preset, w.dataset_preview: _preview(config.dataset, root),
+        w.budget: budget, w.seconds: gr.update(value=seconds, visible=budget == CUSTOM),
+        w.download: gr.update(visible=services.downloads and not available(config.dataset, root)),
+        w.hint: _hint(preset, "", tongue),  # `describe` may still be timing what was chosen before
+    }  # fmt: skip
 
 
 def _describe(

@@ -17,7 +17,8 @@ from starlette.routing import Route
 from gan_core.runs.reader import ACTIVE, Status, list_runs
 from studio.handlers import guarded
 from studio.live import Live
-from studio.names import dataset_title, preset_title
+from studio.names import run_title
+from studio.run_controls import controls
 from studio.services import Services
 from studio.words import language, pick, t
 
@@ -42,8 +43,7 @@ def label(status: Status, tongue: str, now: float) -> str:
     return pick(
         "watch.label",
         tongue,
-        dataset=dataset_title(status.dataset, tongue, status.id),
-        preset=preset_title(status.preset, tongue),
+        title=run_title(status.dataset, status.preset, tongue, status.id),
         budget=_budget(status.budget, tongue),
         state=pick(f"watch.state.{status.state}", tongue),
         ago=_ago(now - status.created, tongue),
@@ -76,7 +76,9 @@ def build(services: Services) -> Handles:
             run = gr.Dropdown(
                 [], value=None, label=t("watch.run"), info=t("watch.run.help"), elem_id="watch-run", scale=4
             )
-            explore = gr.Button(t("watch.explore"), variant="primary", elem_id="watch-explore", scale=1)
+            explore = gr.Button(
+                t("watch.explore"), variant="primary", interactive=False, elem_id="watch-explore", scale=1
+            )
         with gr.Row(elem_classes="watch-now"):
             _plain('<live-pictures view="watch" real></live-pictures>', "watch-samples")
             _plain('<live-status view="watch"></live-status>', "watch-status")
@@ -87,11 +89,12 @@ def build(services: Services) -> Handles:
     def refresh(wished: str, request: gr.Request) -> Any:
         wanted, _, own = (wished or "").partition("|")
         choices, chosen = listing(services, wanted, own, language(request))
-        return gr.update(choices=choices, value=chosen)
+        can = controls(services, chosen or "").explore
+        return gr.update(choices=choices, value=chosen), gr.update(interactive=can)
 
     sync.click(
-        guarded(refresh), wish, run, js="() => window.studio.watchWish()", queue=False,
-        show_progress="hidden", api_visibility="private",
+        guarded(refresh), wish, [run, explore], js="() => window.studio.watchWish()", queue=False,
+        show_progress="hidden", api_visibility="private", trigger_mode="always_last",
     ).then(
         None, run, None, js="(id) => window.studio.watchFound(id)", queue=False, api_visibility="private"
     )  # fmt: skip

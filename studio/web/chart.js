@@ -4,7 +4,7 @@
 // is seen beside what happened in the others. Data only replaces `d` attributes: zoom, hidden curves and
 // the read-out stay as the reader left them.
 
-import { clamp, colour, extent, nearest, number, ticks, tickWords } from "./chart-math.js";
+import { clamp, colour, extent, nearest, nearestWithin, number, span, ticks, tickWords, trace } from "./chart-math.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const PAD = { left: 46, right: 10, top: 8, bottom: 22 }; // the left is wider where a tick needs it
@@ -24,11 +24,14 @@ export class Board {
     this.root = root;
     this.words = words;
     this.charts = new Map();
+    this.range = span([]);
     this.zoom = null; // [x0, x1] or null for everything
     this.cursor = null; // x of the hair line
   }
 
   update(groups) {
+    const steps = groups.flatMap(({ curves }) => curves.flatMap(({ x }) => (x.length ? [x[0], x.at(-1)] : [])));
+    this.range = span(steps); // one for all charts, so that what happened at once stands one below the other
     for (const group of groups) {
       if (!this.charts.has(group.group)) this.charts.set(group.group, new Chart(this, group.group));
       this.charts.get(group.group).update(group);
@@ -112,9 +115,7 @@ class Chart {
   draw() {
     const { width, height } = this.svg.getBoundingClientRect();
     if (width < 40) return; // not on screen: drawn when it is
-    const last = Math.max(1, ...this.data.curves.map((curve) => curve.x.at(-1) ?? 0));
-    const first = Math.min(last, ...this.data.curves.map((curve) => curve.x[0] ?? last));
-    const [x0, x1] = this.board.zoom ?? (first < last ? [first, last] : [last - 1, last + 1]);
+    const [x0, x1] = this.board.zoom ?? this.board.range;
     const [y0, y1] = extent(this.shown, x0, x1);
     const ys = ticks(y0, y1, height / 44);
     const words = tickWords(ys);
@@ -203,44 +204,37 @@ class Chart {
     for (const { name, value } of this.restingLines) {
       const at = { x1: left, x2: width - PAD.right, y1: this.py(value), y2: this.py(value) };
       make("line", { ...at, class: this.shade(name) }, this.lines);
-      const where = { x: width - PAD.right, y: this.py(value) - 4, "text-anchor": "end", class: this.shade(name) };
-      const text = make("text", where, this.labels);
+      const above = this.py(value) > PAD.top + 12;
+      const where = { x: width - PAD.right, y: this.py(value) + (above ? -4 : 14), "text-anchor": "end" };
+      const text = make("text", { ...where, class: this.shade(name) }, this.labels);
       text.textContent = this.board.words("watch.line", "{name}").replace("{name}", name);
     }
-    for (const curve of this.shown) make("path", { d: this.trace(curve), class: this.shade(curve.name) }, this.paths);
+    for (const curve of this.shown) this.drawCurve(curve);
   }
 
-  /** The SVG path of a curve: broken where a value is missing, cut a little outside of the zoom. */
-  trace({ x, y }) {
+  drawCurve(curve) {
     const { width, x0, x1 } = this.box;
-    const margin = ((x1 - x0) / width) * 40;
-    let pen = "M";
-    let out = "";
-    for (let i = 0; i < x.length; i += 1) {
-      if (y[i] === null) {
-        pen = "M";
-        continue;
-      }
-      if ((x[i + 1] ?? x[i]) < x0 - margin || (x[i - 1] ?? x[i]) > x1 + margin) continue;
-      out += `${pen}${this.px(x[i]).toFixed(1)} ${this.py(y[i]).toFixed(1)}`;
-      pen = "L";
-    }
-    return out.includes("L") || !out ? out : `${out}h1`; // a lone first point is a dot
+    const look = { class: this.shade(curve.name) };
+    const { line, dots } = trace(curve, [x0, x1], ((x1 - x0) / width) * 40, (x, y) => [this.px(x), this.py(y)]);
+    make("path", { d: line, ...look }, this.paths);
+    const seen = dots.filter(([x]) => x >= this.px(x0) - 0.1 && x <= this.px(x1) + 0.1); // whole ones: they are not clipped
+    for (const [cx, cy] of seen) make("circle", { cx, cy, r: 3.5, ...look }, this.labels);
   }
 
   drawCursor() {
     const at = this.board.cursor;
-    const off = at === null || !this.box || at < this.box.x0 || at > this.box.x1 || !this.shown.length;
-    this.hair.setAttribute("visibility", off ? "hidden" : "visible");
-    this.note.hidden = off;
-    if (off) return;
-    const x = this.shown[0].x[nearest(this.shown[0].x, at)];
+    const { x0, x1 } = this.box ?? {};
+    const off = at === null || !this.box || at < x0 || at > x1 || !this.shown.length;
+    const x = off ? undefined : this.shown[0].x[nearestWithin(this.shown[0].x, at, x0, x1)];
+    this.hair.setAttribute("visibility", x === undefined ? "hidden" : "visible");
+    this.note.hidden = x === undefined;
+    if (x === undefined) return;
     const left = this.px(x);
     this.hair.replaceChildren();
     make("line", { x1: left, x2: left, y1: PAD.top, y2: this.box.height - PAD.bottom }, this.hair);
     this.note.replaceChildren(`${this.board.words("watch.axis.step", "step")} ${number(x)}`);
     for (const curve of this.shown) {
-      const y = curve.y[nearest(curve.x, at)];
+      const y = curve.y[nearest(curve.x, x)];
       if (y !== null) make("circle", { cx: left, cy: this.py(y), r: 3.5, class: this.shade(curve.name) }, this.hair);
       make("span", { class: this.shade(curve.name) }, this.note).textContent = `${this.say(curve.name)} ${number(y)}`;
     }

@@ -4,7 +4,7 @@ import { asked, remember, settled } from "./main.js";
 
 export const STEPS = 5;
 export const EACH = "each";
-const LAST_SEED = 2 ** 31 - 1;
+export const LAST_SEED = 2 ** 31 - 1;
 const INTERPOLATIONS = ["spherical", "linear"]; // "": the one that suits the model's noise
 const FIRST = { t: 0, interpolation: "", seed: 0, label: EACH, a: 0, b: 1 };
 
@@ -39,10 +39,8 @@ export function write(first) {
 }
 export const writeSoon = settled(write, 300);
 
-/** A seed as typed: a whole number that the server takes, else the one there was. */
-export function wholeSeed(value) {
-  return Number.isFinite(value) && value >= 0 ? Math.min(Math.floor(value), LAST_SEED) : state.seed;
-}
+/** Whether a value is a seed that the server takes. */
+export const isSeed = (value) => Number.isInteger(value) && value >= 0 && value <= LAST_SEED;
 
 /** Where the server has the "image", "strip" or "grid" of `model` for this state. */
 export function address(kind, model, more = {}) {

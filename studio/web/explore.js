@@ -1,5 +1,5 @@
 // Explore: asks the server for pictures as the visitor moves, and draws them.
-import { EACH, STEPS, address, state, wholeSeed, write, writeSoon } from "./explore-state.js";
+import { EACH, LAST_SEED, STEPS, address, isSeed, state, write, writeSoon } from "./explore-state.js";
 import { language, word, wordOr } from "./language.js";
 import { newest, onTab, settled, whenPresent } from "./main.js";
 
@@ -111,10 +111,10 @@ function className(i) {
 }
 
 function caption() {
-  const ends = [className(state.a), className(state.b)];
-  const named = ends[0] === ends[1] ? ends[0] : `${ends[0]} → ${ends[1]}`;
+  const ends = [state.a, state.b].map((i) => className(i) || word("explore.cell", { n: i + 1 }));
+  const named = ends[0] === ends[1] ? ends[0] : ends.join(" → ");
   const line = document.querySelector("#explore-image figcaption span");
-  if (line) line.textContent = word("explore.caption", { ends: named || `${state.a + 1} → ${state.b + 1}`, seed: state.seed });
+  if (line) line.textContent = word("explore.caption", { ends: named, seed: state.seed });
   const save = document.querySelector("#explore-image a");
   if (save && model) save.href = address("image", model, { format: "png", scale: 16, save: "dcgan-studio" });
   const saveGrid = document.querySelector("#explore-grid-save a");
@@ -137,6 +137,14 @@ function about() {
   line.textContent = images ? word(key, { images: figure(images), seconds: figure(seconds), step: figure(step) }) : "";
 }
 
+/** One sentence where what was typed is no seed; an empty field is somebody about to type. */
+function sayOfSeed(typed) {
+  const note = document.getElementById("explore-seed-note");
+  const odd = typed !== null && typed !== undefined && typed !== "" && !isSeed(typed);
+  const values = { value: typed, last: LAST_SEED.toLocaleString(), seed: state.seed };
+  if (note) note.textContent = odd ? word("explore.seed.odd", values) : "";
+}
+
 const drawStripSoon = settled(drawStrip, 120);
 
 function draw(what = ["image", "strip", "grid"]) {
@@ -151,8 +159,10 @@ function draw(what = ["image", "strip", "grid"]) {
 
 // ---- what the visitor does
 
-/** A sample is picked: A, then B, then A again; what is picked is shown large. */
+/** A sample is picked: A, then B, then A again; what is picked is shown large. Both at once it cannot be. */
 function pick(i) {
+  if (turn === "b" && i === state.a) return go(0); // it is A still, and the next one becomes B
+  if (turn === "a" && i === state.b) state.b = state.a;
   state[turn] = i;
   go(turn === "a" ? 0 : 1, ["strip"]);
   turn = turn === "a" ? "b" : "a";
@@ -176,7 +186,9 @@ window.studio.explore = {
   /** Gradio's inputs changed. */
   set([t, interpolation, seed, label, ...d]) {
     const old = { ...state };
-    Object.assign(state, { t, interpolation: ownOrNot(interpolation), seed: wholeSeed(seed), label: label ?? EACH, d: d.map(Number) });
+    if (isSeed(seed)) state.seed = seed;
+    sayOfSeed(seed);
+    Object.assign(state, { t, interpolation: ownOrNot(interpolation), label: label ?? EACH, d: d.map(Number) });
     const grid = old.seed !== state.seed || old.label !== state.label;
     const strip = grid || old.interpolation !== state.interpolation || String(old.d) !== String(state.d);
     draw(["image", ...(strip ? ["strip"] : []), ...(grid ? ["grid"] : [])]);
@@ -185,6 +197,7 @@ window.studio.explore = {
   /** Other samples; their seed, for its input. */
   fresh() {
     state.seed = Math.floor(Math.random() * 100_000);
+    sayOfSeed(state.seed);
     draw();
     return state.seed;
   },
@@ -216,6 +229,7 @@ async function take(name) {
   if (!found) return;
   const places = found.columns * found.rows;
   Object.assign(state, { model: found.name, a: state.a % places, b: state.b % places });
+  if (state.a === state.b) state.b = (state.a + 1) % places;
   if (!(Number(state.label) < found.classes.length)) state.label = EACH;
   model = found;
   state.interpolation = ownOrNot(state.interpolation);

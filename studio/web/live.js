@@ -102,6 +102,8 @@ class LivePictures extends LiveElement {
   reset() {
     this.replaceChildren();
     this.steps = [];
+    this.rewinds = 0;
+    this.wanted = undefined;
     this.following = true;
     this.stop();
     const pair = put(this, "div", { class: "live-pair" });
@@ -137,11 +139,15 @@ class LivePictures extends LiveElement {
       this.real.run = data.run;
       this.load(this.real, new URL(`real?run=${data.run}`, BASE));
     }
-    if (data.samples.length === this.steps.length && data.samples.at(-1) === this.steps.at(-1)) return;
+    const wentBack = data.rewinds !== this.rewinds; // then a grid of the same step is another picture
+    const grew = data.samples.length !== this.steps.length || data.samples.at(-1) !== this.steps.at(-1);
+    if (!grew && !wentBack) return;
     this.steps = data.samples;
+    this.rewinds = data.rewinds;
     this.scrub.hidden = this.steps.length < 2;
     this.range.max = this.steps.length - 1;
-    if (!this.following) return;
+    if (wentBack && !this.steps.includes(this.wanted)) this.following = true;
+    if (!this.following || !this.steps.length) return;
     this.range.value = this.steps.length - 1;
     this.draw(this.steps.at(-1));
   }
@@ -149,7 +155,7 @@ class LivePictures extends LiveElement {
   draw(step) {
     this.wanted = step;
     this.range.setAttribute("aria-valuetext", word("live.at_step", { step }));
-    const query = new URLSearchParams({ run: this.feed.run, step });
+    const query = new URLSearchParams({ run: this.feed.run, step, v: this.rewinds });
     return this.load(this.drawn, new URL(`sample?${query}`, BASE), () => {
       this.drawn.caption.textContent = word("live.grid_at", { step: step.toLocaleString() });
       this.drawn.image.alt = this.drawn.caption.textContent;
@@ -211,11 +217,13 @@ class LiveCharts extends LiveElement {
     this.replaceChildren();
     this.board = new Board(this, wordOr);
     put(this, "p", { class: "live-none" }, word("live.no_curves"));
+    put(this, "p", { class: "live-hint", hidden: "" }, word("watch.zoom.hint"));
   }
 
   render(data) {
     if (!data.charts) return;
     this.querySelector(".live-none").hidden = data.charts.length > 0;
+    this.querySelector(".live-hint").hidden = data.charts.length === 0;
     this.board.update(data.charts);
   }
 }

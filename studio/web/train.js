@@ -11,6 +11,14 @@ const press = (id) => document.getElementById(id)?.click();
 let fresh = ""; // a run just started here: Watch shows it next
 let timing = 0;
 
+const FORM = "studio-train-form"; // what this tab of the browser keeps of the form
+
+function kept() {
+  try { return sessionStorage.getItem(FORM) ?? ""; } catch { return ""; }
+}
+
+let recalled = !kept(); // until then the form shows what a new visitor gets, which is nothing to keep or to describe
+
 Object.assign(window.studio, {
   trainShow(id) {
     feed("train").show(id);
@@ -22,6 +30,17 @@ Object.assign(window.studio, {
   trainTiming() {
     clearTimeout(timing);
     timing = setTimeout(() => document.querySelector("#train-hint [data-timing]") && press("train-describe"), 700);
+  },
+  /** The form holds these values: one each for `names`. */
+  trainKeep(names, values) {
+    if (!recalled) return;
+    const text = JSON.stringify(Object.fromEntries(names.map((name, i) => [name, values[i]])));
+    try { sessionStorage.setItem(FORM, text); } catch { /* then it is forgotten, as before */ }
+  },
+  trainKept: kept,
+  trainRecalled() {
+    recalled = true;
+    press("train-describe");
   },
   trainStarted(id) {
     if (!id) return;
@@ -57,9 +76,9 @@ function onChange(view, fn) {
 }
 
 onChange("train", () => press("train-sync"));
-onChange("watch", (data) => {
-  document.getElementById("watch-panel")?.toggleAttribute("data-explorable", Boolean(data.explorable));
-  if (!["queued", "running", "paused"].includes(data.state)) press("watch-sync");
+onChange("watch", () => press("watch-sync")); // the run's own line in the list, and whether it can be explored
+document.addEventListener("focusin", (event) => {
+  if (event.target.closest?.("#watch-run")) press("watch-sync"); // other runs have moved on, too
 });
 
 /** Press a hidden button of a tab each time the tab is opened; Gradio makes it only when it is, the first time. */
@@ -69,8 +88,9 @@ function whenOpened(tab, button, needed = () => true) {
   whenPresent(`#${button}`, () => setTimeout(act, 100));
 }
 
+whenPresent("#train-recall", () => setTimeout(() => recalled || press("train-recall"), 100));
 whenOpened("watch", "watch-sync");
-whenOpened("train", "train-describe", () => !document.querySelector("#train-hint p"));
+whenOpened("train", "train-describe", () => recalled && !document.querySelector("#train-hint p"));
 
 document.addEventListener("click", (event) => {
   if (!event.target.closest?.("#train-watch")) return;

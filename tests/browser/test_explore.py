@@ -250,7 +250,7 @@ def test_no_raw_marker_and_no_english_is_left_in_chinese(visit: Open) -> None:
     shown(page)
     text = page.locator("body").inner_text()
     assert "__i18n__" not in text
-    for word in ("Model", "From", "samples", "Seed", "Direction", "Reset", "Learned"):
+    for word in ("Model", "From", "samples", "Seed", "Direction", "Reset", "Trained"):
         assert word not in text
 
 
@@ -293,3 +293,51 @@ def test_everything_can_be_named_by_a_screen_reader(visit: Open) -> None:
     before = shown(page)
     page.keyboard.press("End")
     assert shown(page) != before
+
+
+def ends(page: Page) -> list[int]:
+    """Which samples are A and B, by their number from 0."""
+    cells = page.locator("#explore-grid button")
+    expect(cells).to_have_count(40)
+    place = "(cells, end) => cells.findIndex((cell) => cell.dataset.end === end)"
+    return [cells.evaluate_all(place, end) for end in ("a", "b")]
+
+
+def test_one_sample_picked_twice_leaves_the_other_end_where_it_is(visit: Open) -> None:
+    page = visit()
+    cells = page.locator("#explore-grid button")
+    expect(cells).to_have_count(40)
+    for _ in range(3):  # picked as A; then, as it cannot be B as well, nothing more
+        cells.nth(12).click()
+        assert ends(page) == [12, 1]
+    cells.nth(20).click()
+    assert ends(page) == [12, 20]
+    cells.nth(20).click()  # B is picked as A: they change places
+    assert ends(page) == [20, 12]
+    assert ends(visit("/?a=3&b=3")) == [3, 4], "an old link"
+
+
+def test_samples_without_labels_are_not_named_like_digits(visit: Open, runs: Path) -> None:
+    run = make_model_run(runs, classes=())
+    page = visit(f"/?model=run:{run.id}&a=0&b=1")
+    expect(page.locator("#explore-image figcaption span")).to_have_text("Sample 1 → Sample 2 · seed 0")
+    chinese = visit(f"/?model=run:{run.id}&a=0&b=1", locale="zh-CN")
+    expect(chinese.locator("#explore-image figcaption span")).to_have_text("样本 1 → 样本 2 · 种子 0")
+    shutil.rmtree(run.path)
+
+
+@pytest.mark.parametrize("typed", ["-5", "2.5", "2147483648"])
+def test_what_is_no_seed_is_said_and_the_samples_stay(visit: Open, typed: str) -> None:
+    page = visit("/?seed=3")
+    there, note = shown(page), page.locator("#explore-seed-note")
+    page.locator("#explore-seed input").fill(typed)
+    expect(note).to_contain_text(f"and {typed} is none: these are still the samples of seed 3.")
+    assert shown(page) == there
+    page.locator("#explore-seed input").fill("5")
+    expect(note).to_have_text("")
+    assert shown(page) != there
+
+
+def test_pictures_shown_many_times_are_not_so_many_pictures(visit: Open) -> None:
+    about = visit("/?model=mnist").locator("#explore-about")
+    expect(about).to_contain_text("real pictures were looked at 768,000 times")

@@ -236,3 +236,68 @@ def test_a_recipe_chosen_again_is_described_again(visit: Open) -> None:
         choose(page, "train-preset", "Wasserstein without")
         page.wait_for_timeout(1500)  # what was said before is gone by now
         expect(page.locator("#train-hint .train-caution")).to_be_visible(timeout=PATIENT)
+
+
+def test_how_far_it_gets_is_told_when_it_has_been_timed(visit: Open) -> None:
+    page = visit("/?tab=train", ready=READY)
+    hint = page.locator("#train-hint")
+    page.locator("#train-settings > button").click()
+    page.locator("#train-settings .knobs > button", has_text="Networks").click()
+    page.locator("#knob-g-width input[type=number]").fill("44")  # no run here has had it
+    expect(hint).to_contain_text("Timing a few steps", timeout=PATIENT)
+    expect(hint).to_contain_text(re.compile(r"It needs about \d\.\d GB of memory"))
+    expect(hint).to_contain_text(re.compile(r"About [\d,]+ steps here|How far it gets"), timeout=60_000)
+    expect(hint).not_to_contain_text("Timing")
+
+
+def form_of(page: Page) -> dict[str, str]:
+    """What stands in some fields of the form, folded or not."""
+    fields = ("#train-dataset input", "#train-preset input", "#train-seconds input", "#knob-lr-g input",
+              "#knob-dataset-limit :is(input, textarea)", "#knob-loss input")  # fmt: skip
+    return {name: page.locator(name).first.input_value() for name in fields}
+
+
+def unfold(page: Page) -> None:
+    """Open all settings: what is folded away is not on the page."""
+    page.wait_for_selector(READY, timeout=PATIENT)
+    page.locator("#train-settings > button").click()
+    page.locator("#train-settings .knobs > button").first.wait_for(timeout=PATIENT)
+    for group in page.locator("#train-settings .knobs > button").all():
+        group.click()
+
+
+def test_the_form_is_as_it_was_left_after_a_switch_of_language_and_a_reload(visit: Open) -> None:
+    page = visit("/?tab=train", ready=READY)
+    choose(page, "train-dataset", "Drawn digits")
+    choose(page, "train-preset", "Fifty pictures")
+    unfold(page)
+    page.locator("#train-budget label", has_text="Other").click()
+    for field, typed in (("#train-seconds input", "17"), ("#knob-lr-g input", "0.004")):
+        page.locator(field).fill(typed)
+        page.locator(field).blur()
+    page.locator("#knob-dataset-limit :is(input, textarea)").first.fill("")
+    page.locator("#knob-dataset-limit :is(input, textarea)").first.blur()
+    choose(page, "knob-loss", "hinge")
+    expect(page.locator("#train-changed")).to_contain_text("Loss", timeout=PATIENT)
+    left = form_of(page)
+    assert left["#knob-lr-g input"] == "0.004" and left["#train-seconds input"] == "17"
+
+    page.reload()
+    unfold(page)
+    expect(page.locator("#train-changed")).to_contain_text("Loss", timeout=PATIENT)
+    assert form_of(page) == left
+    page.locator("[data-do=language]").click()
+    expect(page.get_by_role("tab", name="训练", selected=True)).to_be_visible()
+    unfold(page)
+    expect(page.locator("#train-changed")).to_contain_text("与配方不同", timeout=PATIENT)
+    expect(page.locator("#train-dataset input")).to_have_value("印刷数字")
+    now = form_of(page)
+    assert all(now[name] == left[name] for name in left if name.startswith(("#knob", "#train-seconds")))
+
+    page.evaluate('sessionStorage.setItem(\'studio-train-form\', \'{"lr_g": "x", "preset": 7\')')
+    page.reload()
+    unfold(page)
+    expect(page.locator("#knob-lr-g input")).to_have_value("0.008", timeout=PATIENT)
+    other = visit("/?tab=train", ready=READY)
+    unfold(other)
+    expect(other.locator("#knob-lr-g input")).to_have_value("0.008", timeout=PATIENT)

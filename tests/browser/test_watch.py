@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from generators import Server
+from generators import Server, make_model_run
 from playwright.sync_api import Browser, Page, Route, expect
-from synthetic import make_run
+from synthetic import grid, make_run, metrics
 
-from browser.conftest import WIDE, Open
+from browser.conftest import NARROW, WIDE, Open
+from gan_core.runs.writer import RunWriter
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -126,3 +128,125 @@ def test_a_time_is_rounded_before_it_is_split(visit: Open, finished: str) -> Non
         "import('./studio/web/live.js').then((m) => [59.4, 59.6, 119.6, 3599.7].map((s) => m.duration(s)))"
     )
     assert told == ["59 s", "1:00 min", "2:00 min", "1:00 h"]
+
+
+def x_ticks(page: Page, group: str) -> list[str]:
+    """The steps that stand below a chart."""
+    return page.locator(f'#watch-losses figure[data-group="{group}"] svg').evaluate(
+        """svg => {
+            const low = svg.viewBox.baseVal.height - 6;
+            return [...svg.querySelectorAll(".curves-grid text")]
+                .filter((text) => Number(text.getAttribute("y")) === low).map((text) => text.textContent);
+        }"""
+    )
+
+
+@pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_a_single_score_is_a_dot_on_the_steps_of_all_other_charts(
+    visit: Open, runs: Path, viewport: dict[str, int]
+) -> None:
+    run = make_run(runs, steps=2000)
+    RunWriter(run).score({"step": 1999, "quality/frechet": 9.0, "quality/floor": 0.5, "best": True})
+    page = visit(f"/?tab=watch&run={run.id}", ready="#watch-losses", viewport=viewport)
+    chart = page.locator('#watch-losses figure[data-group="quality"]')
+    expect(chart.locator("circle.curve-2, circle.curve-3")).to_have_count(2, timeout=PATIENT)
+    ticks = x_ticks(page, "quality")
+    assert ticks == x_ticks(page, "loss") and len(set(ticks)) == len(ticks) >= 2
+    dot: Any = chart.locator("circle").first.bounding_box()
+    box: Any = chart.locator("svg").bounding_box()
+    assert dot["width"] >= 6 and dot["x"] + dot["width"] <= box["x"] + box["width"], "whole, and large enough"
+    assert chart.locator(".curves-grid line").count() >= 2
+
+
+def test_no_tick_is_cut_off_at_the_edge(visit: Open, runs: Path) -> None:
+    run = make_run(runs)
+    writer = RunWriter(run)
+    for step in (210, 220, 230):
+        writer.record({"step": step, "zebra/stripes": -0.0125 + step / 1e6, "loss/D": -123_456.0 - step})
+    for viewport in (WIDE, NARROW):
+        page = visit(f"/?tab=watch&run={run.id}", ready="#watch-losses", viewport=viewport)
+        page.wait_for_selector('#watch-losses figure[data-group="zebra"] path', timeout=PATIENT)
+        cut = page.evaluate("""() => [...document.querySelectorAll("#watch-losses svg")].flatMap((svg) => {
+            const { left, right } = svg.getBoundingClientRect();
+            return [...svg.querySelectorAll(".curves-grid text")].filter((text) => {
+              const box = text.getBoundingClientRect();
+              return box.left < left || box.right > right;
+            }).map((text) => text.textContent);
+        })""")
+        assert cut == []
+        told = page.locator('figure[data-group="zebra"] .curves-grid text').all_text_contents()
+        assert any(text.startswith("-0.012") for text in told)
+
+
+def test_the_line_of_a_run_in_the_list_follows_its_state(visit: Open, runs: Path) -> None:
+    run, other = (make_run(runs, state="running") for _ in range(2))
+    page = visit(f"/?tab=watch&run={run.id}", ready="#watch-losses")
+    chosen = page.locator("#watch-run input")
+    for state, words in (("running", "training now"), ("paused", "paused"), ("finished", "finished")):
+        RunWriter(run).update(state=state)
+        expect(chosen).to_have_value(re.compile(rf" · {words} · "), timeout=PATIENT)
+    RunWriter(other).update(state="finished")
+    chosen.click()
+    page.wait_for_timeout(1500)
+    options = page.get_by_role("option", name=re.compile("training now"))
+    expect(options).to_have_count(0, timeout=PATIENT)
+
+
+def test_a_grid_that_is_drawn_anew_after_going_back_is_another_picture(visit: Open, runs: Path) -> None:
+    run = make_run(runs, state="running")
+    page = visit(f"/?tab=watch&run={run.id}", ready="#watch-losses")
+    shown = page.locator("#watch-samples live-pictures")
+    image = shown.locator("img").first
+    expect(shown).to_have_attribute("data-step", "200", timeout=PATIENT)
+    writer, first = RunWriter(run), picture_of(page)
+    writer.back_to(100)
+    expect(shown).to_have_attribute("data-step", "100", timeout=PATIENT)
+    writer.record(metrics(110))
+    writer.sample(200, grid(77))
+    expect(image).to_have_attribute("src", re.compile("step=200&v=1$"), timeout=PATIENT)
+    assert picture_of(page) != first
+    writer.update(state="finished")
+
+
+def picture_of(page: Page) -> str:
+    """The pixels of the newest grid."""
+    return str(page.locator("#watch-samples img").first.evaluate(
+        """async (image) => {
+          await image.decode();
+          const canvas = Object.assign(document.createElement("canvas"), { width: 320, height: 256 });
+          canvas.getContext("2d").drawImage(image, 0, 0);
+          return canvas.toDataURL();
+        }"""
+    ))  # fmt: skip
+
+
+def test_what_cannot_be_explored_has_a_button_that_takes_no_focus(
+    visit: Open, runs: Path, finished: str
+) -> None:
+    page = opened(visit, finished)
+    button = page.locator("#watch-explore")
+    expect(button).to_be_disabled()
+    page.locator("#watch-run input").focus()
+    page.keyboard.press("Escape")
+    page.keyboard.press("Tab")
+    assert not button.evaluate(
+        "(button) => document.activeElement === button || document.activeElement.contains(button)"
+    )
+    able = make_model_run(runs)
+    page = visit(f"/?tab=watch&run={able.id}", ready="#watch-losses")
+    expect(page.locator("#watch-explore")).to_be_enabled(timeout=PATIENT)
+
+
+def test_how_to_look_closer_is_said_where_there_are_curves(visit: Open, finished: str) -> None:
+    assert "Drag across a chart" in opened(visit, finished).locator("#watch-losses .live-hint").inner_text()
+
+
+def test_what_passes_between_two_points_out_of_sight_is_still_in_sight(visit: Open, finished: str) -> None:
+    page = opened(visit, finished)
+    low, high = chart_math(page, "m.extent([{ x: [0, 100], y: [10, 20] }], 40, 60)")
+    assert low < 14 and high > 16 and high < 20
+    assert chart_math(page, "m.extent([{ x: [0, 100], y: [null, 20] }], 40, 60)") == [0, 1], (
+        "no line goes there"
+    )
+    near = "[m.nearestWithin([0, 50, 100], 58, 40, 60), m.nearestWithin([0, 100], 58, 40, 60) ?? null]"
+    assert chart_math(page, near) == [1, None], "what is out of sight is not read out"

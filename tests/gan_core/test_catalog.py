@@ -63,7 +63,9 @@ def test_all_unknown_names_come_at_once():
 def test_a_size_that_the_network_does_not_have_is_refused(name):
     others = {key: value for key, value in beside("network", name).items() if key != "size"}
     assert all(check(config(network=name, size=size, **others)) for size in NETWORKS[name].sizes)
-    with pytest.raises(ConfigError, match=f"{name} makes pictures of [0-9, ]+ pixels, not 48"):
+    pictures = f"{name} makes pictures of [0-9, ]+ pixels, not 48"
+    said = f"{name} draws points, and their size is 1, not 48" if NETWORKS[name].sizes == (1,) else pictures
+    with pytest.raises(ConfigError, match=said):
         check(dataclasses.replace(config(network=name), size=48))
 
 

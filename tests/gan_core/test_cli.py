@@ -3,6 +3,7 @@
 import io
 import json
 import pickle
+import re
 import shutil
 import signal
 import subprocess
@@ -12,11 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from gan_core import worker
-from gan_core.cli import main
+from gan_core.cli import COMMANDS, main
 from gan_core.config import from_mapping
+from gan_core.flags import SETTING
 from gan_core.messages import Message
 from gan_core.runs import RunPaths, control, create_run, read_settings, read_status
 from gan_core.runs.reader import checkpoint_steps
@@ -26,6 +29,7 @@ from gan_core.sampling import Sampler
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = {"size": 16, "g-width": 4, "d-width": 4, "latent": 8, "batch": 8, "precision": "fp32",
          "memory-format": "contiguous", "threads": 1}  # fmt: skip
+NO_GPU = pytest.mark.skipif(torch.cuda.is_available(), reason="the GPU that is asked for is here")
 FLAGS = [part for name, value in SMALL.items() for part in (f"--{name}", str(value))]
 
 
@@ -83,6 +87,27 @@ def test_every_setting_is_a_flag_with_its_sentence(capsys):
     for name, knob in knobs().items():
         assert f"--{name.replace('_', '-')}" in shown
         assert "".join(knob.help.split()) in shown
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_speaks_of_values_as_a_person_would(command, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"])
+    shown = capsys.readouterr().out
+    assert ended.value.code == 0 and SETTING.upper() not in shown
+    assert not re.search(r"--(\w[\w-]*) (?=[A-Z_]*_)[A-Z_]+", shown), "no name of a variable"
+    if command in ("train", "branch"):
+        flat = " ".join(shown.split())
+        for words in (
+            "--dataset NAME The pictures",
+            "--dataset-limit N|none Learn",
+            "--lr-g X Learning rate",
+            "--device auto|cpu|cuda|mps Where",
+            "--data-root PATH Folder",
+            "Optimiser:",
+        ):
+            assert words in flat
+        assert len(flat.split("options:")[0]) < 300, "the usage is no list of all settings"
 
 
 def test_sample_as_a_grid(run, tmp_path, capsys):
@@ -207,9 +232,36 @@ def test_stop_ends_any_run_that_is_active_whoever_started_it(tmp_path, refuse):
     assert "There is no run named 'nothing'" in refuse("stop", tmp_path / "nothing")
 
 
-def test_no_runs_is_no_error(tmp_path, capsys):
-    assert main(["runs", "--runs", str(tmp_path / "none")]) == 0
-    assert capsys.readouterr().out == ""
+def test_no_runs_is_no_error_but_no_folder_is_one(tmp_path, refuse, capsys):
+    assert main(["runs", "--runs", str(tmp_path)]) == 0
+    assert capsys.readouterr() == ("", f"There is no run in {tmp_path} yet.\n")
+    (tmp_path / "file").write_text("")
+    for name in ("none", "file"):
+        folder = tmp_path / name
+        said = f"There is no folder {folder}: name the one that holds the runs with --runs DIR."
+        assert refuse("runs", "--runs", folder) == said
+
+
+@NO_GPU
+@pytest.mark.parametrize("flags", [
+    ["--device", "cuda"], ["--preset", "digits", "--data-root", "EMPTY"], ["--start-from", "EMPTY/none"],
+])  # fmt: skip
+def test_what_is_not_here_leaves_no_run_behind(tmp_path, refuse, flags):
+    runs, flags = tmp_path / "runs", [flag.replace("EMPTY", str(tmp_path)) for flag in flags]
+    said = refuse("train", "--preset", "glyphs", *flags, "--steps", "3", "--runs", runs)
+    assert said.startswith(("There is no cuda here", "MNIST is not here", "There is no run, checkpoint or"))
+    assert not runs.exists()
+
+
+@NO_GPU
+def test_a_run_that_cannot_go_on_here_is_left_as_it_is(run, tmp_path, refuse):
+    copy = RunPaths(shutil.copytree(run.path, tmp_path / run.id))
+    before = {path.name: path.read_bytes() for path in copy.path.glob("*.json*")}
+    for name, words in (("resume", []), ("branch", ["--at", "12"])):
+        said = refuse(name, copy.path, *words, "--steps", "14", "--device", "cuda")
+        assert said.startswith("There is no cuda here; choose one of auto, cpu")
+    assert {path.name: path.read_bytes() for path in copy.path.glob("*.json*")} == before
+    assert [path.name for path in tmp_path.iterdir()] == [run.id], "no branch was begun"
 
 
 def test_datasets_and_presets_are_listed(capsys):
@@ -251,7 +303,11 @@ def test_score_prints_every_figure(run, real_set, capsys):
      (["--lr-g", "9"], "lr_g is 9, allowed are 1e-06 to 0.1. Did you mean 0.009?"),
      (["--steps", "many"], "steps is 'many', which is not a whole number."),
      (["--size", "48"], "size is 48, allowed are 1, 16, 28, 32, 64, 128."),
-     (["--batchsize", "8"], "python -m gan_core: unrecognized arguments: --batchsize 8"),
+     (["--batchsize", "8"], "There is no flag named '--batchsize'; did you mean '--batch'?"),
+     (["--lr_g=0.001"], "There is no flag named '--lr_g'; did you mean '--lr-g'?"),
+     (["--pictures", "50"], "There is no flag named '--pictures'; did you mean '--dataset-limit'?"),
+     (["--qqq"], "There is no flag '--qqq'; `python -m gan_core train --help` lists them."),
+     (["here"], "python -m gan_core: unrecognized arguments: here"),
      (["--dataset", "mnist", "--data-root", "no-such-folder"], "MNIST is not here: there is no ")],
 )  # fmt: skip
 def test_a_bad_setting_is_answered_in_one_sentence(tmp_path, refuse, flags, sentence):
@@ -266,7 +322,8 @@ def test_a_missing_root_names_the_folder_and_the_remedy(tmp_path, refuse):
 
 
 def test_commands_that_are_no_commands(refuse, run):
-    assert "invalid choice: 'trian'" in refuse("trian")
+    assert refuse("trian") == "There is no command named 'trian'; did you mean 'train'?"
+    assert refuse("qqq").startswith("There is no command named 'qqq'; known are branch, datasets, presets")
     assert "COMMAND" in refuse()
     assert "'0' is not a whole number" in refuse("sample", run.path, "--n", "0", "--out", "a.png")
     assert refuse("datasets", "--download", "mnits").endswith("did you mean 'mnist'?")

@@ -55,7 +55,8 @@ def test_a_value_beyond_the_choices_is_refused_with_all_of_them(name):
 @pytest.mark.parametrize(
     "name, text, value",
     [("steps", "12", 12), ("lr_g", "2e-4", 2e-4), ("batch", 32.0, 32), ("conditional", "no", False),
-     ("conditional", True, True), ("size", "64", 64), ("seconds", "", None), ("loss", "hinge", "hinge")],
+     ("conditional", True, True), ("size", "64", 64), ("seconds", "", None), ("loss", "hinge", "hinge"),
+     ("dataset_limit", "none", None), ("penalty", "none", "none")],
 )  # fmt: skip
 def test_text_becomes_the_setting_s_own_type(name, text, value):
     got = getattr(from_mapping({"images": 5, name: text}), name)
@@ -65,8 +66,8 @@ def test_text_becomes_the_setting_s_own_type(name, text, value):
 @pytest.mark.parametrize(
     "name, value",
     [("steps", "many"), ("steps", 2.5), ("lr_g", "nan"), ("lr_g", float("inf")), ("lr_g", True),
-     ("batch", None), ("conditional", "maybe"), ("dataset", 3), ("seed", [1]), ("steps", "1e400"),
-     ("steps", 10**400)],
+     ("batch", None), ("batch", "none"), ("conditional", "maybe"), ("dataset", 3), ("seed", [1]),
+     ("steps", "1e400"), ("steps", 10**400)],
 )  # fmt: skip
 def test_what_is_no_value_is_named_in_a_sentence(name, value):
     assert problems(BUDGET | {name: value})[name].startswith(f"{name} is ")

@@ -13,7 +13,7 @@ from gan_core.config import ModelConfig, from_mapping
 from gan_core.losses import LOSSES, MISTAKES
 from gan_core.mode_seeking import mode_seeking
 from gan_core.runs import RunPaths, create_run
-from gan_core.runs.reader import read_lines
+from gan_core.runs.records import read_lines
 from gan_core.training import train
 from gan_core.training.batch_sampler import Batch, BatchSampler
 from gan_core.training.compute import ComputeConfig

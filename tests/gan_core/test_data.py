@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import gzip
@@ -22,7 +23,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gan_core.data import DATASETS, available, glyphs, load, mnist
+from gan_core.data import DATASETS, available, download, glyphs, load, mnist, prepare
 from gan_core.data.prepare import cache_folder, fit
 from gan_core.errors import DataError
 
@@ -342,7 +343,58 @@ def test_more_damage(root: Path) -> None:
         load("mnist", root=str(root))
 
 
-# --- downloads, by torchvision's own code, from a server of our own
+# --- the cache's size
+
+
+def test_what_was_opened_longest_ago_makes_room(
+    root: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for age, size in enumerate((16, 32, 64)):
+        load("mnist", size=size, root=str(root))
+        for path in cache.glob(f"mnist-{size}-*"):
+            os.utime(path, (0, 1000 * (age + 1)))
+    total = sum(path.stat().st_size for path in cache.iterdir())
+    load("mnist", size=16, root=str(root))  # opened again: now the newest
+    monkeypatch.setattr(prepare, "cache_limit", lambda: total)
+    load("mnist", size=28, root=str(root))
+    names = {"-".join(path.name.split("-")[:2]) for path in cache.iterdir()}
+    assert names == {"mnist-16", "mnist-28", "mnist-64"} and len(list(cache.iterdir())) == 6
+    assert sum(path.stat().st_size for path in cache.iterdir()) <= total
+
+
+def test_what_is_mapped_stays_readable_when_its_file_goes(
+    root: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = load("mnist", size=32, root=str(root)).images
+    before = np.array(images)
+    monkeypatch.setattr(prepare, "cache_limit", lambda: before.nbytes)
+    load("mnist", size=28, root=str(root))
+    assert not list(cache.glob("mnist-32-*")) or os.name == "nt"
+    assert (images == before).all()
+
+
+def test_what_is_larger_than_the_cache_may_be_is_one_sentence(
+    root: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load("mnist", size=16, root=str(root))
+    there = sorted(cache.iterdir())
+    monkeypatch.setenv("GAN_CACHE_MB", "0")
+    with pytest.raises(
+        DataError, match=r"MNIST at 128 pixels takes 1 MB, and .* 0 MB: choose a smaller size"
+    ):
+        load("mnist", size=128, root=str(root))
+    assert sorted(cache.iterdir()) == there, "nothing went for what does not fit anyway"
+
+
+@pytest.mark.parametrize(
+    ("told", "megabytes"), [("", 4000), ("250", 250), ("-3", 4000), ("x", 4000), ("9" * 30, 4000)]
+)
+def test_the_limit_is_told_in_megabytes(told: str, megabytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GAN_CACHE_MB", told)
+    assert prepare.cache_limit() == megabytes * 1_000_000
+
+
+# --- downloads, checked and unpacked by torchvision's own code, from a server of our own
 
 
 @pytest.fixture
@@ -403,6 +455,61 @@ def test_a_wrong_check_sum_is_one_sentence_and_leaves_nothing(
     assert "t10k-images-idx3-ubyte.gz" in sentence and "corrupted" in sentence
     assert not available("kmnist", str(tmp_path / "root"))
     assert not [path for path in (tmp_path / "root").rglob("*") if path.is_file()]
+
+
+def test_a_server_that_sends_too_much_is_one_sentence_and_leaves_nothing(
+    server: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve_idx("KMNIST", server, monkeypatch)
+    monkeypatch.setattr(download, "MOST", 100)
+    with pytest.raises(DataError, match=r"could not be downloaded into .* sends more than 0 MB"):
+        load("kmnist", root=str(tmp_path / "root"), download=True)
+    assert not [path for path in (tmp_path / "root").rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize(("limit", "words"), [("SILENCE", "timed out"), ("PATIENCE", "takes longer than")])
+def test_a_server_that_falls_silent_or_drips_is_not_waited_for(
+    limit: str, words: str, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from torchvision import datasets
+
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    over = threading.Event()
+
+    class Slow(SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            with contextlib.suppress(OSError):  # nobody listens any more
+                while limit == "PATIENCE" and not over.wait(0.02):
+                    self.wfile.write(b"drip")
+            over.wait(30)
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    monkeypatch.setattr(download, limit, 0.2)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Slow) as http:
+        thread = threading.Thread(target=http.serve_forever)
+        thread.start()
+        monkeypatch.setattr(datasets.KMNIST, "mirrors", [f"http://127.0.0.1:{http.server_port}/"])
+        begin = time.monotonic()
+        with pytest.raises(DataError, match=words):
+            load("kmnist", root=str(tmp_path), download=True)
+        assert time.monotonic() - begin < 20
+        over.set()
+        http.shutdown()
+        thread.join()
+
+
+def test_another_mirror_is_asked_when_the_first_has_it_not(
+    server: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from torchvision import datasets
+
+    serve_idx("KMNIST", server, monkeypatch)
+    monkeypatch.setattr(datasets.KMNIST, "mirrors", ["http://127.0.0.1:9/", server[0]])
+    assert len(load("kmnist", root=str(tmp_path / "root"), download=True).images)
 
 
 def test_no_server_is_one_sentence(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

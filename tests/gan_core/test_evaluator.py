@@ -222,6 +222,9 @@ def test_the_reference_of_points_tells_better_from_worse():
     stats, real = fast_metrics.PointReferenceStats.over(mixture), load("ring", split="test")
     points, labels = np.array(real.images), real.labels
     assert stats.distance(points) == pytest.approx(stats.floor, abs=0.01)
+    again = fast_metrics.PointReferenceStats.over(mixture)
+    assert again.floor == stats.floor and np.array_equal(again.labels, stats.labels), "the same for every run"
+    assert stats.floor > math.exp(-4.5) / 2, "each point has noise of its own: one in ninety is too far out"
     half = stats.distance(points[labels < 4])
     assert half == pytest.approx(math.log(2) + math.exp(-4.5), abs=0.02), "half the places"
     wide = np.random.default_rng(0).uniform(-1, 1, points.shape)

@@ -168,6 +168,7 @@ def test_a_run_that_is_continued_needs_room_in_the_queue_as_a_new_one_does(
     waiting = jobs.submit(config())
     stopped = create_run(tmp_path, config(), state="stopped")
     stopped.checkpoint(5).mkdir()
+    (stopped.checkpoint(5) / "step").write_text("5")
     order = control.read(stopped)
     with pytest.raises(JobError, match="The queue is full: 1 runs wait already"):
         jobs.resume(stopped.id)

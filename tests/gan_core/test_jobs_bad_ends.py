@@ -148,6 +148,7 @@ def test_worker_and_server_killed_together(tmp_path: Path, open_jobs: Open) -> N
     child = subprocess.Popen([sys.executable, "-c", ""])
     child.wait()
     first.checkpoint(40).mkdir()
+    (first.checkpoint(40) / "step").write_text("40")
     amend_status(first, state="running", pid=child.pid, heartbeat=time.time())
     jobs = open_jobs()
     until(lambda: look(tmp_path, second.id).state == "finished")

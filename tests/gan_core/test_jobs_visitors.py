@@ -39,6 +39,9 @@ def test_who_was_served_last_comes_last() -> None:
     turns.serve("b")
     later = [*waiting[1:3], Waiting(10.0, "b1", "b"), Waiting(11.0, "c0", "c")]
     assert turns.order(later) == ["c0", "a1", "b1", "a2"]
+    assert turns.order(later, training=["c"]) == ["c0", "a1", "b1", "a2"], "c began before this process did"
+    assert turns.order([*later, Waiting(12.0, "d0", "d")], training=["c"])[:2] == ["d0", "c0"]
+    turns.serve("c")
     assert turns.order(later, training=["c"]) == ["a1", "b1", "c0", "a2"]
 
 

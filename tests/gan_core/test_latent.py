@@ -29,6 +29,13 @@ def test_slerp_by_hand():
     assert third.tolist() == pytest.approx([np.cos(np.pi / 6), np.sin(np.pi / 6)], rel=1e-5)
 
 
+def test_slerp_takes_each_row_by_itself():
+    a, b = torch.randn(2, 6, 8, generator=torch.Generator().manual_seed(3))
+    b[0], b[1] = -a[0] + 0.01 * b[0], a[1] + 0.01 * b[1]  # angles near pi and near 0 beside others
+    together = slerp(a, b, 0.3)
+    assert torch.allclose(together, torch.stack([slerp(x, y, 0.3) for x, y in zip(a, b)]), atol=1e-6)
+
+
 def test_slerp_goes_by_directions_however_short_the_ends():
     a, b = sample_latents(2, 16, 4)
     assert torch.allclose(1000 * slerp(a / 1000, b / 500, 0.3), slerp(a, 2 * b, 0.3), rtol=1e-4)

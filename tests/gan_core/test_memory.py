@@ -6,16 +6,18 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from torch.nn.utils.parametrizations import spectral_norm
 
 from gan_core.augment import AUGMENTS
-from gan_core.config import TrainConfig, from_mapping, to_mapping
+from gan_core.config import TrainConfig, from_mapping, knobs, to_mapping
 from gan_core.data import DATASETS, load
 from gan_core.losses import LOSSES
-from gan_core.memory import BASE, estimate_memory, memory_need
+from gan_core.memory import BASE, IDLE, estimate_memory, memory_need
 from gan_core.memory_limit import (
     is_out_of_memory,
     limit_memory,
@@ -43,17 +45,17 @@ for _ in train(config, create_run(Path(sys.argv[2]), config)):
 status = Path("/proc/self/status").read_text().splitlines()
 print(next(line.split()[1] for line in status if line.startswith("VmHWM:")))  # kB; of this process alone
 """
-QUICK = {"dataset": "glyphs", "steps": 2, "threads": 1, "device": "cpu", "score_seconds": 0.0}
+QUICK = {"dataset": "glyphs", "steps": 1, "threads": 1, "device": "cpu", "score_seconds": 0.0}
 FIXED = QUICK | {"precision": "fp32", "memory_format": "channels_last"}
 MEASURED: dict[str, dict[str, Any]] = {
     "as it comes": QUICK,
     "large pictures": FIXED | {"network": "dcgan", "size": 64, "g_width": 64, "d_width": 64, "batch": 64},
-    "wide": FIXED | {"network": "dcgan", "size": 32, "g_width": 256, "d_width": 256, "batch": 16},
+    "wide": FIXED | {"network": "dcgan", "size": 32, "g_width": 192, "d_width": 192, "batch": 16},
     "second derivatives": FIXED | {
         "network": "r3", "size": 32, "batch": 64, "loss": "relativistic", "penalty": "r1-r2",
         "conditional": False, "g_width": 32, "d_width": 32,
     },
-    "a large batch": FIXED | {"network": "sndcgan", "size": 32, "batch": 256, "optimiser": "rmsprop"},
+    "a large batch": FIXED | {"network": "sndcgan", "size": 32, "batch": 192, "optimiser": "rmsprop"},
 }  # fmt: skip
 
 
@@ -73,7 +75,7 @@ def test_the_estimate_is_within_half_of_what_is_measured(name: str, tmp_path: Pa
 def test_the_largest_settings_are_estimated_without_being_built() -> None:
     before = in_use()
     largest = settings("glyphs", {"size": 128, "g_width": 512, "d_width": 512, "batch": 4096})
-    assert estimate_memory(largest) > 300e9
+    assert estimate_memory(largest) > 200e9
     assert in_use() - before < 200e6
 
 
@@ -123,7 +125,7 @@ def test_the_estimate_follows_what_makes_a_run_larger() -> None:
     assert double - state == pytest.approx(2 * (plain - state), rel=0.2)
     assert iteration(d_norm="none", batch=64, batch_end=128) == double, "a batch that grows counts at its end"
     assert iteration(d_norm="none", penalty="r1") > 1.2 * plain, "a second derivative keeps the first"
-    assert iteration(d_norm="none", penalty="r1", penalty_every=16) > 1.1 * plain
+    assert iteration(d_norm="none", penalty="r1", penalty_every=16) > plain
     assert iteration(d_norm="none", precision="bf16") < plain
 
 
@@ -133,6 +135,31 @@ def test_the_state_is_weights_gradients_and_moments() -> None:
     nets = adam.state - sgd.state  # Adam keeps one number more for each weight
     assert adam.state == adam.weights + 3 * nets and needs["rmsprop"].state == adam.state
     assert adam.weights > 1.3 * nets, "the EMA is a third network, with as many weights as G"
+
+
+def test_settings_that_change_no_shape_are_estimated_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = settings("glyphs", {"batch": 48})
+    need = estimate_memory(config)
+    monkeypatch.setattr("gan_core.memory.train_iteration", lambda *_: pytest.fail("it is known"))
+    changed = {"batch": 48, "lr_g": 0.001, "seed": 7, "d_steps": 3, "log_every": 50, "seconds": 31}
+    assert estimate_memory(settings("glyphs", changed)) == need
+    for name in IDLE:
+        assert name in knobs(), name
+
+
+def test_spectral_norm_is_counted_by_a_stand_in_as_it_is_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = from_mapping(
+        {"dataset": "glyphs", "steps": 1, "network": "dcgan", "d_norm": "spectral", "batch": 8}
+    )
+    memory_need.cache_clear()
+    stand_in = memory_need(config)
+    memory_need.cache_clear()
+    monkeypatch.setattr("gan_core.memory._divide", spectral_norm)
+    true = memory_need(config)
+    memory_need.cache_clear()
+    assert stand_in.iteration == pytest.approx(true.iteration, rel=0.15)
+    assert stand_in.weights == pytest.approx(true.weights, rel=0.02)
+    assert stand_in.iteration > memory_need(replace(config, d_norm="none")).iteration
 
 
 def test_data_sets_say_how_many_they_hold() -> None:

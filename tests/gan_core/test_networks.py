@@ -9,7 +9,7 @@ from torch import nn
 from gan_core.catalog import choices
 from gan_core.config import ModelConfig
 from gan_core.networks import NETWORKS, build_pair
-from gan_core.networks.base import Head
+from gan_core.networks.base import Head, to_pixels
 from gan_core.networks.labels import ClassNorm
 
 SHAPES = [(name, size) for name, row in NETWORKS.items() for size in row.sizes]
@@ -40,6 +40,16 @@ def test_shapes(name, size, channels, classes, conditioning):
         assert output.classes.shape == (6, classes)
     else:
         assert output.classes is None
+
+
+@pytest.mark.parametrize("name", [name for name, size in SHAPES if size != 1])
+def test_pixels_have_a_slope_in_bf16(name):
+    G, _ = build_pair(model(network=name), seed=0)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert G(torch.randn(4, 8)).dtype == torch.float32
+        h = torch.full((1,), 4.0, dtype=torch.bfloat16, requires_grad=True)
+        to_pixels(h).sum().backward()
+    assert h.grad.item() == pytest.approx(1 - torch.tensor(4.0).tanh().item() ** 2, rel=0.01)
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -16,11 +16,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from gan_core import presets
 from gan_core.checkpoints import read_tensors
 from gan_core.cli import main
-from gan_core.config import from_mapping
-from gan_core.runs import branch, create_run, read_lines, read_settings, read_status
+from gan_core.runs import branch, create_run, read_settings, read_status
 from gan_core.runs.layout import RunPaths
+from gan_core.runs.lineage import curve
 from gan_core.runs.reader import checkpoint_steps
 from gan_core.training import train
 from gan_core.training.snapshot import FILE, read_counters
@@ -88,8 +89,8 @@ def assert_same(one: RunPaths, two: RunPaths, step: int = STEPS) -> None:
 def whole(request, tmp_path_factory, environment) -> tuple[RunPaths, dict[str, object]]:
     """A run of each case that nothing ever interrupted, and its settings."""
     settings = {**SMALL, **CASES[request.param]}
-    run = create_run(tmp_path_factory.mktemp("whole"), from_mapping(settings), "glyphs")
-    list(train(from_mapping(settings), run))
+    run = create_run(tmp_path_factory.mktemp("whole"), presets.settings("glyphs", settings), "glyphs")
+    list(train(presets.settings("glyphs", settings), run))
     return run, settings
 
 
@@ -106,13 +107,13 @@ def test_killed_and_resumed_it_equals_the_run_never_interrupted(whole, tmp_path,
     assert f"Resumed from step-{reached:06d}" in run.log.read_text()
     for step in range(EVERY * (reached // EVERY + 1), STEPS + 1, EVERY):
         assert_same(calm, run, step)
-    curves = [{line["step"]: line["loss/D"] for line in read_lines(r.metrics)[0]} for r in (calm, run)]
-    assert curves[0] == curves[1], "the last point of each step is that of the run never interrupted"
+    curves = [{line["step"]: line["loss/D"] for line in curve(r)} for r in (calm, run)]
+    assert curves[0] == curves[1], "each point is that of the run never interrupted"
 
 
 def test_a_branch_without_changes_equals_its_parent(whole):
     parent, settings = whole
-    config = from_mapping(settings)
+    config = presets.settings("glyphs", settings)
     child = branch(parent, 3 * EVERY, config, config, "glyphs")
     torch.manual_seed(12345)
     list(train(config, child, resume=True))

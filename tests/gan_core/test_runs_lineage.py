@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from gan_core.config import TrainConfig
-from gan_core.runs import RunPaths, RunWriter, create_run
+from gan_core.runs import RunPaths, RunWriter, create_run, lineage
 from gan_core.runs.lineage import Branches, Parent, curve, inherited, parent_of
 
 CONFIG = TrainConfig(dataset="glyphs", steps=100)
@@ -95,3 +97,11 @@ def test_branches_born_later_are_seen(tmp_path: Path) -> None:
     assert branches.steps() == {10}
     made(tmp_path, range(0), 1.0, (run, 30))
     assert branches.steps() == {10, 30} and Branches(other).steps() == {20}
+
+
+def test_of_a_very_long_curve_every_second_point_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lineage, "MOST", 20)
+    steps = [step for step, _ in values(curve(made(tmp_path, range(1, 201), 1.0)))]
+    assert len(steps) <= 20 and steps == sorted(set(steps)) and steps[0] == 1 and steps[-1] >= 195

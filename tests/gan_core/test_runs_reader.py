@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import time
@@ -20,17 +21,13 @@ from gan_core.runs import (
     Status,
     create_run,
     list_runs,
+    process,
     read_lines,
     read_settings,
     read_status,
 )
-from gan_core.runs.reader import (
-    FIELDS,
-    Verdict,
-    checkpoint_steps,
-    read_verdicts,
-    sample_steps,
-)
+from gan_core.runs.reader import FIELDS, Verdict, checkpoint_steps, read_verdicts, sample_steps
+from gan_core.runs.records import read_all
 
 CONFIG = TrainConfig(dataset="glyphs", steps=100, seconds=10.0)
 
@@ -163,13 +160,39 @@ def test_bad_lines_are_skipped(tmp_path: Path) -> None:
     assert read_lines(tmp_path / "missing", 7) == ([], 0)
 
 
+def test_what_is_no_finite_number_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_text(
+        '{"step": 1, "a/b": NaN, "a/c": 1e999, "a/d": 1%s, "a/e": 2.5, "a/f": [NaN]}\n' % ("0" * 400)
+    )
+    assert read_lines(path)[0] == [
+        {"step": 1, "a/b": None, "a/c": None, "a/d": None, "a/e": 2.5, "a/f": None}
+    ]
+
+
+def test_a_long_file_is_read_bit_by_bit_and_a_line_without_end_is_skipped(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    lines = [b'{"step": 1}', b'{"step": 2}', b'{"step": 3, "note": "' + b"x" * 200 + b'"}', b'{"step": 4}']
+    path.write_bytes(b"\n".join(lines) + b"\n" + bytes(100))
+    found, before, offset = [], -1, 0
+    while before < offset:
+        before = offset
+        records, offset = read_lines(path, offset, 40)
+        assert before <= offset <= before + 40
+        found += [record["step"] for record in records]
+    assert found == [1, 2, 4] and path.stat().st_size - offset < 40
+    with path.open("r+b") as stream:
+        stream.truncate(1 << 40)
+    assert [record["step"] for record in read_all(path)] == [1, 2, 3, 4], "nor is all of it read"
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows does not let a process be asked after")
 @pytest.mark.parametrize("age", [30.0, -4000.0])
 @pytest.mark.parametrize("state", ["running", "paused"])
 def test_a_run_whose_process_is_gone_reads_as_failed(
     run: RunPaths, dead: int, state: str, age: float
 ) -> None:
-    RunWriter(run).checkpoint(500, lambda path: None)
+    RunWriter(run).checkpoint(500, lambda path: path.joinpath("state").write_text("good"))  # type: ignore[arg-type, return-value]
     change(run, state=state, pid=dead, born="", heartbeat=time.time() - age)
     status = read_status(run)
     assert status.state == "failed" and "checkpoints/step-000500" in status.message
@@ -206,6 +229,24 @@ def test_of_another_machine_only_the_heartbeat_is_known(run: RunPaths) -> None:
     assert read_status(run).state == "running"
     change(run, heartbeat=time.time() - 90)
     assert read_status(run).state == "failed"
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="the system does not tell")
+@pytest.mark.parametrize("state", ["running", "paused"])
+def test_a_process_that_is_held_still_is_shown_as_such(run: RunPaths, state: str) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        change(run, state=state, pid=child.pid, born="", heartbeat=time.time() - 500)
+        assert (read_status(run).state, read_status(run).message) == (state, "")
+        child.send_signal(signal.SIGSTOP)
+        while process._stat(child.pid)[0] != "T":
+            time.sleep(0.01)
+        status = read_status(run)
+        assert status.state == state and "suspended" in status.message
+        change(run, host="elsewhere", heartbeat=time.time())
+        assert read_status(run).message == "", "of another machine it cannot be known"
+        change(run, host="", born="12345", heartbeat=time.time())
+        assert read_status(run).message == "", "the number is another process's by now"
+        child.kill()
 
 
 def test_newest_first(tmp_path: Path) -> None:

@@ -28,7 +28,8 @@ from gan_core.runs import (
     read_status,
 )
 from gan_core.runs.reader import Verdict, checkpoint_steps, read_verdicts, sample_steps
-from gan_core.runs.writer import amend_status, put_back
+from gan_core.runs.sweep import put_back
+from gan_core.runs.writer import amend_status
 
 CONFIG = TrainConfig(dataset="glyphs", steps=100)
 WHY = Message("file-write", path="忘.png", reason="Why")
@@ -161,6 +162,7 @@ def test_a_kill_while_a_checkpoint_is_written_again_leaves_a_whole_one(run: RunP
     child = subprocess.run([sys.executable, "-c", KILLED, str(run.path), str(moves)], check=False)
     assert child.returncode == (9 if moves < 3 else 0)
     (run.checkpoints / ".step-000030.aside").mkdir()  # of another one that has no name: whole as well
+    (run.checkpoints / ".step-000030.aside" / "a").write_text("old")
     put_back(run)
     assert checkpoint_steps(run) == [10, 30]
     assert {(former / name).read_text() for name in "ab"} == {"old" if moves < 2 else "new"}

@@ -1,9 +1,16 @@
 """What is due, and when."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
+
 import pytest
 
 from gan_core.config import from_mapping
-from gan_core.training.schedule import FIRST_STEPS, Every, export_gap, sample_gap, schedule_of
+from gan_core.training import schedule
+from gan_core.training.schedule import FIRST_STEPS, Every, Stopwatch, export_gap, sample_gap, schedule_of
 
 
 def test_it_is_due_when_the_gap_has_gone_since_it_was_done():
@@ -43,3 +50,77 @@ def test_checkpoints_come_by_steps_where_they_are_given_and_else_by_time():
     assert [by_time.checkpoint_due(1, seconds) for seconds in (29.9, 30.0)] == [False, True]
     by_time.checkpoints.mark(30.0)
     assert [by_time.checkpoint_due(1, seconds) for seconds in (59.9, 60.0)] == [False, True]
+
+
+class Time:
+    """A clock and a count of what was computed, moved by hand, in the place of the module `time`."""
+
+    def __init__(self, monkeypatch):
+        self.passed = self.worked = 0.0
+        monkeypatch.setattr(schedule, "time", self)
+
+    def perf_counter(self):
+        return self.passed
+
+    def process_time(self):
+        return self.worked
+
+    def go(self, passed, share):
+        self.passed += passed
+        self.worked += passed * share
+
+
+@pytest.mark.parametrize(
+    ("passed", "share", "counted"),
+    [
+        (0.5, 0.0, 0.5),  # waiting for a GPU, or for another process
+        (4.9, 0.0, 4.9),
+        (60.0, 2.0, 60.0),  # a step that takes a minute on two processors
+        (60.0, 0.06, 60.0),  # a starved one, on a busy machine
+        (60.0, 0.0, 0.0),  # suspended
+        (60.0, 0.04, 2.4),  # suspended after 2.4 seconds of work
+    ],
+)
+def test_time_in_which_the_process_was_suspended_does_not_count(passed, share, counted, monkeypatch):
+    now = Time(monkeypatch)
+    watch = Stopwatch(10.0)
+    now.go(1.0, 1.0)
+    assert watch.seconds == pytest.approx(11.0)
+    now.go(passed, share)
+    assert watch.seconds == pytest.approx(11.0 + counted)
+    now.go(1.0, 1.0)
+    assert watch.seconds == pytest.approx(12.0 + counted)
+
+
+def test_a_pause_does_not_count_whether_it_is_long_or_computes(monkeypatch):
+    now = Time(monkeypatch)
+    watch = Stopwatch(0.0)
+    now.go(2.0, 1.0)
+    watch.skip(lambda: now.go(600.0, 0.9))
+    assert watch.seconds == pytest.approx(2.0)
+    now.go(3.0, 1.0)
+    assert watch.seconds == pytest.approx(5.0)
+
+
+SUSPENDED = """
+import time
+from gan_core.training import schedule
+schedule.LONG = 0.2
+watch = schedule.Stopwatch()
+print("ready", flush=True)
+input()
+print(watch.seconds, flush=True)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such signal")
+def test_a_process_that_a_signal_held_still_has_not_trained():
+    with subprocess.Popen(
+        [sys.executable, "-c", SUSPENDED], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout.readline() == "ready\n"
+        child.send_signal(signal.SIGSTOP)
+        time.sleep(0.6)
+        child.send_signal(signal.SIGCONT)
+        counted = float(child.communicate("\n")[0])
+    assert counted < 0.1

@@ -22,6 +22,7 @@ from gan_core.config import from_mapping, knobs
 from gan_core.errors import GanError
 from gan_core.runs import RunPaths, create_run, read_lines, read_status
 from gan_core.runs.reader import checkpoint_steps
+from gan_core.runs.rewind import surviving
 from gan_core.training import train
 from gan_core.training.snapshot import FILE, read_counters
 
@@ -165,7 +166,7 @@ def observe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observe]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        clock = SimpleNamespace(perf_counter=lambda: 0.5 * next(ticks))
+        clock = SimpleNamespace(perf_counter=lambda: 0.5 * next(ticks), process_time=float)
         patch.setattr("gan_core.training.schedule.time", clock)
         here = {"cpu": True, "cuda": False, "mps": False}
         patch.setattr("gan_core.training.compute._devices", lambda: here)
@@ -180,7 +181,7 @@ def observe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observe]:
 def seen(run: RunPaths) -> Observation:
     """What can be seen of a run, by place; without what tells the hour or the run's own name."""
     status, steps = read_status(run), checkpoint_steps(run)
-    points = {line["step"]: line for line in read_lines(run.metrics)[0]}
+    points = {line["step"]: line for line in surviving(read_lines(run.metrics)[0])}
     tensors = read_tensors(run.checkpoint(steps[-1]) / FILE) if steps else {}
     nets = {place: {key.split(".", 1)[1]: value for key, value in tensors.items() if key.startswith(name)}
             for place, name in (("G", "G."), ("D", "D."), ("EMA", "ema."))}  # fmt: skip
@@ -198,7 +199,7 @@ def seen(run: RunPaths) -> Observation:
         **{rate: {step: line[rate] for step, line in points.items()} for rate in RATES},
         "length": (status.state, status.step, status.images),
         "checkpoints": steps,
-        "scores": [row["step"] for row in read_lines(run.scores)[0]],
+        "scores": [row["step"] for row in surviving(read_lines(run.scores)[0])],
         "verdicts": [(row["kind"], row["step"]) for row in read_lines(run.verdicts)[0]],
         "header": header,
         "first grid": run.sample(0).read_bytes(),

@@ -288,6 +288,16 @@ def test_infinite_moments_are_not_sound(optimiser, moment):
     assert state.first_nonfinite() == "weights/EMA" and not state.is_finite()
 
 
+@pytest.mark.parametrize(("name", "kind"), [("G", "batch"), ("D", "spectral"), ("EMA", "batch")])
+def test_buffers_that_are_not_finite_are_not_sound(name, kind):
+    settings = config(steps=1, d_norm=kind)
+    state = build_state(settings, model_config(settings), ComputeConfig())
+    net = {"G": state.G, "D": state.D, "EMA": state.ema}[name]
+    buffer = next(buffer for buffer in net.buffers() if buffer.is_floating_point())
+    buffer.view(-1)[0] = float("inf")
+    assert state.first_nonfinite() == f"buffers/{name}" and not state.is_finite()
+
+
 def test_a_due_save_ends_a_run_whose_moments_are_infinite(tmp_path, monkeypatch):
     settings = config(steps=50, log_every=10_000, checkpoint_steps=5)
     run = create_run(tmp_path, settings)
@@ -589,7 +599,12 @@ def test_a_promised_speed_counts_a_lazy_penalty_as_often_as_it_comes(monkeypatch
 
         return step
 
+    def choose(asked, of):
+        of(ComputeConfig())()  # as a candidate is tried
+        return ComputeConfig(), None
+
     monkeypatch.setattr(speed, "trial", fake_trial)
+    monkeypatch.setattr(speed, "choose_compute", choose)
     monkeypatch.setattr(speed, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
     settings = config(steps=1, device="cpu", d_steps=d_steps, penalty="r1", penalty_every=every)
     assert speed.measure_speed(settings, 20.0) == pytest.approx(expected)

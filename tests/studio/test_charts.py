@@ -47,19 +47,34 @@ def test_what_is_no_number_is_a_gap_and_valid_json() -> None:
     json.dumps(drawn, allow_nan=False)
 
 
-def test_what_a_run_lost_when_it_went_back_to_a_checkpoint_is_not_drawn() -> None:
-    def curves(chart: int) -> list[tuple[list[float], list[float]]]:
-        return [(curve["x"], curve["y"]) for curve in columns.charts()[chart]["curves"]]
+def drawn(columns: Columns) -> dict[str, list[tuple[float, float | None]]]:
+    """The points of every curve by its name."""
+    curves = [curve for chart in columns.charts() for curve in chart["curves"]]
+    return {curve["name"]: list(zip(curve["x"], curve["y"])) for curve in curves}
 
+
+def test_what_a_run_lost_when_it_went_back_to_a_checkpoint_is_not_drawn() -> None:
     columns = filled(5, lambda s: {"loss/D": 10 + s, "loss/G": 20 + s})
-    columns.add([{"step": 5, "quality/frechet": 8.0}])
+    columns.add([{"step": 2, "quality/frechet": 9.0}, {"step": 4, "quality/frechet": 8.0}], "scores")
+    assert drawn(columns)["frechet"] == [(2, 9), (4, 8)]
+    columns.add([{"back_to": 3}])
+    columns.add([{"back_to": 3}], "scores")
+    assert columns.worth_drawing(), "a curve that became shorter looks different"
+    curves = drawn(columns)
+    assert curves["D"] == [(0, 10), (1, 11), (2, 12), (3, 13)] and curves["frechet"] == [(2, 9)]
+    columns.add([{"step": 4, "loss/D": 40, "loss/G": 41}])
+    assert drawn(columns)["G"][-2:] == [(3, 23), (4, 41)]
+    columns.add([{"back_to": 0}], "scores")
+    assert "frechet" not in drawn(columns), "all of it is lost"
+    assert drawn(columns)["D"][-1] == (4, 40), "the other file says nothing of it"
+
+
+def test_a_file_of_before_says_by_its_steps_that_the_run_went_back() -> None:
+    columns = filled(5, lambda s: {"loss/D": 10 + s, "loss/G": 20 + s})
     columns.add([{"step": 2.5, "loss/D": 30, "loss/G": 31}, {"step": 4, "loss/D": 40, "loss/G": 41}])
-    assert curves(0) == [([0, 1, 2, 2.5, 4], [10, 11, 12, 30, 40]), ([0, 1, 2, 2.5, 4], [20, 21, 22, 31, 41])]
-    assert curves(1) == [([5], [8])], "a score is lost once there is one of an earlier step"
-    columns.add([{"step": 4, "quality/frechet": 7.0}])
-    assert curves(1) == [([4], [7])]
+    assert drawn(columns)["D"] == [(0, 10), (1, 11), (2, 12), (2.5, 30), (4, 40)]
     columns.add([{"step": 0, "loss/D": 50, "loss/G": 51}])
-    assert curves(0) == [([0], [50]), ([0], [51])] and curves(1) == [([4], [7])]
+    assert drawn(columns) == {"D": [(0, 50)], "G": [(0, 51)]}
 
 
 def test_of_steps_made_again_after_a_checkpoint_the_last_value_is_drawn() -> None:
@@ -94,3 +109,16 @@ def test_the_source_names_no_metric() -> None:
     strings = [n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
     named = [s for s in strings if s not in docs and ("loss" in s or "accuracy" in s or "gradient" in s)]
     assert named == []
+
+
+def test_a_run_without_end_and_names_without_end_fill_no_memory(monkeypatch) -> None:
+    monkeypatch.setattr(charts, "KEPT", 100)
+    monkeypatch.setattr(charts, "MOST", 5)
+    columns = charts.Columns()
+    columns.add({"step": step, "loss/D": step / 2} for step in range(1000))
+    columns.add({"step": 1000 + i, f"made/{i}": 1.0} for i in range(50))
+    drawn = {curve["name"]: curve for chart in columns.charts() for curve in chart["curves"]}
+    assert len(drawn) == 5
+    x, y = drawn["D"]["x"], drawn["D"]["y"]
+    assert len(x) <= 100 and x[0] == 0 and x[-1] >= 990 and x == sorted(x)
+    assert [2 * value for value in y] == x

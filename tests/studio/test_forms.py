@@ -11,7 +11,7 @@ import gradio as gr
 import pytest
 
 from gan_core import cli, presets
-from gan_core.config import TrainConfig, knobs, to_mapping
+from gan_core.config import TrainConfig, kind, knobs, to_mapping
 from gan_core.errors import ConfigError
 from gan_core.training.distributed import SINGLE_PROCESS
 from studio import forms, words
@@ -120,11 +120,34 @@ def test_the_command_line_repeats_the_run(preset: str, monkeypatch) -> None:
     line = command_line(preset, config)
     assert line.startswith(f"python -m gan_core train --preset {preset} --dataset {own}")
     assert ("--lr-d" in line) == ("lr_d" in presets.beyond_preset(preset, config))
+    assert trained(line, monkeypatch) == config
+
+
+def trained(line: str, monkeypatch: pytest.MonkeyPatch) -> TrainConfig:
+    """The settings that a command line trains with."""
     asked = []
     monkeypatch.setattr(cli, "_run_in_terminal", lambda begin, **__: asked.append(begin(SINGLE_PROCESS)[0]))
     monkeypatch.setattr("gan_core.runs.create_run", lambda *_, **__: type("Run", (), {"path": None}))
     assert cli.main(shlex.split(line)[3:]) == 0
-    assert asked == [config]
+    return asked[0]
+
+
+def test_what_was_cleared_in_the_form_is_cleared_on_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = configure(
+        "fail-memorise", {"dataset": "glyphs", "dataset_limit": "", "seconds": None, "steps": 7}
+    )
+    line = command_line("fail-memorise", config)
+    assert line == (
+        "python -m gan_core train --preset fail-memorise --dataset glyphs --dataset-limit none --steps 7"
+    )
+    assert trained(line, monkeypatch) == config and config.dataset_limit is None
+    held = {name: None for name in knobs() if kind(name)[1] and name not in forms.ALWAYS}
+    assert {"penalty_weight", "ema_half_life", "checkpoint_steps"} < set(held)
+    for preset, row in presets.PRESETS.items():
+        if cleared := held.keys() & row.settings.keys():
+            own = preset if preset in ("ring", "grid") else "glyphs"
+            config = configure(preset, {"dataset": own, **dict.fromkeys(cleared)})
+            assert trained(command_line(preset, config), monkeypatch) == config, preset
 
 
 def test_the_command_line_is_as_short_as_it_is_exact() -> None:
@@ -142,7 +165,10 @@ def test_a_data_set_proposes_its_recipe_and_keeps_one_that_fits() -> None:
 
 
 def test_only_what_applies_is_shown() -> None:
-    plain, held = configure("digits", {}), configure("digits", {"penalty": "r1", "d_norm": "none"})
+    plain, held = (
+        configure("unlabelled", {"conditional": True}),
+        configure("fashion", {"penalty": "r1", "d_norm": "none"}),
+    )
     assert not forms.applies("penalty_weight", plain) and forms.applies("penalty_weight", held)
     assert forms.applies("class_weight", plain) and forms.applies("lr_g", plain)
     assert not forms.applies("class_weight", configure("unlabelled", {}))

@@ -17,10 +17,11 @@ from synthetic import make_run, metrics
 from gan_core.config import from_mapping
 from gan_core.messages import Message
 from gan_core.runs.layout import RunPaths, create_run
-from gan_core.runs.reader import STATES, Status, read_lines, read_settings
+from gan_core.runs.reader import STATES, Status, read_settings, read_status
+from gan_core.runs.records import read_lines
 from gan_core.runs.writer import RunWriter, amend_status
 from gan_core.training import train
-from studio import live
+from studio import curves, live
 from studio.live import FRESH, STAGES, Live, Reader, pace, say
 from studio.words import TABLE
 
@@ -76,13 +77,15 @@ def test_thirty_viewers_cost_one_read_a_change(tmp_path: Path) -> None:
             for _ in range(3):
                 answers = list(viewers.map(lambda _: ask(web, run).json(), range(30)))
                 assert {a["charts"][0]["curves"][0]["x"][-1] for a in answers} == {210 + 10 * change}
-            assert board.reader(run.id).reads == change + 1
+            assert board.reader(run.id).curves.reads == change + 1
 
 
 def test_metrics_are_read_on_from_where_the_last_look_ended(run: RunPaths, monkeypatch) -> None:
     offsets = []
-    real = live.read_lines
-    monkeypatch.setattr(live, "read_lines", lambda path, offset: offsets.append(offset) or real(path, offset))
+    real = curves.read_lines
+    monkeypatch.setattr(
+        curves, "read_lines", lambda path, offset: offsets.append(offset) or real(path, offset)
+    )
     reader = Reader(run, no_queue)
     reader.answer(0, True)
     size = run.metrics.stat().st_size
@@ -90,6 +93,25 @@ def test_metrics_are_read_on_from_where_the_last_look_ended(run: RunPaths, monke
     time.sleep(FRESH * 1.5)
     reader.answer(0, True)
     assert offsets == [0, size]
+
+
+@pytest.mark.parametrize("busy", [60.0, 0.0])
+def test_a_long_file_is_read_to_its_end_at_one_look_or_bit_by_bit(
+    run: RunPaths, monkeypatch, busy: float
+) -> None:
+    monkeypatch.setattr(curves, "BUSY", busy)
+    monkeypatch.setattr(live, "FRESH", 0.0)
+    line, last = json.dumps(metrics(210) | {"step": 0}), 9000
+    run.metrics.write_text("".join(line.replace('"step": 0', f'"step": {i}') + "\n" for i in range(last + 1)))
+    assert run.metrics.stat().st_size > curves.READ_MOST * 0.75
+    monkeypatch.setattr(curves, "READ_MOST", 1 << 20)
+    monkeypatch.setattr(curves, "read_lines", lambda path, offset: read_lines(path, offset, 1 << 20))
+    reader, seen = Reader(run, no_queue), []
+    while not seen or seen[-1] < last:
+        body = reader.answer(0, True)
+        assert body is not None and len(seen) < 20
+        seen.append(json.loads(body.plain)["charts"][0]["curves"][0]["x"][-1])
+    assert seen == sorted(seen) and (len(seen) == 1) is (busy > 0)
 
 
 def test_a_branch_s_curves_begin_where_its_parent_s_do(run: RunPaths) -> None:
@@ -117,6 +139,45 @@ def test_scores_are_a_chart_of_their_own(run: RunPaths) -> None:
     (curve,) = (c for chart in charts for c in chart["curves"] if c["name"] == "frechet")
     assert curve == {"name": "frechet", "x": [100, 200], "y": [9, 3]}
     assert {f"watch.curve.{name}" for name in ("frechet", "missed", "floor")} <= TABLE.keys()
+
+
+def scored(web: TestClient, run: RunPaths) -> list[float]:
+    """The steps at which the page shows a score."""
+    charts = ask(web, run).json()["charts"]
+    return next((c["curves"][0]["x"] for c in charts if c["group"] == "quality"), [])
+
+
+def test_metrics_that_are_shortened_or_put_back_leave_the_scores_where_they_are(run: RunPaths) -> None:
+    web, saved = client(run.path.parent), run.metrics.read_bytes()
+    RunWriter(run).score({"step": 100, "quality/frechet": 9.0})
+    assert scored(web, run) == [100]
+    for data in (saved[:500], saved):
+        run.metrics.write_bytes(data)
+        time.sleep(FRESH * 1.5)
+        assert scored(web, run) == [100]
+    other = run.metrics.with_suffix(".copy")  # as long, of another run
+    other.write_bytes(saved.replace(b'"loss/D": 1', b'"loss/D": 3'))
+    other.replace(run.metrics)
+    time.sleep(FRESH * 1.5)
+    assert scored(web, run) == [100]
+    assert ask(web, run).json()["charts"][0]["curves"][0]["y"][0] > 3, "read anew from its beginning"
+
+
+def test_a_score_that_was_lost_by_going_back_leaves_the_curve_and_so_do_its_points(run: RunPaths) -> None:
+    web, writer = client(run.path.parent), RunWriter(run)
+    for step in (100, 200):
+        writer.score({"step": step, "quality/frechet": 9.0})
+    first = ask(web, run).json()
+    assert scored(web, run) == [100, 200] and first["rewinds"] == 0
+    writer.back_to(120)
+    time.sleep(FRESH * 1.5)
+    assert scored(web, run) == [100]
+    data = ask(web, run).json()
+    assert data["charts"][0]["curves"][0]["x"][-1] == 120 and data["rewinds"] == 1
+    assert data["samples"] == [0, 100]
+    assert scored(client(run.path.parent), run) == [100], (
+        "and whoever reads it from the beginning sees the same"
+    )
 
 
 def test_every_group_that_a_run_records_has_a_title_and_a_caption(tmp_path: Path) -> None:
@@ -202,6 +263,25 @@ def test_pictures_are_sent_as_they_lie_and_kept_by_the_browser(run: RunPaths) ->
         assert web.get("/studio/sample", params={"run": run.id, "step": step}).status_code == 404
 
 
+def test_a_picture_is_kept_only_at_the_address_of_its_own_version(run: RunPaths) -> None:
+    """A run that went back draws another picture of the same step."""
+    web = client(run.path.parent)
+
+    def kept(step: int, version: int) -> bool:
+        answer = web.get("/studio/sample", params={"run": run.id, "step": step, "v": version})
+        assert answer.status_code == 200
+        return "immutable" in answer.headers["cache-control"]
+
+    assert kept(200, 0) and not kept(200, 1)
+    writer, old = RunWriter(run), run.sample(200).read_bytes()
+    writer.back_to(150)
+    run.sample(200).write_bytes(old)  # for a moment it may be there still
+    assert not kept(200, 0) and not kept(200, 1)
+    assert kept(100, 1), "it was drawn before"
+    writer.sample(200, b"another")
+    assert kept(200, 1) and not kept(200, 0)
+
+
 def test_a_waiting_run_says_how_many_are_before_it(tmp_path: Path) -> None:
     run = make_run(tmp_path, state="queued")
     data = ask(client(tmp_path, lambda: ["a", "b", run.id]), run).json()
@@ -215,17 +295,29 @@ def test_every_stage_has_words() -> None:
         about = Status(id="x", state=state, step=9, images=9)
         said |= {(state, ahead): say(about, ahead) for ahead in (0, 2)}
     said["timing"] = say(Status(id="x", state="running"), 0)
-    about = Status(id="x", state="running", step=9, images=64 * 5000)
+    stands = Status(id="x", state="running", step=9, messages=(Message("process-suspended"),))
+    said["suspended"] = say(stands, 0)
+    about = Status(id="x", state="running", step=9, images=64 * 5000, messages=(Message("checkpoint-none"),))
     said["points"] = say(dataclasses.replace(about, dataset="ring"), 0)
+    said["unbegun"] = say(dataclasses.replace(about, state="stopped", step=0), 0)
     said["failing"] = say(dataclasses.replace(about, preset="fail-collapse"), 0)
     assert said == {
         ("queued", 0): "starting", ("queued", 2): "queued", ("paused", 0): "paused", ("paused", 2): "waiting",
         **{(state, ahead): word for state, word in (("running", "noise"), ("finished", "finished"),
            ("stopped", "stopped"), ("failed", "failed")) for ahead in (0, 2)},
-        "timing": "timing", "points": "points", "failing": "failing",
+        "timing": "timing", "suspended": "suspended", "points": "points", "failing": "failing",
+        "unbegun": "unbegun",
     }  # fmt: skip
     words = {*said.values(), *(name for _, name in STAGES)}
     assert {f"live.say.{word}" for word in words} == {key for key in TABLE if key.startswith("live.say.")}
+
+
+def test_a_run_that_was_stopped_before_it_began_has_learned_nothing_that_is_kept(tmp_path: Path) -> None:
+    run = create_run(tmp_path, from_mapping({"dataset": "glyphs", "steps": 9}), state="queued")
+    amend_status(run, state="stopped", messages=[Message("stopped-early")])
+    assert ask(client(tmp_path), run).json()["say"] == "unbegun"
+    english, chinese = TABLE["live.say.unbegun"]
+    assert "{message}" not in english + chinese and "kept" not in english
 
 
 @pytest.mark.parametrize("batch", [8, 64, 1024])
@@ -240,7 +332,7 @@ def test_a_stage_begins_after_so_many_pictures_whatever_the_batch(batch: int) ->
 
 
 def test_pages_ask_often_during_the_show_and_seldom_after_the_end(run: RunPaths, monkeypatch) -> None:
-    status = live.read_status(run)
+    status = read_status(run)
     kind = status.__class__
     looks = (("running", 3), ("running", 60), ("finished", 60))
     show, long, over = (kind(id="x", state=state, seconds=seconds) for state, seconds in looks)

@@ -36,7 +36,7 @@ from gan_core.runs import branch, reader
 from gan_core.runs.layout import find_run
 from gan_core.runs.reader import Verdict
 from gan_core.runs.writer import RunWriter, amend_status
-from gan_core.training import loop, snapshot
+from gan_core.training import loop, session, snapshot
 from gan_core.training.distributed import DistributedContext
 from studio import forms, words
 from studio.dataset_preview import DatasetPreviews
@@ -97,11 +97,11 @@ def diverged(folder: Path, retries: int = 0) -> None:
     """Where the setting once had `retries` left, all of them used up by now."""
     run = make_run(folder)
     RunWriter(run).verdict(Verdict("diverged", 3, {"retries": retries}))
-    run.checkpoint(5).mkdir()
+    RunWriter(run).checkpoint(5, lambda path: path.joinpath("state").write_text("good"))  # type: ignore[arg-type, return-value]
     writer: Any = SimpleNamespace(verdict=lambda _: None, run=run)
-    session: Any = SimpleNamespace(state=SimpleNamespace(step=7), writer=writer, render_samples=lambda: None,
-                                   config=TrainConfig(steps=9))  # fmt: skip
-    loop._diverged(session, "loss/G")
+    under_way: Any = SimpleNamespace(state=SimpleNamespace(step=7), writer=writer,
+                                     render_samples=lambda: None, config=TrainConfig(steps=9))  # fmt: skip
+    loop._diverged(under_way, "loss/G")
 
 
 def diverged_again(folder: Path) -> None:
@@ -126,8 +126,34 @@ def other_kind(folder: Path) -> None:
 
 def other_weights(folder: Path) -> None:
     run, old = make_run(folder), TrainConfig(steps=9)
-    run.checkpoint(5).mkdir(parents=True, exist_ok=True)
+    RunWriter(run).checkpoint(5, lambda path: path.joinpath("state").write_text("good"))  # type: ignore[arg-type, return-value]
     branch(run, 5, old, replace(old, start_from="x"), "")
+
+
+def piped(folder: Path) -> None:
+    os.mkfifo(folder / "x.safetensors")
+    read_header(folder / "x.safetensors")
+
+
+def linked(folder: Path) -> None:
+    run = make_run(folder / "runs")
+    run.status.rename(folder / "status.json")
+    run.status.symlink_to(folder / "status.json")
+    reader.read_status(run)
+
+
+def powerless(folder: Path) -> None:
+    run = make_run(folder)
+    run.checkpoint(5).mkdir()
+    (run.checkpoint(5) / "state.safetensors").write_bytes(b"")
+    session.newest_checkpoint(run)
+
+
+def crowded(folder: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GAN_CACHE_MB", "1")
+        patch.setenv("GAN_CACHE", str(folder))
+        load("glyphs", size=128)
 
 
 RAISED: dict[str, tuple[Callable[[Path], object], list[str]]] = {
@@ -156,6 +182,10 @@ RAISED: dict[str, tuple[Callable[[Path], object], list[str]]] = {
     "one pack": (config(batch=4, pack=4, conditional=False, d_norm="batch"), ["rule-pack-batch-norm"]),
     "a branch's first weights": (other_weights, ["branch-weights"]),
     "a score by points": (other_kind, ["score-kind"]),
+    "a pipe for weights": (piped, ["weights-unreadable"]),
+    "a run that leads elsewhere": (linked, ["run-unreadable"]),
+    "checkpoints that are not whole": (powerless, ["run-no-checkpoint", "checkpoints-damaged"]),
+    "too large for the cache": (crowded, ["data-cache-limit"]),
     "an unknown run": (lambda folder: find_run(folder, "x. y"), ["run-unknown"]),
 }  # fmt: skip
 

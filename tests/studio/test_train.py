@@ -94,6 +94,7 @@ def test_what_can_be_done_follows_the_state(services: Any, state: str, stop: boo
 def test_a_stopped_run_with_a_checkpoint_can_go_on_and_be_explored(services: Any) -> None:
     run = make_run(services.runs, state="stopped", owner=ME)
     run.checkpoint(200).mkdir()
+    (run.checkpoint(200) / "state").write_text("good")
     write_generator(run.generator)
     can = run_controls.controls(services, run.id, ME)
     assert can.pause == "continue" and can.explore
@@ -296,6 +297,7 @@ def test_a_trial_that_says_no_number_takes_too_long_or_dies_gives_none(trials, m
         monkeypatch.setattr(estimate, "TRIAL", READY + bad)
         speeds, config = trials(), settings("glyphs", {})
         assert settled(speeds, config) is None and key(config) in speeds._known
+        speeds.cancel_trial()  # the first one lives on
         monkeypatch.setattr(estimate, "TRIAL", READY + ANSWER)
         other = settings("glyphs", {"batch": 32})
         assert settled(speeds, other) == 42.5, "the next settings have a process again"

@@ -37,6 +37,17 @@ def test_a_label_is_read_by_a_person() -> None:
     assert watch.label(other, "en", 1000) == "MNIST · own settings · 2,000 steps · waiting · just now"
 
 
+def test_a_recipe_called_after_its_data_set_is_named_once() -> None:
+    about = {"id": "x", "state": "finished", "created": 1000.0, "budget": {"images": 60_000}}
+    ring = Status(preset="ring", dataset="ring", **about)
+    assert watch.label(ring, "en", 1000) == (
+        "Ring of eight (points) · 60,000 pictures looked at · finished · just now"
+    )
+    assert watch.label(ring, "zh", 1000) == "八点环（点数据） · 看 60,000 张图片 · 已完成 · 刚刚"
+    other = Status(preset="grid", dataset="ring", **about)
+    assert watch.label(other, "en", 1000).startswith("Ring of eight · Grid of twenty-five (points)")
+
+
 def test_a_new_preset_without_words_is_called_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(PRESETS, "bars", PRESETS["digits"])
     status = Status(id="x", state="queued", preset="bars", dataset="mnist", created=1000.0)

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+import gan_core
+from gan_core.config import BUDGET
+from gan_core.data import DATASETS
+from gan_core.latent import INTERPOLATIONS
+from gan_core.presets import PRESETS
+from gan_core.runs.reader import STATES
 from studio import words
+from studio.live import STAGES
+from studio.models import DIRECTIONS
+from studio.tabs import train
 
 ROOT = Path(words.__file__).parent
 
@@ -40,14 +50,49 @@ def test_every_key_that_code_names_is_there() -> None:
     assert [key for key in python if key not in words.TABLE] == []
 
 
-def test_no_row_of_the_shell_and_explore_is_unused() -> None:
+def recorded() -> tuple[set[str], set[str]]:
+    """(groups, curves) that training records: "group/curve" as its source names it, and a step's terms."""
+    folder = Path(gan_core.__file__).parent / "training"
+    named = [
+        pair for path in folder.glob("*.py") for pair in re.findall(r'"([a-z_]+)/([^"{]+)"', path.read_text())
+    ]
+    terms = [term for name in ("step", "record")
+             for term in re.findall(r'[\s{]"(\w+)": ', (folder / f"{name}.py").read_text())]  # fmt: skip
+    return {group for group, _ in named} | set(terms), {curve for _, curve in named}
+
+
+def built() -> set[str]:
+    """The keys that code puts together, each from what its last part may be."""
+    groups, curves = recorded()
+    parts: dict[str, Iterable[object]] = {
+        "class.": {name for source in DATASETS.values() for name in source.classes},
+        "dataset.": DATASETS, "licence.": {source.licence for source in DATASETS.values()},
+        "preset.": {f"{name}{end}" for name in PRESETS for end in ("", ".summary")},
+        "explore.direction.": range(1, DIRECTIONS + 1), "explore.interpolation.": INTERPOLATIONS,
+        "explore.cell.": "ab", "train.budget.": train.BUDGETS, "train.": ("pause", "continue", "nothing"),
+        "train.estimate.": {"points", "failing", *(name for _, name in STAGES[1:])},
+        "watch.state.": STATES, "watch.budget.": BUDGET - {"seconds"}, "watch.": ("nothing",),
+        "watch.ago.": ("days", "hours", "minutes"), "watch.curve.": curves,
+        "watch.group.": groups, "watch.caption.": groups,
+        "live.": ("elapsed", "remaining", "speed", "step"),
+    }  # fmt: skip
+    return {f"{start}{end}" for start, ends in parts.items() for end in ends}
+
+
+def test_every_row_is_shown_somewhere() -> None:
+    """But for those that tests of their own look at: of settings, of messages, of what a run does now."""
     sources = [*ROOT.rglob("*.py"), *ROOT.glob("web/*.js")]
     text = "\n".join(path.read_text("utf-8") for path in sources)
-    rows = [key for name in ("shell", "explore")
-            for key in json.loads((ROOT / f"text/{name}.json").read_text("utf-8"))]  # fmt: skip
-    built = ("class.", "explore.direction.", "explore.interpolation.", "explore.cell.")  # keys made of parts
-    named = set(re.findall(r"""['"]([a-z]+\.[\w.]+)['"]""", text))
-    assert [key for key in rows if key not in named and not key.startswith(built)] == []
+    named = set(re.findall(r"""['"`]([a-z]+\.[\w.]+)['"`]""", text)) | built()
+    elsewhere = ("knobs.", words.MESSAGE, "live.say.")
+    assert [key for key in words.TABLE if key not in named and not key.startswith(elsewhere)] == []
+
+
+def test_a_row_that_nothing_shows_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    for key in ("watch.zoom.help", "watch.caption.zebra", "train.estimate.noise", "preset.gone"):
+        with monkeypatch.context() as patch, pytest.raises(AssertionError, match=re.escape(key)):
+            patch.setattr(words, "TABLE", {**words.TABLE, key: ("One", "一")})
+            test_every_row_is_shown_somewhere()
 
 
 def test_a_repeated_key_is_refused(tmp_path: Path) -> None:
