@@ -40,7 +40,7 @@ def soak(data_root: str, say: Callable[[str], None], calls: int, seconds: float)
         began, failed = time.monotonic(), _call(address, calls)
         took, called = time.monotonic() - began, _settled(server.pid)
         say(f"after {calls:,} more in {took:.0f} s, {failed} of them in vain: {called:.0f} MB")
-        pages = _browse(address, seconds, say)
+        pages = _browse(address, seconds, lambda n: say(f"{n} pages: {1000 * memory_of(server.pid):.0f} MB"))
         browsed = _settled(server.pid)
         say(f"after {seconds:g} s of {BROWSERS} browsers, {pages} pages: {browsed:.0f} MB")
     aim = f"<= {AIM} MB more"
@@ -74,7 +74,7 @@ def _call(address: str, count: int) -> int:
             return sum(not answered for answered in pool.map(ask, range(count)))
 
 
-def _browse(address: str, seconds: float, say: Callable[[str], None]) -> int:
+def _browse(address: str, seconds: float, tell: Callable[[int], None]) -> int:
     """Five visitors who look about and come back as new ones; how many pages they opened."""
     end, opened = time.monotonic() + seconds, 0
     with sync_playwright() as playwright:
@@ -86,8 +86,7 @@ def _browse(address: str, seconds: float, say: Callable[[str], None]) -> int:
                 opened += 1
             for context in contexts:
                 context.close()
-            if opened % 50 == 0:
-                say(f"{opened} pages, {end - time.monotonic():.0f} s left")
+            tell(opened)
         browser.close()
     return opened
 

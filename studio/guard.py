@@ -37,13 +37,13 @@ DOORS: Mapping[re.Pattern[str], Message] = {
     re.compile(r"/deep_link(/|$)", re.I): Message("door-deep-link"),
     re.compile(r"/monitoring(/|$)", re.I): Message("door-monitoring"),
 }
-CALLED = "models|generate|interpolate|start_training|run_status|stop_training"  # the public functions
+CALLED = "models|generate|interpolate|start_training|run_status|stop_training"  # by name; the page: predict
 # all that the page, gradio_client and plain callers ask for; what a later Gradio adds is shut until then
 OPEN = re.compile(
     r"/|/(config|theme\.css|favicon\.ico|robots\.txt|manifest\.json)/?|/pwa_icon(/\d+)?"
     r"|/(studio|static|assets|svelte)/.+"
     r"|/gradio_api/((info|startup-events|theme\.css|app_id|cancel|reset|queue/(join|data))/?"
-    r"|heartbeat/.+|file=.+|(call(/v2)?|run|api)/(" + CALLED + r")(/.*)?)"
+    r"|heartbeat/.+|file=.+|run/predict|(call(/v2)?|run|api)/(" + CALLED + r")(/.*)?)"
 )
 LONGEST = 2000  # letters of a path
 FORWARDED = (b"x-forwarded-host", b"x-gradio-server")  # what Gradio believes before the Host

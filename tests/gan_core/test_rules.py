@@ -132,7 +132,24 @@ def test_a_refused_one_does_not_start_and_a_warned_one_does(capsys):
 def test_the_command_line_says_it_before_it_trains(tmp_path, capsys):
     small = ["--preset", "glyphs", "--steps", "1", "--size", "16", "--g-width", "4", "--d-width", "4"]
     quiet = ["--runs", str(tmp_path), "--quiet", "--threads", "1", "--precision", "fp32"]
-    assert main(["train", *small, *quiet, "--loss", "wasserstein", "--memory-format", "contiguous"]) == 0
+    assert (
+        main(
+            [
+                "train",
+                *small,
+                *quiet,
+                "--loss",
+                "wasserstein",
+                "--penalty",
+                "none",
+                "--penalty-every",
+                "1",
+                "--memory-format",
+                "contiguous",
+            ]
+        )
+        == 0
+    )
     assert capsys.readouterr().err.startswith("Note: The Wasserstein game needs a limit")
     assert main(["train", *small, *quiet, "--loss", "hinge", "--real-label", "0.9"]) == 2
 

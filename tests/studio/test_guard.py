@@ -58,7 +58,7 @@ SHUT = [
     "/openapi.json",
     "/nothing",
     "/gradio_api/call/delete_run",
-    "/gradio_api/run/predict",
+    "/gradio_api/call/predict",
     "/gradio_api/run/models_2",
     "/studio/web/%00",
     "/studio/web/a%0Ab",
@@ -224,3 +224,32 @@ def test_a_server_reached_by_name_answers_to_the_names_it_is_given(tmp_path: Pat
             assert client.get("/config", headers={"Host": name}).status_code == status
         page = {"Host": "studio.school", "Origin": "http://evil.example"}
         assert client.get("/gradio_api/info", headers=page).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "text", ["%00", "a%00b", "x" * 5000, "%F0%9F%98%80", "../../etc/passwd", "%2Fetc%2Fpasswd"]
+)
+@pytest.mark.parametrize("address", [
+    "/studio/live?run=", "/studio/sample?step=1&run=", "/studio/explore/image?model=", "/studio/data?name=",
+    "/studio/explore/image?model=run:", "/studio/explore/grid?model=mnist&seed=", "/studio/preview?name=",
+])  # fmt: skip
+def test_a_strange_word_in_an_address_is_one_short_sentence(
+    client: httpx.Client, address: str, text: str
+) -> None:
+    answer = client.get(address + text)
+    assert answer.status_code in (200, 400, 404) and len(answer.text) < 1500
+    assert answer.status_code != 200 or "error" in answer.json()
+
+
+@pytest.mark.parametrize("text", ["a\0b", "x" * 5000, {"run": 1}, [1], 7, None])
+def test_a_strange_value_in_a_call_is_one_sentence(client: httpx.Client, text: Any, runs: Path) -> None:
+    log = runs.parent / "app.log"
+    before = log.read_text("utf-8").count("Traceback")
+    for name, data in (("run_status", [text]), ("stop_training", [text]), ("start_training", [text]),
+                       ("generate", [text, 0, 1])):  # fmt: skip
+        if name == "start_training" and text is None:
+            continue  # no settings: the first recipe as it is
+        answer = client.post(f"/gradio_api/run/{name}", json={"data": data})
+        told = answer.json()["error"]
+        assert answer.status_code == 500 and told and len(told) < 700, name
+    assert log.read_text("utf-8").count("Traceback") == before
