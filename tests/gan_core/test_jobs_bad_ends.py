@@ -88,7 +88,7 @@ def test_a_suspended_worker_is_named_and_not_blamed_on_memory(
     until(lambda: trains(tmp_path, id))
     pid = look(tmp_path, id).pid
     os.kill(pid, signal.SIGSTOP)
-    until(lambda: "suspended (SIGSTOP)" in look(tmp_path, id).message)
+    until(lambda: "is suspended" in look(tmp_path, id).message)
     assert look(tmp_path, id).state == "running"
     os.kill(pid, signal.SIGCONT)
     until(lambda: not look(tmp_path, id).messages)
