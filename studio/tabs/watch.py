@@ -18,6 +18,7 @@ from gan_core.runs.reader import ACTIVE, Status, list_runs
 from studio.handlers import guarded
 from studio.live import Live
 from studio.names import run_title
+from studio.owners import owner_of
 from studio.run_controls import controls
 from studio.services import Services
 from studio.words import language, pick, t
@@ -89,7 +90,7 @@ def build(services: Services) -> Handles:
     def refresh(wished: str, request: gr.Request) -> Any:
         wanted, _, own = (wished or "").partition("|")
         choices, chosen = listing(services, wanted, own, language(request))
-        can = controls(services, chosen or "").explore
+        can = controls(services, chosen or "", owner_of(request)).explore
         return gr.update(choices=choices, value=chosen), gr.update(interactive=can)
 
     sync.click(
