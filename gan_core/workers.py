@@ -68,9 +68,10 @@ class Workers:
                 if self.begin(status):
                     return status.id
             except RunError as error:
-                problem = error
                 if error.code == "run-unreadable":  # its folder is not one that a process may write
                     amend_status(RunPaths(self._root / status.id), state="failed", messages=error.messages)
+                else:
+                    problem = error
             if self.keep(status.id):
                 return None  # its former process is about to end
         if problem is not None:
