@@ -15,6 +15,7 @@ from gan_core.runs import RunPaths, control, create_run, find_run, process, read
 from gan_core.runs.lock import between_writers, only_writer
 from gan_core.runs.reader import checkpoint_steps, status_as_written
 from gan_core.runs.writer import amend_status
+from gan_core.workers import end_idle
 
 
 def test_visitors_take_turns_however_many_runs_one_of_them_has(tmp_path: Path, open_jobs: Open) -> None:
@@ -215,15 +216,14 @@ def test_a_stop_at_the_moment_in_which_the_other_server_begins_the_run(
     tmp_path: Path, open_jobs: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The scheduler has read "queued", and before it writes "running" the other server stops the run."""
-    second = open_jobs()
-    until(lambda: second._scheduler.is_locked)
+    open_jobs()
     run = create_run(tmp_path, config(steps=2000), state="stopped")
     stopped: list[bool] = []
     write = amend_status
 
     def late(which: object, **changes: object) -> None:
         if changes.get("state") == "running" and not stopped:
-            stopped.append(second._end_idle(run, 0.1))  # what `stop` does to a queued run: it is held
+            stopped.append(end_idle(run, 0.1))  # what `stop` does to a queued run: it is held
             control.send(run, "stop")
         write(which, **changes)
 
