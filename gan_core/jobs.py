@@ -26,7 +26,7 @@ from gan_core.runs.layout import RunPaths, create_run, find_run, run_paths
 from gan_core.runs.lock import HAND_OVER, between_writers
 from gan_core.runs.reader import ACTIVE, Status
 from gan_core.runs.writer import amend_status
-from gan_core.workers import Workers, mark_failed
+from gan_core.workers import Workers, end_idle, mark_failed
 
 TICK_SECONDS = 0.1
 SURVEY_SECONDS = 5.0  # between two looks at all runs; the active ones are looked at on every tick
@@ -91,7 +91,7 @@ class Jobs:
             run, status = self._found(id)
             if status.state not in ACTIVE:
                 raise JobError("job-stop", run=id, state=status.state)
-            if not (status.idle and self._end_idle(run, HAND_OVER)):
+            if not (status.idle and end_idle(run, HAND_OVER)):
                 control.send(run, "stop")
         self._wake.set()
 
@@ -173,21 +173,27 @@ class Jobs:
         self._survey()
         statuses = self._look()
         for status in statuses:
-            run = RunPaths(self._root / status.id)
-            if not self._workers.keep(status.id) and reader.is_lost(status, LOST_SECONDS):
-                mark_failed(run, Message("process-gone"))
-            elif status.idle and _order(run).command == "stop":  # told while its process was ending
-                self._end_idle(run)
-            self._workers.end_deaf(status)
+            with contextlib.suppress(RunError):  # what cannot be written now is tried again
+                self._settle(status)
         statuses = self._look()
         self._park(statuses)
         training = [status for status in statuses if self._trains(status)]
         waiting = self._waiting(statuses)
         if waiting and not training:
-            if self._workers.begin(next(status for status in statuses if status.id == waiting[0])):
-                self._turns.serve(self._owner(waiting[0]))
+            by_id = {status.id: status for status in statuses}
+            if begun := self._workers.begin_first([by_id[id] for id in waiting]):
+                self._turns.serve(self._owner(begun))
         elif not training or training[0].seconds >= WARM_AFTER_SECONDS:
             self._workers.keep_warm()
+
+    def _settle(self, status: Status) -> None:
+        """See to one active run whose process is gone, deaf, or not there to be told to stop."""
+        run = RunPaths(self._root / status.id)
+        if not self._workers.keep(status.id) and reader.is_lost(status, LOST_SECONDS):
+            mark_failed(run, Message("process-gone"))
+        elif status.idle and _order(run).command == "stop":  # told while its process was ending
+            end_idle(run)
+        self._workers.end_deaf(status)
 
     def _survey(self) -> None:
         """Find active runs that others have made: when the directory changed, and now and then."""
@@ -223,15 +229,6 @@ class Jobs:
         stands = status.state == "paused" and not status.parked
         goes_on = stands and _order(RunPaths(self._root / status.id)).command == "run"
         return status.state == "running" or goes_on
-
-    def _end_idle(self, run: RunPaths, patience: float = 0.0) -> bool:
-        """Stop a run that no process keeps; False where one does by now, which must be told."""
-        with between_writers(run, patience) as now:
-            if now is None or not now.idle:
-                return False
-            early = [] if now.step else [Message("stopped-early")]
-            amend_status(run, state="stopped", messages=early)
-            return True
 
     def _park(self, statuses: Sequence[Status]) -> None:
         """Have the processes save and end that have stood still for long, or that are too many."""

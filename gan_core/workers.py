@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gan_core.child import Child
+from gan_core.errors import RunError
 from gan_core.messages import Message
 from gan_core.runs import control, process, reader
 from gan_core.runs.layout import RunPaths
@@ -55,6 +56,27 @@ class Workers:
         child.hand_over(run, self._memory)
         return True
 
+    def begin_first(self, waiting: Sequence[Status]) -> str | None:
+        """Begin the first of those that wait and give its id; one that cannot begin holds up nobody.
+
+        Raises:
+            RunError: none can, and that is why.
+        """
+        problem: RunError | None = None
+        for status in waiting:
+            try:
+                if self.begin(status):
+                    return status.id
+            except RunError as error:
+                problem = error
+                if error.code == "run-unreadable":  # its folder is not one that a process may write
+                    amend_status(RunPaths(self._root / status.id), state="failed", messages=error.messages)
+            if self.keep(status.id):
+                return None  # its former process is about to end
+        if problem is not None:
+            raise problem
+        return None
+
     def keep_warm(self) -> None:
         """Have one that waits, unless none can be had."""
         self._check_warm()
@@ -99,6 +121,15 @@ def mark_failed(run: RunPaths, reason: Message) -> None:
         if now is not None and now.state in ("running", "paused") and not now.parked:
             put_back(run)
             amend_status(run, state="failed", messages=[reason, reader.last_checkpoint(run)])
+
+
+def end_idle(run: RunPaths, patience: float = 0.0) -> bool:
+    """Stop a run that no process keeps; False where one does by now, which must be told."""
+    with between_writers(run, patience) as now:
+        if now is None or not now.idle:
+            return False
+        amend_status(run, state="stopped", messages=[] if now.step else [Message("stopped-early")])
+        return True
 
 
 def _order(run: RunPaths) -> control.Order:

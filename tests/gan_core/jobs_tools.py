@@ -41,6 +41,12 @@ def all_statuses(root: Path) -> list[Status]:
     return [read_status(RunPaths(path)) for path in root.glob("2*")]
 
 
+def put_checkpoint(run: RunPaths, step: int) -> None:
+    """A checkpoint as the fake worker writes it."""
+    run.checkpoint(step).mkdir(parents=True, exist_ok=True)
+    (run.checkpoint(step) / "step").write_text(str(step))
+
+
 def config(steps: int = 10_000, seed: int = 0) -> TrainConfig:
     return TrainConfig(dataset="glyphs", steps=steps, seed=seed)
 

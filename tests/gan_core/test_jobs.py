@@ -9,7 +9,7 @@ from pathlib import Path
 
 import fake_worker
 import pytest
-from jobs_tools import Open, config, look, steps_of, trains, until
+from jobs_tools import Open, config, look, put_checkpoint, steps_of, trains, until
 
 from gan_core.config import TrainConfig
 from gan_core.errors import JobError, RunError
@@ -167,7 +167,7 @@ def test_a_run_that_is_continued_needs_room_in_the_queue_as_a_new_one_does(
     training = create_run(tmp_path, config())  # kept by this process
     waiting = jobs.submit(config())
     stopped = create_run(tmp_path, config(), state="stopped")
-    stopped.checkpoint(5).mkdir()
+    put_checkpoint(stopped, 5)
     (stopped.checkpoint(5) / "step").write_text("5")
     order = control.read(stopped)
     with pytest.raises(JobError, match="The queue is full: 1 runs wait already"):

@@ -13,11 +13,13 @@ from pathlib import Path
 
 import fake_worker
 import pytest
-from jobs_tools import Open, config, look, posix, serve, steps_of, trains, until
+from jobs_tools import Open, config, look, posix, put_checkpoint, serve, steps_of, trains, until
 
 from gan_core.errors import RunError
+from gan_core.jobs import Jobs
 from gan_core.limits import Limits
 from gan_core.runs import create_run, find_run, process
+from gan_core.runs.lock import only_writer
 from gan_core.runs.reader import checkpoint_steps
 from gan_core.runs.writer import amend_status
 
@@ -147,7 +149,7 @@ def test_worker_and_server_killed_together(tmp_path: Path, open_jobs: Open) -> N
     first, second = (create_run(tmp_path, config(steps=4), state="queued") for _ in range(2))
     child = subprocess.Popen([sys.executable, "-c", ""])
     child.wait()
-    first.checkpoint(40).mkdir()
+    put_checkpoint(first, 40)
     (first.checkpoint(40) / "step").write_text("40")
     amend_status(first, state="running", pid=child.pid, heartbeat=time.time())
     jobs = open_jobs()
@@ -222,6 +224,24 @@ def test_damage_does_not_stop_the_queue(tmp_path: Path, open_jobs: Open) -> None
     with pytest.raises(RunError, match="is damaged"):
         jobs.stop(run.id)
     shutil.rmtree(run.path)
+
+
+@posix
+def test_a_run_that_cannot_begin_holds_up_nobody(tmp_path: Path, open_jobs: Open) -> None:
+    root = tmp_path / "runs"
+    bad, held = (create_run(root, config(), state="queued") for _ in range(2))
+    (tmp_path / "elsewhere").write_text("not to be touched")
+    bad.log.symlink_to(tmp_path / "elsewhere")
+    with only_writer(held):
+        jobs = Jobs(root, worker=fake_worker.COMMAND)
+        try:
+            id = jobs.submit(config(steps=3))
+            until(lambda: look(root, id).state == "finished")
+        finally:
+            jobs.close()
+    assert look(root, bad.id).state == "failed" and "log.txt" in look(root, bad.id).message
+    assert look(root, held.id).state == "queued" and not held.metrics.exists()
+    assert (tmp_path / "elsewhere").read_text() == "not to be touched"
 
 
 def test_a_full_disk_does_not_end_the_queue(

@@ -6,15 +6,16 @@ import time
 from pathlib import Path
 
 import pytest
-from jobs_tools import Open, config, look, steps_of, trains, until
+from jobs_tools import Open, config, look, put_checkpoint, steps_of, trains, until
 
 from gan_core.errors import JobError, RunError
 from gan_core.fair_queue import Turns, Waiting
 from gan_core.limits import Limits, Starts
-from gan_core.runs import control, create_run, find_run, process, read_lines
+from gan_core.runs import RunPaths, control, create_run, find_run, process, read_lines
 from gan_core.runs.lock import between_writers, only_writer
 from gan_core.runs.reader import checkpoint_steps, status_as_written
 from gan_core.runs.writer import amend_status
+from gan_core.workers import end_idle
 
 
 def test_visitors_take_turns_however_many_runs_one_of_them_has(tmp_path: Path, open_jobs: Open) -> None:
@@ -167,13 +168,10 @@ def test_two_writers_on_one_run_are_refused(tmp_path: Path, open_jobs: Open) -> 
     jobs.stop(id)
     until(lambda: look(tmp_path, id).state == "stopped")
     with only_writer(run, 2.0), pytest.raises(RunError, match="written by another process"):
-        run.checkpoint(5).mkdir(exist_ok=True)
+        put_checkpoint(run, 5)
         jobs.resume(id)
     assert look(tmp_path, id).state == "stopped"
-    with (
-        pytest.raises(RunError, match="no run named"),
-        only_writer(find_run(tmp_path, id).__class__(tmp_path / "x")),
-    ):
+    with pytest.raises(RunError, match="no run named"), only_writer(RunPaths(tmp_path / "x")):
         pytest.fail("there is none")
     assert not (tmp_path / "x").exists()
 
@@ -218,15 +216,14 @@ def test_a_stop_at_the_moment_in_which_the_other_server_begins_the_run(
     tmp_path: Path, open_jobs: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The scheduler has read "queued", and before it writes "running" the other server stops the run."""
-    second = open_jobs()
-    until(lambda: second._scheduler.is_locked)
+    open_jobs()
     run = create_run(tmp_path, config(steps=2000), state="stopped")
     stopped: list[bool] = []
     write = amend_status
 
     def late(which: object, **changes: object) -> None:
         if changes.get("state") == "running" and not stopped:
-            stopped.append(second._end_idle(run, 0.1))  # what `stop` does to a queued run: it is held
+            stopped.append(end_idle(run, 0.1))  # what `stop` does to a queued run: it is held
             control.send(run, "stop")
         write(which, **changes)
 
