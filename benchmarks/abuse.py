@@ -228,6 +228,7 @@ def abuse(data_root: str, say: Callable[[str], None], only: str = "") -> list[Ro
 def _ended(place: Place) -> str:
     """SIGTERM ends the server, and takes its scratch folder along."""
     scratch = place.scratch()
+    held(bool(scratch), "its scratch folder was not found")
     began = time.monotonic()
     place.server.terminate()
     with contextlib.suppress(subprocess.TimeoutExpired):
@@ -244,5 +245,7 @@ def _row(what: str, attempt: Callable[[], str], say: Callable[[str], None]) -> R
         result = f"held: {attempt()}"
     except NotHeld as error:
         result = f"NOT held: {error}"
+    except Exception as error:  # a server that hangs or is gone is the worst answer of all
+        result = f"NOT held: {type(error).__name__}: {str(error)[:200]}"
     say(f"{what}: {result}")
     return Row(what, "held", result)

@@ -154,9 +154,13 @@ class Jobs:
                 with self._lock:
                     if not self._closed and self._is_scheduler():
                         self._tick()
-                self._trim()
             except Exception:  # a full disk, no memory for a process: the queue must outlive it
                 _log.exception("The queue of runs could not be served; it is tried again.")
+                pause = SURVEY_SECONDS
+            try:
+                self._trim()  # by itself: on a full disk it is what makes room
+            except Exception:
+                _log.exception("Old runs could not be removed; it is tried again.")
                 pause = SURVEY_SECONDS
             self._wake.wait(pause)
             self._wake.clear()

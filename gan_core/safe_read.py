@@ -85,12 +85,16 @@ def parse_json(data: bytes | str) -> Any:
     """The value of a JSON text.
 
     Raises:
-        ValueError: it is none, or nested so deeply that reading it would end the program.
+        ValueError: it is none, holds half a character, which nobody could be sent, or is nested so deeply
+            that reading it would end the program.
     """
     try:
-        return json.loads(data)
+        value = json.loads(data)
+        if not data.isascii() or (b"\\u" if isinstance(data, bytes) else "\\u") in data:  # type: ignore[operator]
+            json.dumps(value, ensure_ascii=False).encode()
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
+    return value
 
 
 def is_finite(value: object) -> TypeGuard[float]:

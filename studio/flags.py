@@ -78,7 +78,7 @@ def services_of(asked: argparse.Namespace, environment: Mapping[str, str]) -> Se
     from studio.guard import hosts
     from studio.services import make_services
 
-    public = asked.share or not is_loopback(asked.host)
+    public = asked.share or bool(asked.allowed_host) or not is_loopback(asked.host)  # or behind a proxy
     return make_services(
         asked.runs,
         asked.data_root,

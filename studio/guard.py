@@ -75,9 +75,7 @@ class Hosts:
         return None if same else Message("origin-foreign")
 
     def _is_ours(self, name: str) -> bool:
-        with contextlib.suppress(ValueError):
-            return bool(ipaddress.ip_address(name))
-        return name == LOCAL or self._is_named(name) or any(
+        return name == LOCAL or _is_address(name) or self._is_named(name) or any(
             end.startswith(".") and name.endswith(end) for end in self.names
         )  # fmt: skip
 
@@ -93,7 +91,8 @@ def hosts(host: str, allowed: Iterable[str], environment: Mapping[str, str], sha
     """
     space = environment.get("SPACE_HOST", "")
     names = {name.strip().lower() for name in (host, *allowed, *space.split(","))}  # no ports
-    return Hosts(frozenset(names - {""}) | ({".gradio.live"} if share else set()), bool(space) or share)
+    names = {name for name in names if name not in ("", LOCAL) and not _is_address(name)}  # known anyway
+    return Hosts(frozenset(names) | ({".gradio.live"} if share else set()), bool(space) or share)
 
 
 class Guard:
@@ -108,10 +107,9 @@ class Guard:
             return
         reason = self.hosts.refusal(Headers(scope=scope)) or refusal(scope["path"])
         if reason is None:
-            if not self.hosts.proxied:
-                kept = [(name, value) for name, value in scope["headers"] if name not in FORWARDED]
-                scope = {**scope, "headers": kept}
-            await self.app(scope, receive, send)
+            dropped = FORWARDED[1:] if self.hosts.proxied else FORWARDED
+            kept = [(name, value) for name, value in scope["headers"] if name not in dropped]
+            await self.app({**scope, "headers": kept}, receive, send)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
         else:
@@ -139,6 +137,12 @@ def guarding(hosts: Hosts) -> Callable[[Starlette], AbstractAsyncContextManager[
         yield
 
     return lifespan
+
+
+def _is_address(name: str) -> bool:
+    with contextlib.suppress(ValueError):
+        return bool(ipaddress.ip_address(name))
+    return False
 
 
 def _name(place: str) -> str:

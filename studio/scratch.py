@@ -31,7 +31,8 @@ def sweep_parts(runs: Path) -> None:
     for depth in ("", "*/", "*/samples/", "*/checkpoints/"):
         for part in runs.glob(f"{depth}.*.part"):
             with contextlib.suppress(OSError):
-                if time.time() - part.lstat().st_mtime > YOUNG:
+                within = part.parent.resolve().is_relative_to(runs.resolve())  # not through a link
+                if within and time.time() - part.lstat().st_mtime > YOUNG:
                     shutil.rmtree(part) if part.is_dir() and not part.is_symlink() else part.unlink()
 
 

@@ -88,7 +88,9 @@ def test_a_file_that_becomes_a_link_between_two_looks_is_not_read(root: Path, mo
 
 def test_json_never_ends_the_program() -> None:
     assert parse_json(b'{"a": [1]}') == {"a": [1]}
-    for text in ("[" * 200_000, '{"a":' * 100_000, "{", b"\xff\xfe\x00", ""):
+    assert parse_json(b'{"a": "\\u4e2d"}') == parse_json('{"a": "中"}') == {"a": "中"}
+    half = ['"\\ud800"', b'{"\\uD800": 1}', b'"\xed\xa0\x80"']  # of a character: nobody could be sent it
+    for text in ("[" * 200_000, '{"a":' * 100_000, "{", b"\xff\xfe\x00", "", *half):
         with pytest.raises(ValueError):
             parse_json(text)
 

@@ -68,6 +68,14 @@ def test_visitors_from_elsewhere_download_nothing_unless_a_flag_lets_them(
     assert made["downloads"] is downloads
 
 
+def test_a_server_with_a_name_is_one_that_others_reach(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind a proxy it listens on this machine alone."""
+    made: dict[str, Any] = {}
+    monkeypatch.setattr("studio.services.make_services", lambda *_, **limits: made.update(limits))
+    flags.services_of(flags.parser({}).parse_args(["--allowed-host", "gan.example"]), {})
+    assert made["downloads"] is False and made["limits"].memory > 0 and made["limits"].starts > 0
+
+
 def test_the_flags_reach_the_services(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[Any] = []
     monkeypatch.setattr(
@@ -101,12 +109,12 @@ def test_visitors_of_a_public_server_have_limits_and_the_owner_of_an_own_one_non
     assert min(usual.waiting, usual.paused, usual.starts, usual.all_starts, usual.folder_runs) > 0
     assert usual.folder_megabytes > 0
     asked = ["--memory", "2.5", "--waiting", "7", "--paused", "0", "--folder-runs", "9"]
-    asked += ["--folder-megabytes", "8"]
+    asked += ["--folder-megabytes", "8", "--starts", "5"]
     for public in (True, False):
         own = limits(*asked, public=public)
         assert (own.memory, own.waiting, own.paused) == (2_500_000_000, 7, 0)
         assert (own.folder_runs, own.folder_megabytes) == (9, 8.0)
-        assert own.starts == (usual.starts if public else 0)
+        assert own.starts == 5 and own.all_starts == (usual.all_starts if public else 0)
 
 
 def test_the_limits_reach_the_queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

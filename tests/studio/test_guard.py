@@ -174,6 +174,14 @@ def test_only_the_pages_of_this_server_and_of_names_given_in_full_are_answered(
     assert open or (told is not None and told.code == "origin-foreign")
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "localhost", "::1"])
+def test_another_port_of_this_machine_is_another_site(host: str) -> None:
+    asked = {"host": f"{host}:7860"} if ":" not in host else {"host": f"[{host}]:7860"}
+    own, other = (f"http://{asked['host'].replace('7860', port)}" for port in ("7860", "3000"))
+    assert hosts(host, [], {}).refusal(Headers(asked | {"origin": own})) is None
+    assert hosts(host, [], {}).refusal(Headers(asked | {"origin": other})) is not None
+
+
 def test_what_a_proxy_says_counts_where_one_is_trusted_alone() -> None:
     asked = Headers({"host": "10.0.0.1:7860", "x-forwarded-host": "evil.example, me-studio.hf.space"})
     space = hosts("0.0.0.0", [], {"SPACE_HOST": "me-studio.hf.space"})

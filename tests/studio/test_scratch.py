@@ -84,6 +84,11 @@ def test_half_made_files_go_once_nobody_can_be_making_them(tmp_path: Path) -> No
     elsewhere.mkdir()
     (link := run / ".link.3.part").symlink_to(elsewhere)
     os.utime(link, (1, 1), follow_symlinks=False)
+    (theirs := elsewhere / ".theirs.4.part").touch()
+    age(theirs, YOUNG + 60)
+    (tmp_path / "20261121-010204-y").mkdir()
+    (tmp_path / "20261121-010204-y" / "samples").symlink_to(elsewhere)
     sweep_parts(tmp_path)
+    assert theirs.exists(), "a folder is not swept through a link"
     assert not any(path.exists() for path in old) and not link.is_symlink()
     assert all(path.exists() for path in [*kept, elsewhere])
