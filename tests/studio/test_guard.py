@@ -237,14 +237,14 @@ def test_a_server_reached_by_name_answers_to_the_names_it_is_given(tmp_path: Pat
 @pytest.mark.parametrize(
     "text", ["%00", "a%00b", "x" * 5000, "%F0%9F%98%80", "../../etc/passwd", "%2Fetc%2Fpasswd"]
 )
-@pytest.mark.parametrize("address", [
+@pytest.mark.parametrize("place", [
     "/studio/live?run=", "/studio/sample?step=1&run=", "/studio/explore/image?model=", "/studio/data?name=",
     "/studio/explore/image?model=run:", "/studio/explore/grid?model=mnist&seed=", "/studio/preview?name=",
 ])  # fmt: skip
 def test_a_strange_word_in_an_address_is_one_short_sentence(
-    client: httpx.Client, address: str, text: str
+    client: httpx.Client, place: str, text: str
 ) -> None:
-    answer = client.get(address + text)
+    answer = client.get(place + text)
     assert answer.status_code in (200, 400, 404) and len(answer.text) < 1500
     assert answer.status_code != 200 or "error" in answer.json()
 
