@@ -27,7 +27,7 @@ class Turns:
         self._served: dict[str, int] = {}
         self._count = 0
 
-    def serve(self, owner: str) -> None:
+    def record(self, owner: str) -> None:
         """Note that a run of `owner` begins now."""
         self._count += 1
         self._served.pop(owner, None)

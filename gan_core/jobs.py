@@ -34,7 +34,7 @@ TRIM_SECONDS = 10.0  # between two looks at what the folder fills
 WARM_AFTER_SECONDS = 15.0  # of training: importing torch beside the first seconds would slow the show
 LOST_SECONDS = 1.5  # without a heartbeat before an adopted run whose process is gone counts as dead
 PARK_SECONDS = 60.0  # a run stands still before its process, some 400 MB, is ended: Continue begins another
-STANDING = 2  # processes that may stand still beside the one that trains
+STANDING = 1  # process that may stand still beside the one that trains
 
 _log = logging.getLogger(__name__)
 
@@ -60,6 +60,7 @@ class Jobs:
         self._scheduler = FileLock(self._root / ".jobs.lock", thread_local=False)  # another thread lets go
         self._active: set[str] = set()
         self._owners: dict[str, str] = {}  # of active runs
+        self._addresses: dict[str, str] = {}  # of those that were asked for here
         self._turns = Turns()
         self._starts = Starts()
         self._surveyed: tuple[float, int] = (0.0, 0)
@@ -67,21 +68,23 @@ class Jobs:
         self._thread = threading.Thread(target=self._schedule, name="jobs", daemon=True)
         self._thread.start()
 
-    def submit(self, config: TrainConfig, preset: str = "", owner: str = "") -> str:
+    def submit(self, config: TrainConfig, preset: str = "", owner: str = "", address: str = "") -> str:
         """Put a new run in the queue and return its id; it begins at once when nothing trains.
 
         owner: the mark of the visitor whose run it is; "" for a run of whoever has the files.
+        address: a mark of the network address from which it is asked for; "" where that says nothing.
 
         Raises:
-            JobError: when the queue is full, or the visitor has, or starts, too many runs.
+            JobError: when the queue is full, or the visitor or the address has, or starts, too many runs.
             RunError: when the run's directory cannot be made.
         """
         with self._lock:
-            self._make_room(owner)
-            self._starts.check(owner, self._limits)
+            self._make_room(owner, address)
+            self._starts.check(owner, self._limits, address)
             run = create_run(self._root, config, preset, state="queued", owner=owner)
-            self._starts.add(owner)
+            self._starts.add(owner, address)
             self._active.add(run.id)
+            self._addresses[run.id] = address
         self._wake.set()
         return run.id
 
@@ -99,7 +102,7 @@ class Jobs:
         """Let a training run stand still; the next one in the queue begins."""
         with self._lock:
             run, status = self._found(id)
-            waits = _order(run).command == "wait"
+            waits = control.in_force(run).command == "wait"
             if status.state == "queued":
                 raise JobError("job-pause-early", run=id)
             if status.state != "running" and not waits:
@@ -113,10 +116,10 @@ class Jobs:
         with self._lock:
             run, status = self._found(id)
             if status.state == "paused":
-                if _order(run).command != "wait":
+                if control.in_force(run).command != "wait":
                     self._make_room(self._owner(id))
                 control.send(run, "wait")
-            elif status.state == "running" and _order(run).command in ("pause", "wait"):
+            elif status.state == "running" and control.in_force(run).command in ("pause", "wait"):
                 control.send(run, "run")  # it had not yet stood still
             elif status.state in ("stopped", "failed") and reader.checkpoint_steps(run):
                 self._make_room(self._owner(id))
@@ -186,18 +189,18 @@ class Jobs:
         if waiting and not training:
             by_id = {status.id: status for status in statuses}
             if begun := self._workers.begin_first([by_id[id] for id in waiting]):
-                self._turns.serve(self._owner(begun))
+                self._turns.record(self._owner(begun))
         elif not training or training[0].seconds >= WARM_AFTER_SECONDS:
             self._workers.keep_warm()
 
     def _settle(self, status: Status) -> None:
-        """See to one active run whose process is gone, deaf, or not there to be told to stop."""
+        """See to one active run whose process is gone, unresponsive, or not there to be told to stop."""
         run = RunPaths(self._root / status.id)
         if not self._workers.keep(status.id) and reader.is_lost(status, LOST_SECONDS):
             mark_failed(run, Message("process-gone"))
-        elif status.idle and _order(run).command == "stop":  # told while its process was ending
+        elif status.idle and control.in_force(run).command == "stop":  # told while its process was ending
             end_idle(run)
-        self._workers.end_deaf(status)
+        self._workers.end_unresponsive(status)
 
     def _survey(self) -> None:
         """Find active runs that others have made: when the directory changed, and now and then."""
@@ -210,7 +213,9 @@ class Jobs:
         """The active runs as they are now, oldest first."""
         seen = [_written(RunPaths(self._root / id)) for id in sorted(self._active)]
         self._active = {status.id for status in seen if status.state in ACTIVE}
-        self._owners = {id: owner for id, owner in self._owners.items() if id in self._active}
+        for known in (self._owners, self._addresses):
+            for id in known.keys() - self._active:
+                del known[id]
         return [status for status in seen if status.state in ACTIVE]
 
     def _owner(self, id: str) -> str:
@@ -223,7 +228,7 @@ class Jobs:
         """Ids of those that wait for their turn, in the order in which they will have it."""
         waiting: list[Waiting] = []
         for status in statuses:
-            order = _order(RunPaths(self._root / status.id))
+            order = control.in_force(RunPaths(self._root / status.id))
             goes_on = order.command == "wait" or (status.parked and order.command == "run")
             if status.state == "queued" or (status.state == "paused" and goes_on):
                 waiting.append(Waiting(order.time or status.created, status.id, self._owner(status.id)))
@@ -231,13 +236,13 @@ class Jobs:
 
     def _trains(self, status: Status) -> bool:
         stands = status.state == "paused" and not status.parked
-        goes_on = stands and _order(RunPaths(self._root / status.id)).command == "run"
+        goes_on = stands and control.in_force(RunPaths(self._root / status.id)).command == "run"
         return status.state == "running" or goes_on
 
     def _park(self, statuses: Sequence[Status]) -> None:
         """Have the processes save and end that have stood still for long, or that are too many."""
         standing = [s for s in statuses if s.state == "paused" and not s.parked and not self._trains(s)]
-        orders = {status.id: _order(RunPaths(self._root / status.id)) for status in standing}
+        orders = {status.id: control.in_force(RunPaths(self._root / status.id)) for status in standing}
         newest_first = sorted(orders.items(), key=lambda pair: pair[1].time, reverse=True)
         for place, (id, order) in enumerate(newest_first):
             long = time.time() - order.time > PARK_SECONDS
@@ -259,11 +264,11 @@ class Jobs:
         run = find_run(self._root, id)
         return run, reader.read_status(run)
 
-    def _make_room(self, owner: str) -> None:
+    def _make_room(self, owner: str, address: str = "") -> None:
         """Whether a run of `owner` may join those that wait.
 
         Raises:
-            JobError: there are too many, or too many of the same owner.
+            JobError: there are too many, or too many of the same owner or address.
         """
         if self._closed:
             raise JobError("queue-closed")
@@ -272,6 +277,9 @@ class Jobs:
             raise JobError("queue-full", count=most.queue)
         if sum(self._owner(id) == owner for id in waiting) >= most.waiting > 0:
             raise JobError("waiting-own", count=most.waiting)
+        near, share = [id for id in waiting if self._addresses.get(id)], most.of_one_address(most.queue)
+        if sum(self._addresses[id] == address for id in near) >= share > 0:
+            raise JobError("waiting-address", count=share)
 
     def _check_paused(self, run: RunPaths) -> None:
         """Whether the owner of `run` may have one more that is paused.
@@ -282,12 +290,8 @@ class Jobs:
         owner, most = self._owner(run.id), self._limits.paused
         others = (status.id for status in self._look() if status.id != run.id)
         own = [id for id in others if self._owner(id) == owner]
-        if sum(_order(RunPaths(self._root / id)).command == "pause" for id in own) >= most > 0:
+        if sum(control.in_force(RunPaths(self._root / id)).command == "pause" for id in own) >= most > 0:
             raise JobError("paused-own", count=most)
-
-
-def _order(run: RunPaths) -> control.Order:
-    return control.read(run) or control.Order()
 
 
 def _written(run: RunPaths) -> Status:

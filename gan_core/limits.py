@@ -18,6 +18,8 @@ class Limits:
 
     queue: runs that wait for their turn, of all visitors together. waiting, paused: of one visitor.
     starts, all_starts: runs that one visitor, and all of them, may start within a minute.
+    address_share: of `queue` and `all_starts`, what visitors of one network address may have together: a new
+    token is had for nothing, an address is not.
     memory: bytes that the process of a run may take. folder_runs, folder_megabytes: what all visitors' runs
     together may come to before the oldest go, see `runs.folder`.
     """
@@ -27,22 +29,27 @@ class Limits:
     paused: int = 0
     starts: int = 0
     all_starts: int = 0
+    address_share: float = 0.0
     memory: int = 0
     folder_runs: int = 0
     folder_megabytes: float = 0.0
 
+    def of_one_address(self, most: int) -> int:
+        """What of `most`, one of the limits of all visitors, one address may have; 0 for all of it."""
+        return math.ceil(self.address_share * most)
+
 
 class Starts:
-    """The runs started within the last minute, and by whom."""
+    """The runs started within the last minute, by whom and from where."""
 
     def __init__(self) -> None:
-        self._made: deque[tuple[float, str]] = deque()
+        self._made: deque[tuple[float, str, str]] = deque()
 
-    def add(self, owner: str) -> None:
-        """Note that `owner` has started a run."""
-        self._made.append((time.monotonic(), owner))
+    def add(self, owner: str, address: str = "") -> None:
+        """Note that `owner` has started a run from a network address ("": not known)."""
+        self._made.append((time.monotonic(), owner, address))
 
-    def check(self, owner: str, limits: Limits) -> None:
+    def check(self, owner: str, limits: Limits, address: str = "") -> None:
         """Whether `owner` may start one more now.
 
         Raises:
@@ -50,11 +57,16 @@ class Starts:
         """
         while self._made and time.monotonic() - self._made[0][0] >= MINUTE:
             self._made.popleft()
-        own = [when for when, whose in self._made if whose == owner]
-        if limits.starts and len(own) >= limits.starts:
-            raise JobError("starts-own", count=len(own), seconds=_left(own[-limits.starts]))
-        if limits.all_starts and len(self._made) >= limits.all_starts:
-            raise JobError("starts-all", seconds=_left(self._made[-limits.all_starts][0]))
+        own = [when for when, whose, _ in self._made if whose == owner]
+        near = [when for when, _, where in self._made if address and where == address]
+        everyone = [when for when, _, _ in self._made]
+        for code, times, most in (
+            ("starts-own", own, limits.starts),
+            ("starts-address", near, limits.of_one_address(limits.all_starts)),
+            ("starts-all", everyone, limits.all_starts),
+        ):
+            if most and len(times) >= most:
+                raise JobError(code, count=len(times), seconds=_left(times[-most]))
 
 
 def _left(when: float) -> int:

@@ -17,7 +17,7 @@ from gan_core.runs.status import Status
 from gan_core.runs.sweep import put_back
 from gan_core.runs.writer import amend_status
 
-DEAF_SECONDS = 30.0  # a worker that neither stops nor shows a heartbeat for so long is ended
+UNRESPONSIVE_SECONDS = 30.0  # a worker that neither stops nor shows a heartbeat for so long is ended
 
 _log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class Workers:
         self._check_warm()
         child = self.warm = self.warm or Child(self._command)
         with between_writers(run) as now:
-            if now is None or not now.idle or _order(run).command == "stop":
+            if now is None or not now.idle or control.in_force(run).command == "stop":
                 return False  # another server has stopped it, or somebody trains it by hand
             if now.parked:
                 control.send(run, "run")
@@ -94,13 +94,17 @@ class Workers:
                 if status.state in ("running", "paused") and status.pid == child.pid:
                     mark_failed(run, exit_reason)
 
-    def end_deaf(self, status: Status) -> None:
+    def end_unresponsive(self, status: Status) -> None:
         """End the one that has a run, was told to stop and has shown no sign of life since."""
-        child, order = self._children.get(status.id), _order(RunPaths(self._root / status.id))
+        child, order = self._children.get(status.id), control.in_force(RunPaths(self._root / status.id))
         last = max(order.time, status.heartbeat)
-        if child is not None and order.command == "stop" and time.time() - last > DEAF_SECONDS:
+        if child is not None and order.command == "stop" and time.time() - last > UNRESPONSIVE_SECONDS:
             stopped = process.suspended(child.pid, status.born, status.host)
-            child.kill(Message("worker-suspended" if stopped else "worker-deaf", seconds=DEAF_SECONDS))
+            child.kill(
+                Message(
+                    "worker-suspended" if stopped else "worker-unresponsive", seconds=UNRESPONSIVE_SECONDS
+                )
+            )
 
     def leave(self) -> None:
         """End the one that waits; those that train go on."""
@@ -131,7 +135,3 @@ def end_idle(run: RunPaths, patience: float = 0.0) -> bool:
             return False
         amend_status(run, state="stopped", messages=[] if now.step else [Message("stopped-early")])
         return True
-
-
-def _order(run: RunPaths) -> control.Order:
-    return control.read(run) or control.Order()

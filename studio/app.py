@@ -16,7 +16,7 @@ from studio import api, page, training_api
 from studio.guard import guarding
 from studio.handlers import guarded
 from studio.models import RUN
-from studio.queueing import SESSIONS, calm, separate
+from studio.queueing import SESSIONS, bound_each_function, poll_slowly
 from studio.services import Services
 from studio.tabs import explore, train, watch
 from studio.theme import theme
@@ -48,8 +48,8 @@ def build_app(services: Services) -> gr.Blocks:
         api.build_api(services)
         training_api.build_api(services)
     demo.queue(default_concurrency_limit=4)
-    calm(demo)
-    separate(demo)
+    poll_slowly(demo)
+    bound_each_function(demo)
     return demo
 
 
@@ -65,7 +65,7 @@ def launch_settings(services: Services) -> dict[str, Any]:
     return {
         "theme": theme(), "i18n": translations(), "footer_links": [], "run_history": False,
         "enable_monitoring": False, "max_file_size": "1mb", "ssr_mode": False, "quiet": True,
-        "show_error": True, "state_session_capacity": SESSIONS, "app_kwargs": app,
+        "show_error": False, "state_session_capacity": SESSIONS, "app_kwargs": app,
     }  # fmt: skip
 
 

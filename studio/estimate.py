@@ -102,7 +102,7 @@ class SpeedTrials:
         self._now: Key | None = None  # what is being timed
         self._lock = threading.Condition()
         self._thread: threading.Thread | None = None
-        self._bench: Bench | None = None
+        self._trial: TrialProcess | None = None
         self._closed = False
 
     def known(self, config: TrainConfig) -> float | None:
@@ -136,8 +136,8 @@ class SpeedTrials:
         """End a trial under way and forget those that wait: a real run needs the machine."""
         with self._lock:
             self._wishes.clear()
-            if self._bench is not None:
-                self._bench.end()
+            if self._trial is not None:
+                self._trial.end()
 
     def close(self) -> None:
         """No more trials."""
@@ -151,9 +151,9 @@ class SpeedTrials:
     def _work(self) -> None:
         while not self._closed:
             with self._lock:
-                if not self._wishes and not self._lock.wait(IDLE_SECONDS) and self._bench is not None:
-                    self._bench.end()
-                    self._bench = None
+                if not self._wishes and not self._lock.wait(IDLE_SECONDS) and self._trial is not None:
+                    self._trial.end()
+                    self._trial = None
                 if not self._wishes:
                     continue
                 config = self._wishes.pop(next(iter(self._wishes)))
@@ -165,24 +165,24 @@ class SpeedTrials:
                     self._known[key(config)] = speed
                     if len(self._known) > REMEMBERED:
                         del self._known[next(iter(self._known))]
-        if self._bench is not None:
-            self._bench.end()
+        if self._trial is not None:
+            self._trial.end()
 
     def _try(self, config: TrainConfig) -> tuple[bool, float | None]:
         """Whether there was a trial, and the steps a second: None where these settings cannot be timed."""
         if self._busy():
             return False, None
         with self._lock:
-            if self._bench is None or self._bench.ended():
-                self._bench = Bench(self._memory)
-            bench = self._bench
-        bench.ready = bench.ready or bench.answer(START_PATIENCE, self._busy) is not None
-        if bench.ready:
-            bench.tell(json.dumps(to_mapping(config)))
-            if (said := bench.answer(PATIENCE, self._busy)) is not None:
+            if self._trial is None or self._trial.ended():
+                self._trial = TrialProcess(self._memory)
+            trial = self._trial
+        trial.ready = trial.ready or trial.answer(START_PATIENCE, self._busy) is not None
+        if trial.ready:
+            trial.tell(json.dumps(to_mapping(config)))
+            if (said := trial.answer(PATIENCE, self._busy)) is not None:
                 return True, _number(said)
-        made_room = bench.dismissed or self._busy()  # that says nothing of these settings
-        bench.end()
+        made_room = trial.dismissed or self._busy()  # that says nothing of these settings
+        trial.end()
         return not made_room, None
 
     def _remembered(self, config: TrainConfig) -> float | None:
@@ -195,7 +195,7 @@ class SpeedTrials:
         return None
 
 
-class Bench:
+class TrialProcess:
     """A process that has torch ready and times settings, one line each; it ends with whoever has it."""
 
     def __init__(self, memory: int) -> None:
@@ -209,7 +209,7 @@ class Bench:
             env={**os.environ, "PYTHONPATH": path},
         )  # fmt: skip
         self._lines: queue.Queue[str | None] = queue.Queue()
-        threading.Thread(target=self._listen, name="bench", daemon=True).start()
+        threading.Thread(target=self._listen, name="trial", daemon=True).start()
 
     def tell(self, line: str) -> None:
         """Give it the next settings. One that is dead gives no answer."""

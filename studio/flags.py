@@ -21,8 +21,11 @@ if TYPE_CHECKING:
 
 GB = 10**9
 ON_A_SPACE = 900.0  # seconds of training
-SHARE = 0.5  # of the machine's memory that a visitor's run may take on a public server
-PUBLIC = Limits(waiting=3, paused=2, starts=6, all_starts=20, folder_runs=200, folder_megabytes=4000.0)
+# of the machine's memory that a visitor's run may take: one trains, one stands still, one may be about to end
+SHARE = 0.3
+PUBLIC = Limits(
+    waiting=3, paused=2, starts=6, all_starts=20, address_share=0.5, folder_runs=200, folder_megabytes=4000.0
+)
 
 
 def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
@@ -56,7 +59,7 @@ def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         "machine reaches the server)",
     )
     for name, kind, what in (
-        ("memory", _amount, "GB of memory that a visitor's run may take (half of the machine's)"),
+        ("memory", _amount, "GB of memory that a visitor's run may take (three tenths of the machine's)"),
         ("waiting", _count, f"runs that one visitor may have waiting ({PUBLIC.waiting})"),
         ("paused", _count, f"runs that one visitor may have paused ({PUBLIC.paused})"),
         ("starts", _count, f"runs that one visitor may start in a minute ({PUBLIC.starts})"),

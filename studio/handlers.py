@@ -1,4 +1,7 @@
-"""The one place in the app where an expected error becomes a sentence that a visitor reads."""
+"""The one place in the app where an error becomes a sentence that a visitor reads.
+
+What was not expected may name anything of this server: its text goes to the log, the visitor reads that it
+went wrong."""
 
 from __future__ import annotations
 
@@ -45,18 +48,26 @@ def answered(handler: Handler) -> Handler:
 
 
 def _wrapped(handler: Handler, on_error: Callable[[GanError], Any]) -> Handler:
+    def told(error: Exception) -> Any:
+        if isinstance(error, gr.Error):
+            raise error
+        if isinstance(error, GanError):
+            return on_error(error)
+        LOG.exception("Not expected:", exc_info=error)
+        return on_error(GanError("unexpected"))
+
     @functools.wraps(handler)
     def stream(*args: Any, **kwargs: Any) -> Iterator[Any]:
         try:
             yield from handler(*args, **kwargs)
-        except GanError as error:
-            yield on_error(error)
+        except Exception as error:
+            yield told(error)
 
     @functools.wraps(handler)
     def call(*args: Any, **kwargs: Any) -> Any:
         try:
             return handler(*args, **kwargs)
-        except GanError as error:
-            return on_error(error)
+        except Exception as error:
+            return told(error)
 
     return stream if inspect.isgeneratorfunction(handler) else call

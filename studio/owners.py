@@ -25,8 +25,22 @@ HEADER = "x-studio-owner"
 def owner_of(request: gr.Request) -> str:
     """The mark by which a run remembers who sent `request`: a hash, never the token itself."""
     token = request.headers.get(HEADER, "")
-    known_by = f"token {token}" if token else f"address {request.client.host if request.client else ''}"
-    return hashlib.sha256(known_by.encode()).hexdigest()
+    return _mark(f"token {token}" if token else _address(request))
+
+
+def address_of(request: gr.Request, proxied: bool) -> str:
+    """The mark of the network address that sent `request`; "" behind a proxy, from which all come."""
+    return "" if proxied else _mark(_address(request))
+
+
+def check_token(request: gr.Request, proxied: bool) -> None:
+    """Nothing where it can be told who sent `request`.
+
+    Raises:
+        JobError: behind a proxy all callers without a token would be one.
+    """
+    if proxied and not request.headers.get(HEADER):
+        raise JobError("token-missing")
 
 
 def owns(runs: Path, run_id: str, owner: str) -> bool:
@@ -48,3 +62,11 @@ def check_owner(runs: Path, run_id: str, owner: str) -> None:
     """
     if not owns(runs, run_id, owner):
         raise JobError("run-not-yours", run=run_id)
+
+
+def _address(request: gr.Request) -> str:
+    return f"address {request.client.host if request.client else ''}"
+
+
+def _mark(known_by: str) -> str:
+    return hashlib.sha256(known_by.encode()).hexdigest()

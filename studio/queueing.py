@@ -12,14 +12,14 @@ WAITING = 64  # calls of one function that may wait
 SESSIONS = 256  # remembered, the last that asked for something; each takes about a third of a megabyte
 
 
-def calm(demo: Any) -> None:
+def poll_slowly(demo: Any) -> None:
     """Let Gradio's queue sleep longer while it is empty; a version that has no such setting keeps its own."""
     queue = getattr(demo, "_queue", None)  # private: requirements.txt pins the versions in which it was read
     if hasattr(queue, "sleep_when_free"):
         queue.sleep_when_free = PAUSE
 
 
-def separate(demo: Any, most: int = WAITING) -> None:
+def bound_each_function(demo: Any, most: int = WAITING) -> None:
     """Give each function a queue of its own length.
 
     Gradio counts all that wait together: eighty changed forms, and a call of the API, which waits for none of

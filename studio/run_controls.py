@@ -14,6 +14,7 @@ from gan_core.memory import estimate_memory
 from gan_core.runs import control
 from gan_core.runs.layout import find_run
 from gan_core.runs.reader import checkpoint_steps, read_status
+from gan_core.training.compute import choose_device
 from studio import forms
 from studio.models import explorable
 from studio.owners import check_owner, owns
@@ -39,7 +40,7 @@ def controls(services: Services, run_id: str, owner: str) -> Controls:
             return Controls(explore=explorable(run), watch=True)
     except RunError:
         return Controls()
-    asked = (control.read(run) or control.Order()).command
+    asked = control.in_force(run).command
     pause = {"running": "pause", "paused": "continue"}.get(state, "")
     if state == "running" and asked == "pause":  # it has not come to look yet
         pause = "continue"
@@ -56,12 +57,14 @@ def plan(services: Services, preset: str, values: Mapping[str, Any]) -> TrainCon
         ConfigError: for settings that cannot be used here.
     """
     config = replace(forms.configure(preset, values), data_root=services.data_root)
+    choose_device(config.device)
     check_memory(services.limits.memory, config)
     return within(services.longest, config)
 
 
-def start(services: Services, preset: str, values: Mapping[str, Any], owner: str) -> str:
-    """Queue a run with a visitor's settings as the run of `owner`, and return its id.
+def start(services: Services, preset: str, values: Mapping[str, Any], owner: str, address: str = "") -> str:
+    """Queue a run with a visitor's settings as the run of `owner`, and return its id; `address` as in
+    `Jobs.submit`.
 
     Raises:
         ConfigError, JobError: for settings that cannot be used, a full queue.
@@ -71,7 +74,7 @@ def start(services: Services, preset: str, values: Mapping[str, Any], owner: str
     if not available(config.dataset, services.data_root):
         title = DATASETS[config.dataset].title
         raise DataError("data-not-downloaded" if services.downloads else "data-not-here", title=title)
-    return services.jobs.submit(config, preset, owner=owner)
+    return services.jobs.submit(config, preset, owner=owner, address=address)
 
 
 def download(services: Services, dataset: str) -> None:

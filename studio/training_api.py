@@ -5,8 +5,8 @@
     /stop_training(run)         JSON, as it was when the request arrived
 
 A run is stopped by whoever started it: by the same token in the header X-Studio-Owner, a text that the caller
-chooses, or, without one, from the same address (`owners.py`). What cannot be used is refused by name, in one
-sentence.
+chooses, or, without one and without a proxy, from the same address (`owners.py`). What cannot be used is
+refused by name, in one sentence.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from gan_core.runs.layout import find_run
 from gan_core.runs.reader import Status, read_status
 from studio import run_controls
 from studio.handlers import answered
-from studio.owners import owner_of
+from studio.owners import address_of, check_token, owner_of
 from studio.redact import redact
 from studio.services import Services
 from studio.words import sentences
@@ -63,9 +63,9 @@ def parse(settings: object) -> tuple[str, dict[str, Any]]:
     return preset, values
 
 
-def start(services: Services, settings: object, owner: str) -> str:
+def start(services: Services, settings: object, owner: str, address: str = "") -> str:
     """Queue a run and return its id. Raises `ConfigError`, `DataError` and `JobError`."""
-    return run_controls.start(services, *parse(settings), owner)
+    return run_controls.start(services, *parse(settings), owner, address)
 
 
 def status(services: Services, run: str) -> dict[str, Any]:
@@ -90,14 +90,17 @@ def describe(about: Status) -> dict[str, Any]:
 
 def build_api(services: Services) -> None:
     """Add the three endpoints to the Blocks that is being built."""
+    proxied = services.hosts.proxied
 
     def start_training(settings: str, request: gr.Request) -> str:
-        return start(services, settings, owner_of(request))
+        check_token(request, proxied)
+        return start(services, settings, owner_of(request), address_of(request, proxied))
 
     def run_status(run: str) -> dict[str, Any]:
         return status(services, run)
 
     def stop_training(run: str, request: gr.Request) -> dict[str, Any]:
+        check_token(request, proxied)
         return stop(services, run, owner_of(request))
 
     for endpoint in (start_training, run_status, stop_training):

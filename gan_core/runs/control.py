@@ -70,3 +70,8 @@ def read(run: RunPaths) -> Order | None:
         return None
     fits = command in COMMANDS and math.isfinite(when)
     return Order(command, when, order.get("park") is True) if fits else None
+
+
+def in_force(run: RunPaths) -> Order:
+    """The order given to `run`, the default one where there is none that can be read."""
+    return read(run) or Order()

@@ -31,9 +31,9 @@ def aside(path: Path) -> Path:
 def discard(path: Path) -> None:
     """Remove a directory so that no kill leaves half of it under its own name."""
     if path.exists():
-        grave = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-        path.replace(grave)
-        shutil.rmtree(grave, ignore_errors=True)
+        trash = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+        path.replace(trash)
+        shutil.rmtree(trash, ignore_errors=True)
 
 
 def sweep(run: RunPaths) -> None:

@@ -26,7 +26,7 @@ from studio.dataset_preview import DatasetPreviews, first_choice
 from studio.estimate import SpeedTrials, estimate_of, memory_of
 from studio.form_memory import recall, wire_memory
 from studio.handlers import guarded
-from studio.owners import owner_of
+from studio.owners import address_of, owner_of
 from studio.run_controls import controls, download, pause_or_continue, plan, start, stop
 from studio.services import Services
 from studio.words import language, pick, pick_or, sentences, t, t_or
@@ -237,7 +237,8 @@ def _wire_download(w: Widgets, services: Services) -> None:
 def _wire_run(services: Services, w: Widgets, speeds: SpeedTrials) -> None:
     def press_start(values: dict[Component, Any], request: gr.Request) -> dict[Component, Any]:
         speeds.cancel_trial()
-        run_id = start(services, values[w.preset], entered(w, values), owner_of(request))
+        address = address_of(request, services.hosts.proxied)
+        run_id = start(services, values[w.preset], entered(w, values), owner_of(request), address)
         return show(run_id, request) | {w.own: run_id}
 
     def press_stop(own: str, request: gr.Request) -> dict[Component, Any]:

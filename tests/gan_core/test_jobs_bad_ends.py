@@ -84,7 +84,7 @@ def test_a_worker_that_wants_more_memory_than_it_may_have_says_so(tmp_path: Path
 def test_a_suspended_worker_is_named_and_not_blamed_on_memory(
     tmp_path: Path, open_jobs: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gan_core.workers.DEAF_SECONDS", 0.5)
+    monkeypatch.setattr("gan_core.workers.UNRESPONSIVE_SECONDS", 0.5)
     jobs = open_jobs()
     id = jobs.submit(config())
     until(lambda: trains(tmp_path, id))
@@ -205,8 +205,10 @@ def test_a_worker_that_cannot_begin_says_why(tmp_path: Path, open_jobs: Open) ->
     assert jobs._workers.warm is None, "it is not tried again and again"
 
 
-def test_a_deaf_worker_is_ended(tmp_path: Path, open_jobs: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gan_core.workers.DEAF_SECONDS", 0.5)
+def test_an_unresponsive_worker_is_ended(
+    tmp_path: Path, open_jobs: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gan_core.workers.UNRESPONSIVE_SECONDS", 0.5)
     jobs = open_jobs()
     id = jobs.submit(config(seed=fake_worker.NAP))
     until(lambda: look(tmp_path, id).step >= 7)

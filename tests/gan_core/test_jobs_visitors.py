@@ -35,14 +35,14 @@ def test_who_was_served_last_comes_last() -> None:
     turns = Turns()
     waiting = [Waiting(float(i), f"a{i}", "a") for i in range(3)] + [Waiting(9.0, "b0", "b")]
     assert turns.order(waiting) == ["a0", "b0", "a1", "a2"]
-    turns.serve("a")
+    turns.record("a")
     assert turns.order(waiting[1:]) == ["b0", "a1", "a2"], "nothing trains any more, but a was served"
-    turns.serve("b")
+    turns.record("b")
     later = [*waiting[1:3], Waiting(10.0, "b1", "b"), Waiting(11.0, "c0", "c")]
     assert turns.order(later) == ["c0", "a1", "b1", "a2"]
     assert turns.order(later, training=["c"]) == ["c0", "a1", "b1", "a2"], "c began before this process did"
     assert turns.order([*later, Waiting(12.0, "d0", "d")], training=["c"])[:2] == ["d0", "c0"]
-    turns.serve("c")
+    turns.record("c")
     assert turns.order(later, training=["c"]) == ["a1", "b1", "c0", "a2"]
 
 
@@ -80,6 +80,38 @@ def test_starting_and_stopping_makes_no_hundreds_of_folders(tmp_path: Path, open
     with pytest.raises(JobError, match=r"Many runs were started here within a minute; .* in \d+ seconds"):
         jobs.submit(config(), owner="d")
     assert len(list(tmp_path.glob("2*"))) == 6
+
+
+def test_one_address_has_a_share_however_many_tokens_it_makes(tmp_path: Path, open_jobs: Open) -> None:
+    jobs = open_jobs(limits=Limits(queue=5, address_share=0.5))
+    first = jobs.submit(config(), owner="t0", address="x")
+    until(lambda: trains(tmp_path, first))
+    for token in ("t1", "t2", "t3"):
+        jobs.submit(config(), owner=token, address="x")
+    with pytest.raises(JobError, match="3 runs from your network address wait already"):
+        jobs.submit(config(), owner="t4", address="x")
+    waiting = [jobs.submit(config(), owner="b", address="y"), jobs.submit(config(), owner="c")]
+    assert len(jobs.queue()) == 6 and set(waiting) <= set(jobs.queue()), "the rest is for others"
+    with pytest.raises(JobError, match="The queue is full"):
+        jobs.submit(config(), owner="d", address="z")
+
+
+def test_one_address_may_start_half_of_what_all_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("gan_core.limits.time.monotonic", lambda: now[0])
+    starts, limits = Starts(), Limits(all_starts=4, address_share=0.5)
+    for token in "ab":
+        starts.check(token, limits, "x")
+        starts.add(token, "x")
+        now[0] += 10
+    with pytest.raises(JobError, match=r"2 runs were started from your network address .* in 40 seconds"):
+        starts.check("c", limits, "x")
+    starts.check("c", limits, "y")
+    for token in "de":
+        starts.check(token, limits)
+        starts.add(token)  # behind a proxy no address is known, and none is counted
+    with pytest.raises(JobError, match="Many runs were started here"):
+        starts.check("f", limits)
 
 
 def test_after_a_minute_one_may_start_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,9 +183,9 @@ def test_few_processes_stand_still_at_once(tmp_path: Path, open_jobs: Open) -> N
         until(lambda: trains(tmp_path, ids[-1]))
         jobs.pause(ids[-1])
         until(lambda: look(tmp_path, ids[-1]).state == "paused")
-    until(lambda: [look(tmp_path, id).parked for id in ids] == [True, True, False, False])
+    until(lambda: [look(tmp_path, id).parked for id in ids] == [True, True, True, False])
     time.sleep(0.3)
-    assert [look(tmp_path, id).parked for id in ids] == [True, True, False, False]
+    assert [look(tmp_path, id).parked for id in ids] == [True, True, True, False]
 
 
 def test_two_writers_on_one_run_are_refused(tmp_path: Path, open_jobs: Open) -> None:

@@ -40,7 +40,7 @@ def test_a_parked_run_that_goes_on_equals_one_that_never_stood_still(
     for record in train(config, parked):
         if record.step == 5:
             control.send(parked, "pause")
-            control.park(parked, control.read(parked) or control.Order())
+            control.park(parked, control.in_force(parked))
     status = status_as_written(parked)
     assert (status.state, status.step, status.parked, status.messages) == ("paused", 5, True, ())
     assert checkpoint_steps(parked)[-1] == 5 and parked.generator.is_file()

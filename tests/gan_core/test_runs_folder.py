@@ -10,7 +10,7 @@ import pytest
 from jobs_tools import Open, config, until
 
 from gan_core.limits import Limits
-from gan_core.runs import RunPaths, create_run
+from gan_core.runs import RunPaths, control, create_run
 from gan_core.runs.folder import remove, size, trim
 from gan_core.runs.layout import run_paths
 from gan_core.runs.lock import only_writer
@@ -62,17 +62,23 @@ def test_megabytes_are_counted(tmp_path: Path) -> None:
     assert trim(tmp_path, most_megabytes=3.9) == [old] and new in left(tmp_path)
 
 
-def test_a_run_in_somebodys_hands_stays_and_what_a_kill_left_goes(tmp_path: Path) -> None:
+def test_a_paused_run_without_a_process_goes_in_its_turn_unless_it_was_told_to_go_on(tmp_path: Path) -> None:
+    parked = {command: made(tmp_path, "paused", when) for when, command in enumerate(("wait", "pause"), 1)}
+    for command, id in parked.items():
+        amend_status(RunPaths(tmp_path / id), pid=0)
+        control.send(RunPaths(tmp_path / id), command)
+    standing = made(tmp_path, "paused", 0.0)
+    control.send(RunPaths(tmp_path / standing), "pause")
+    stopped, later = made(tmp_path, "stopped", 8.0), made(tmp_path, "finished", 9.0)
+    assert trim(tmp_path, most_runs=1) == [stopped, parked["pause"], later]
+    assert left(tmp_path) == {parked["wait"], standing}
+
+
+def test_a_run_in_somebodys_hands_stays(tmp_path: Path) -> None:
     run = RunPaths(tmp_path / made(tmp_path, "stopped", 1.0))
     with only_writer(run):
         assert not remove(run) and run.path.is_dir()
     assert remove(run) and not run.path.exists()
-    halves = [tmp_path / ".old-run.12ab.part", tmp_path / ".new-run.12ab.part"]
-    for half in halves:
-        half.mkdir()
-    os.utime(halves[0], (time.time() - 7200,) * 2)
-    trim(tmp_path, most_runs=1)
-    assert [half.exists() for half in halves] == [False, True]
 
 
 def test_a_damaged_run_of_a_visitor_can_go(tmp_path: Path) -> None:

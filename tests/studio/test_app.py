@@ -16,7 +16,7 @@ from PIL import Image
 
 from gan_core.errors import JobError
 from studio import page
-from studio.app import TABS, build_app
+from studio.app import TABS, build_app, launch_settings
 from studio.guard import CALLED
 from studio.handlers import answered, guarded
 
@@ -129,5 +129,25 @@ def test_an_expected_error_is_a_notice_for_the_page_and_a_sentence_for_the_api(
     assert "Traceback" in caplog.text
     with pytest.raises(gr.Error, match="The queue is full"):
         answered(fail)(JobError)
-    with pytest.raises(ZeroDivisionError):
-        guarded(fail)(ZeroDivisionError)
+
+
+def test_of_an_unexpected_error_the_visitor_learns_that_it_was_one_and_the_log_what(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    shown: list[str] = []
+    monkeypatch.setattr(gr, "Warning", shown.append)
+
+    def fail(kind: type[Exception]) -> Any:
+        raise kind("/home/somebody/secret")
+
+    assert guarded(fail)(PermissionError) == gr.skip()
+    assert len(shown) == 1 and shown[0].startswith("Something unexpected went wrong")
+    with pytest.raises(gr.Error, match="Something unexpected"):
+        answered(fail)(PermissionError)
+    assert caplog.text.count("PermissionError: /home/somebody/secret") >= 2
+    with pytest.raises(gr.Error, match="secret"):
+        guarded(fail)(gr.Error)
+
+
+def test_gradio_shows_no_text_of_errors_either(tmp_path: Path) -> None:
+    assert launch_settings(quiet_services(tmp_path))["show_error"] is False

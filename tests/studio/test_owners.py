@@ -12,10 +12,10 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 from synthetic import make_run
 
-from gan_core.errors import RunError
+from gan_core.errors import JobError, RunError
 from gan_core.runs.layout import find_run
 from gan_core.runs.reader import read_owner
-from studio.owners import check_owner, owner_of, owns
+from studio.owners import address_of, check_owner, check_token, owner_of, owns
 from studio.words import TABLE
 
 TOKENS = [{"X-Studio-Owner": letter * 32} for letter in "ab"]
@@ -33,6 +33,16 @@ def test_a_visitor_is_known_by_the_token_wherever_it_comes_from() -> None:
 def test_who_sends_none_is_known_by_the_address_which_is_no_token() -> None:
     assert owner_of(request()) == owner_of(request()) != owner_of(request(host="5.6.7.8"))
     assert owner_of(request()) != owner_of(request("1.2.3.4")) != owner_of(request("address 1.2.3.4"))
+
+
+def test_behind_a_proxy_a_caller_sends_a_token_and_no_address_is_known() -> None:
+    for asked, proxied in ((request("a"), True), (request("a"), False), (request(), False)):
+        check_token(asked, proxied)
+    with pytest.raises(JobError, match="send one, a text of your own choice"):
+        check_token(request(), True)
+    assert address_of(request("a"), False) == address_of(request("b"), False) != ""
+    assert address_of(request("a"), False) != address_of(request("a", "5.6.7.8"), False)
+    assert address_of(request("a"), True) == ""
 
 
 def test_the_mark_does_not_say_the_token() -> None:

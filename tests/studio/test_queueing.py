@@ -18,7 +18,7 @@ from gradio import queueing as gradio_queueing
 from gradio.queueing import Queue
 
 from studio.app import build_app, launch_settings
-from studio.queueing import PAUSE, SESSIONS, WAITING, calm, separate
+from studio.queueing import PAUSE, SESSIONS, WAITING, bound_each_function, poll_slowly
 
 
 def test_an_idle_queue_costs_next_to_nothing(tmp_path: Path) -> None:
@@ -26,8 +26,8 @@ def test_an_idle_queue_costs_next_to_nothing(tmp_path: Path) -> None:
     assert build_app(quiet_services(tmp_path))._queue.sleep_when_free == PAUSE >= 0.02
     assert "asyncio.sleep(self.sleep_when_free)" in inspect.getsource(Queue.start_processing)
     for other in (SimpleNamespace(), SimpleNamespace(_queue=SimpleNamespace())):
-        calm(other)
-        separate(other)
+        poll_slowly(other)
+        bound_each_function(other)
         assert not vars(getattr(other, "_queue", SimpleNamespace())), "private, so not counted on"
 
 
@@ -46,7 +46,7 @@ def test_a_function_has_a_queue_of_its_own_length() -> None:
     queue = SimpleNamespace(push=push, max_size=64, event_queue_per_concurrency_id=lines)
     functions = {1: SimpleNamespace(concurrency_id="form"), 2: SimpleNamespace(concurrency_id="api")}
     demo = SimpleNamespace(_queue=queue, fns=functions)
-    separate(demo)
+    bound_each_function(demo)
     visitor = SimpleNamespace(cookies={}, headers={"accept-language": "zh"})
 
     def ask(index: int | None) -> Any:
@@ -67,8 +67,8 @@ def test_while_eighty_changed_forms_wait_a_call_of_the_api_is_answered() -> None
         form.click(go_on.wait, None, None, api_visibility="private")
         gr.api(answer, api_name="answer", queue=False)
     demo.queue(default_concurrency_limit=4)
-    calm(demo)
-    separate(demo)
+    poll_slowly(demo)
+    bound_each_function(demo)
     _, address, _ = demo.launch(prevent_thread_lock=True, quiet=True, server_port=free_port())
     try:
         with httpx.Client(base_url=address, timeout=30) as client:
@@ -93,7 +93,7 @@ def answer() -> int:
 
 
 def test_the_limit_counted_all_functions_together_before() -> None:
-    """The reason for `separate`: when Gradio counts otherwise, it may go."""
+    """The reason for `bound_each_function`: when Gradio counts otherwise, it may go."""
     source = inspect.getsource(gradio_queueing.Queue.push)
     assert "len(self) >= self.max_size" in source
 

@@ -262,13 +262,13 @@ def test_a_trial_that_made_room_for_a_run_says_nothing_of_its_settings(trials, m
     speeds, config = trials(), settings("glyphs", {})
     monkeypatch.setattr(estimate, "TRIAL", READY + "time.sleep(60)")
     assert speeds.ask("a", config)
-    while speeds._bench is None or not speeds._bench.ready:
+    while speeds._trial is None or not speeds._trial.ready:
         time.sleep(0.01)
-    bench = speeds._bench
+    trial = speeds._trial
     speeds.cancel_trial()
     while speeds._now is not None:
         time.sleep(0.01)
-    assert bench.ended() and speeds.known(config) is None
+    assert trial.ended() and speeds.known(config) is None
     monkeypatch.setattr(estimate, "TRIAL", READY + ANSWER)
     assert settled(speeds, config) == 42.5, "tried again"
 
@@ -280,13 +280,13 @@ def test_no_trial_runs_beside_a_run(trials, monkeypatch) -> None:
     assert speeds.ask("a", config)
     while speeds._wishes or speeds._now is not None:
         time.sleep(0.01)
-    assert speeds._bench is None
+    assert speeds._trial is None
     busy[0] = False
     assert speeds.ask("a", config)
-    while speeds._bench is None or not speeds._bench.ready:
+    while speeds._trial is None or not speeds._trial.ready:
         time.sleep(0.01)
     busy[0] = True  # a run that began by the API, say
-    while not speeds._bench.ended():
+    while not speeds._trial.ended():
         time.sleep(0.01)
     assert key(config) not in speeds._known
 
@@ -311,7 +311,7 @@ def test_a_trial_uses_one_warm_process_and_ends_it_when_nobody_asks(trials, monk
     speeds = trials()
     pids = [settled(speeds, settings("glyphs", {"batch": batch})) for batch in (32, 64)]
     assert pids[0] == pids[1]
-    while speeds._bench is not None:
+    while speeds._trial is not None:
         time.sleep(0.02)
     assert settled(speeds, settings("glyphs", {"batch": 128})) not in (None, pids[0])
 
@@ -321,7 +321,7 @@ def test_a_trial_takes_no_more_memory_than_a_run_may(trials) -> None:
     wide = settings("digits", {"size": 64, "g_width": 256, "d_width": 256, "batch": 512, "precision": "fp32"})
     speeds = trials(memory=600_000_000)
     assert settled(speeds, wide) is None and key(wide) in speeds._known
-    assert speeds._bench is None or speeds._bench.ended() or speeds._bench.ready
+    assert speeds._trial is None or speeds._trial.ended() or speeds._trial.ready
 
 
 def test_what_would_not_fit_into_memory_is_refused_before_anything_is_built(services: Any) -> None:

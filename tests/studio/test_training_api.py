@@ -24,8 +24,8 @@ class FakeJobs:
 
     told: list[tuple[Any, ...]] = field(default_factory=list)
 
-    def submit(self, config: TrainConfig, preset: str = "", owner: str = "") -> str:
-        self.told.append(("submit", config, preset, owner))
+    def submit(self, config: TrainConfig, preset: str = "", owner: str = "", address: str = "") -> str:
+        self.told.append(("submit", config, preset, owner, address))
         return "a-run"
 
     def stop(self, run: str) -> None:
@@ -52,9 +52,9 @@ def services(tmp_path: Path) -> Any:
 
 def test_settings_become_a_run_with_the_servers_own_data_root(services: Any) -> None:
     text = json.dumps({"preset": "fashion", "dataset": "glyphs", "steps": 30, "lr_g": 0.002})
-    assert api.start(services, text, "me") == "a-run"
-    ((_, config, preset, owner),) = services.jobs.told
-    assert owner == "me"
+    assert api.start(services, text, "me", "from here") == "a-run"
+    ((_, config, preset, owner, address),) = services.jobs.told
+    assert (owner, address) == ("me", "from here")
     assert (preset, config.dataset, config.steps, config.seconds) == ("fashion", "glyphs", 30, None)
     assert (config.lr_g, config.lr_d, config.data_root) == (0.002, 0.006, "where the data are")
 
@@ -103,6 +103,16 @@ def test_what_cannot_be_used_is_refused_by_name(services: Any, text: Any, said: 
     with pytest.raises(ConfigError) as error:
         api.start(services, text, "me")
     assert said in str(error.value) and services.jobs.told == []
+
+
+def test_a_device_that_is_not_here_leaves_no_failed_run(
+    services: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = {"cuda": False, "mps": False, "cpu": True}
+    monkeypatch.setattr("gan_core.training.compute._devices", lambda: here)
+    with pytest.raises(ConfigError, match="There is no cuda here; choose one of auto, cpu"):
+        api.start(services, json.dumps({"dataset": "glyphs", "device": "cuda"}), "me")
+    assert services.jobs.told == []
 
 
 def test_a_status_is_plain_json_without_what_concerns_the_server_only(services: Any) -> None:
