@@ -27,6 +27,6 @@ VOLUME ["/home/studio/runs", "/home/studio/data"]
 EXPOSE 7860
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \
     CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:7860/', timeout=4)"]
-# as process 1 it would not hear SIGTERM
+# as Ctrl-C does; app.py takes SIGTERM likewise
 STOPSIGNAL SIGINT
 CMD ["python", "app.py", "--host", "0.0.0.0"]

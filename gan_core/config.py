@@ -197,7 +197,7 @@ class TrainConfig:
     retries: int = knob(0, "After divergence: how often to go back and halve the learning rates.",
                         group="Record", low=0, high=2)  # fmt: skip
 
-    device: str = knob("auto", "Where to compute: auto takes a GPU when there is one.",
+    device: str = knob("auto", "Where to compute: auto takes an NVIDIA GPU when there is one.",
                        group="Machine", choices=("auto", "cpu", "cuda", "mps"))  # fmt: skip
     precision: str = knob("auto", "Number format; auto times both at the start and keeps the faster.",
                           group="Machine", choices=("auto", "fp32", "bf16"))  # fmt: skip

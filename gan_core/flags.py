@@ -48,7 +48,9 @@ def parsed(words: list[str], runs: Commands) -> argparse.Namespace:
         name = next((word.split("=")[0] for word in rest if word.startswith("-")), None)
         if name is None:
             parser.error(f"unrecognized arguments: {' '.join(rest)}")
-        _refuse_flag(words[0], name, commands[words[0]].format_help())
+        if words.index(arguments.name) > 0 and words[0].startswith(name):
+            raise ConfigError("flag-before-command", name=name, command=arguments.name)
+        _refuse_flag(arguments.name, name, commands[arguments.name].format_help())
     return arguments
 
 
@@ -70,7 +72,7 @@ def make_parser(runs: Commands) -> argparse.ArgumentParser:
 
     def add(name: str, help: str) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=help, description=help, allow_abbrev=False)
-        command.set_defaults(command=runs[name])
+        command.set_defaults(command=runs[name], name=name)
         return command
 
     _training_commands(add)

@@ -35,10 +35,15 @@ def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         prog="app.py", description="Train, watch and explore a DCGAN in the browser."
     )
     flag = made.add_argument
-    flag("--host", default="0.0.0.0" if on_a_space else "127.0.0.1", help="address to listen on")
-    flag("--port", type=_port, default=7860, help="port to listen on (default: 7860)")
-    flag("--runs", type=Path, default=Path("runs"), help="folder of the training runs")
-    flag("--data-root", default="", help="folder of the data sets' files")
+    flag(
+        "--host",
+        default="0.0.0.0" if on_a_space else "127.0.0.1",
+        metavar="ADDRESS",
+        help="address to listen on",
+    )
+    flag("--port", type=_port, default=7860, metavar="N", help="port to listen on (default: 7860)")
+    flag("--runs", type=Path, default=Path("runs"), metavar="DIR", help="folder of the training runs")
+    flag("--data-root", default="", metavar="DIR", help="folder of the data sets' files")
     flag(
         "--longest", type=_amount, default=ON_A_SPACE if on_a_space else 0.0, metavar="SECONDS",
         help="longest run a visitor may start; 0 for no limit (default: 900 on a Space, else none)",

@@ -26,7 +26,7 @@ def bound_each_function(demo: Any, most: int = WAITING) -> None:
     them, is told that the queue is full.
     """
     queue = getattr(demo, "_queue", None)
-    if not hasattr(queue, "push"):
+    if not all(hasattr(queue, name) for name in ("push", "max_size", "event_queue_per_concurrency_id")):
         return
     push, queue.max_size = queue.push, None
 

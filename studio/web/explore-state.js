@@ -8,6 +8,9 @@ export const LAST_SEED = 2 ** 31 - 1;
 const INTERPOLATIONS = ["spherical", "linear"]; // "": the one that suits the model's noise
 const FIRST = { t: 0, interpolation: "", seed: 0, label: EACH, a: 0, b: 1 };
 
+/** Whether a value is a seed that the server takes. */
+export const isSeed = (value) => Number.isInteger(value) && value >= 0 && value <= LAST_SEED;
+
 export const state = restored();
 
 function restored() {
@@ -22,6 +25,7 @@ function restored() {
     t: number(query.t, 0, 1, FIRST.t),
     interpolation: INTERPOLATIONS.includes(query.interpolation) ? query.interpolation : FIRST.interpolation,
     seed: Math.floor(number(query.seed, 0, LAST_SEED, FIRST.seed)),
+    oddSeed: query.seed && !isSeed(Number(query.seed)) ? query.seed : "", // in a link, and no seed
     label: query.label ?? EACH,
     a: Math.floor(number(query.a, 0, 999, FIRST.a)),
     b: Math.floor(number(query.b, 0, 999, FIRST.b)),
@@ -38,9 +42,6 @@ export function write(first) {
   remember({ ...values, d, model: state.model === first ? null : state.model });
 }
 export const writeSoon = settled(write, 300);
-
-/** Whether a value is a seed that the server takes. */
-export const isSeed = (value) => Number.isInteger(value) && value >= 0 && value <= LAST_SEED;
 
 /** Where the server has the "image", "strip" or "grid" of `model` for this state. */
 export function address(kind, model, more = {}) {

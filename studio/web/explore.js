@@ -145,6 +145,8 @@ function sayOfSeed(typed) {
   if (note) note.textContent = odd ? word("explore.seed.odd", values) : "";
 }
 
+whenPresent("#explore-seed-note", () => sayOfSeed(state.oddSeed));
+
 const drawStripSoon = settled(drawStrip, 120);
 
 function draw(what = ["image", "strip", "grid"]) {
@@ -187,7 +189,8 @@ window.studio.explore = {
   set([t, interpolation, seed, label, ...d]) {
     const old = { ...state };
     if (isSeed(seed)) state.seed = seed;
-    sayOfSeed(seed);
+    if (seed !== old.seed) state.oddSeed = "";
+    sayOfSeed(state.oddSeed || seed);
     Object.assign(state, { t, interpolation: ownOrNot(interpolation), label: label ?? EACH, d: d.map(Number) });
     const grid = old.seed !== state.seed || old.label !== state.label;
     const strip = grid || old.interpolation !== state.interpolation || String(old.d) !== String(state.d);

@@ -69,16 +69,28 @@ class Feed {
     if (answer.status === 200) {
       const data = await answer.json();
       if (turn !== this.turn) return 0;
-      this.rev = data.rev;
       this.data = data;
-      for (const element of this.elements) element.render(data);
-      for (const watcher of this.watchers) watcher(data);
+      this.rev = this.hand(data) ? data.rev : 0; // what could not be shown is asked for again
     } else if (answer.status !== 204) {
       for (const element of this.elements) element.gone();
       for (const watcher of this.watchers) watcher({ state: "gone" });
       return BACK_OFF;
     }
     return this.data?.pace ?? 1000;
+  }
+
+  /** Hand the news round; whether all could show them: one that cannot keeps them from nobody else. */
+  hand(data) {
+    let all = true;
+    for (const show of [...[...this.elements].map((element) => () => element.render(data)), ...this.watchers]) {
+      try {
+        show(data);
+      } catch (error) {
+        console.error(error);
+        all = false;
+      }
+    }
+    return all;
   }
 }
 

@@ -147,6 +147,7 @@ class LivePictures extends LiveElement {
     this.scrub.hidden = this.steps.length < 2;
     this.range.max = this.steps.length - 1;
     if (wentBack && !this.steps.includes(this.wanted)) this.following = true;
+    if (!this.following && wentBack) this.draw(this.wanted);
     if (!this.following || !this.steps.length) return;
     this.range.value = this.steps.length - 1;
     this.draw(this.steps.at(-1));

@@ -11,6 +11,7 @@ const press = (id) => document.getElementById(id)?.click();
 let fresh = ""; // a run just started here: Watch shows it next
 let timing = 0;
 
+const MINUTE = 60_000;
 const FORM = "studio-train-form"; // what this tab of the browser keeps of the form
 
 function kept() {
@@ -77,6 +78,7 @@ function onChange(view, fn) {
 
 onChange("train", () => press("train-sync"));
 onChange("watch", () => press("watch-sync")); // the run's own line in the list, and whether it can be explored
+setInterval(() => shownTab() === "watch" && !document.hidden && press("watch-sync"), MINUTE); // "5 min ago"
 document.addEventListener("focusin", (event) => {
   if (event.target.closest?.("#watch-run")) press("watch-sync"); // other runs have moved on, too
 });
@@ -116,8 +118,14 @@ class DatasetPreview extends HTMLElement {
     const text = Object.assign(document.createElement("div"), { className: "preview-text" });
     text.textContent = word("train.preview.wait");
     this.replaceChildren(image, text);
-    const answer = await fetch(new URL(`data?name=${encodeURIComponent(name)}`, BASE));
-    const about = await answer.json();
+    let about;
+    try {
+      const answer = await fetch(new URL(`data?name=${encodeURIComponent(name)}`, BASE));
+      about = await answer.json();
+    } catch {
+      about = { error: word("live.away") };
+    }
+    if (name !== this.getAttribute("name")) return; // another one was chosen meanwhile
     if (about.error) {
       text.textContent = word("train.preview.gone", { message: about.error });
       return;

@@ -338,6 +338,15 @@ def test_what_is_no_seed_is_said_and_the_samples_stay(visit: Open, typed: str) -
     assert shown(page) != there
 
 
+@pytest.mark.parametrize("asked", ["-5", "abc"])
+def test_what_is_no_seed_in_a_link_is_said(visit: Open, asked: str) -> None:
+    page = visit(f"/?seed={asked}")
+    note = page.locator("#explore-seed-note")
+    expect(note).to_contain_text(f"and {asked} is none: these are still the samples of seed 0.")
+    page.locator("#explore-seed input").fill("7")
+    expect(note).to_have_text("")
+
+
 def test_pictures_shown_many_times_are_not_so_many_pictures(visit: Open) -> None:
     about = visit("/?model=mnist").locator("#explore-about")
     expect(about).to_contain_text("real pictures were looked at 768,000 times")

@@ -76,6 +76,29 @@ def test_the_page_says_when_the_server_is_away_and_goes_on_when_it_is_back(
     expect(say).to_have_text(before, timeout=PATIENT)
 
 
+def test_an_element_that_cannot_show_an_answer_gets_it_again_and_the_others_have_it(
+    unwatched: Page, finished: str
+) -> None:
+    page = unwatched
+    page.goto("/?tab=watch&run=none")
+    page.wait_for_selector("#watch-status .live-say", state="attached", timeout=PATIENT)
+    page.evaluate("""() => {
+        const status = customElements.get('live-status').prototype, { render } = status;
+        status.render = () => { status.render = render; throw new Error('once'); };
+    }""")
+    page.evaluate("id => window.studio.watchShow(id)", finished)
+    page.wait_for_selector(CURVE, timeout=PATIENT)
+    expect(page.locator("#watch-status .live-say")).to_contain_text("Finished", timeout=PATIENT)
+
+
+def test_a_server_that_answers_with_an_error_is_said_to_be_away(unwatched: Page, finished: str) -> None:
+    unwatched.goto(f"/?tab=watch&run={finished}")
+    unwatched.wait_for_selector(CURVE, timeout=PATIENT)
+    unwatched.route(LIVE, lambda route: route.fulfill(status=503, body="no"))
+    say = unwatched.locator("#watch-status .live-say")
+    expect(say).to_contain_text("The server does not answer", timeout=PATIENT)
+
+
 def test_each_player_has_one_colour_in_every_chart(visit: Open, finished: str) -> None:
     page = opened(visit, finished)
     shades = page.eval_on_selector_all(

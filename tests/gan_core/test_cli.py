@@ -325,6 +325,7 @@ def test_commands_that_are_no_commands(refuse, run):
     assert refuse("trian") == "There is no command named 'trian'; did you mean 'train'?"
     assert refuse("qqq").startswith("There is no command named 'qqq'; known are branch, datasets, presets")
     assert "COMMAND" in refuse()
+    assert refuse("--quiet", "train", "--preset", "glyphs").startswith("--quiet stands before the command")
     assert "'0' is not a whole number" in refuse("sample", run.path, "--n", "0", "--out", "a.png")
     assert refuse("datasets", "--download", "mnits").endswith("did you mean 'mnist'?")
 

@@ -25,10 +25,12 @@ def test_an_idle_queue_costs_next_to_nothing(tmp_path: Path) -> None:
     """Gradio's loop sleeps as long as this attribute says; under another name it would spin again."""
     assert build_app(quiet_services(tmp_path))._queue.sleep_when_free == PAUSE >= 0.02
     assert "asyncio.sleep(self.sleep_when_free)" in inspect.getsource(Queue.start_processing)
-    for other in (SimpleNamespace(), SimpleNamespace(_queue=SimpleNamespace())):
-        poll_slowly(other)
-        bound_each_function(other)
-        assert not vars(getattr(other, "_queue", SimpleNamespace())), "private, so not counted on"
+    for queue in ({}, {"push": len}, {"push": len, "max_size": 64}):
+        other = SimpleNamespace(_queue=SimpleNamespace(**queue))
+        for target in (SimpleNamespace(), other):
+            poll_slowly(target)
+            bound_each_function(target)
+        assert vars(other._queue) == queue, "private, so not counted on"
 
 
 def test_sessions_are_few(tmp_path: Path) -> None:
