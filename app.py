@@ -18,6 +18,7 @@ from studio.scratch import scratch_folder
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = "1000000"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+os.environ["FORWARDED_ALLOW_IPS"] = ""  # uvicorn would believe any local caller's word on where it comes from
 
 
 def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:

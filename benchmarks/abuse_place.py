@@ -100,7 +100,8 @@ class Place:
         inputs = [widgets[id] for id in form["inputs"]]
 
         def change(number: int) -> int:
-            data = [8 + number if one.get("elem_id") == "knob-batch" else one.get("value") for one in inputs]
+            changed = {"knob-batch": 8 + number, "knob-g_width": 4 + number % 40}
+            data = [changed.get(str(one.get("elem_id")), one.get("value")) for one in inputs]
             body = {"fn_index": form["id"], "data": data, "session_hash": f"abuse{number}"}
             headers = {"X-Studio-Owner": f"visitor {number}"}
             where = f"{self.address}/gradio_api/run/predict"

@@ -18,15 +18,15 @@ from filelock import FileLock, Timeout
 
 from gan_core.config import TrainConfig
 from gan_core.errors import JobError, RunError
-from gan_core.fair_queue import Turns, Waiting
+from gan_core.fair_queue import Turns, Visitors, Waiting
 from gan_core.limits import Limits, Starts
 from gan_core.messages import Message
 from gan_core.runs import control, folder, reader
 from gan_core.runs.layout import RunPaths, create_run, find_run, run_paths
-from gan_core.runs.lock import HAND_OVER, between_writers
+from gan_core.runs.lock import HAND_OVER, only_writer
 from gan_core.runs.reader import ACTIVE, Status
 from gan_core.runs.writer import amend_status
-from gan_core.workers import Workers, end_idle, mark_failed
+from gan_core.workers import STANDING, Workers, end_idle, mark_failed
 
 TICK_SECONDS = 0.1
 SURVEY_SECONDS = 5.0  # between two looks at all runs; the active ones are looked at on every tick
@@ -34,7 +34,6 @@ TRIM_SECONDS = 10.0  # between two looks at what the folder fills
 WARM_AFTER_SECONDS = 15.0  # of training: importing torch beside the first seconds would slow the show
 LOST_SECONDS = 1.5  # without a heartbeat before an adopted run whose process is gone counts as dead
 PARK_SECONDS = 60.0  # a run stands still before its process, some 400 MB, is ended: Continue begins another
-STANDING = 1  # process that may stand still beside the one that trains
 
 _log = logging.getLogger(__name__)
 
@@ -59,8 +58,7 @@ class Jobs:
         self._closed = False
         self._scheduler = FileLock(self._root / ".jobs.lock", thread_local=False)  # another thread lets go
         self._active: set[str] = set()
-        self._owners: dict[str, str] = {}  # of active runs
-        self._addresses: dict[str, str] = {}  # of those that were asked for here
+        self._visitors = Visitors(self._root)
         self._turns = Turns()
         self._starts = Starts()
         self._surveyed: tuple[float, int] = (0.0, 0)
@@ -79,14 +77,19 @@ class Jobs:
             RunError: when the run's directory cannot be made.
         """
         with self._lock:
-            self._make_room(owner, address)
-            self._starts.check(owner, self._limits, address)
+            self.check(owner, address)
             run = create_run(self._root, config, preset, state="queued", owner=owner)
             self._starts.add(owner, address)
             self._active.add(run.id)
-            self._addresses[run.id] = address
+            self._visitors.add(run.id, address)
         self._wake.set()
         return run.id
+
+    def check(self, owner: str, address: str = "") -> None:
+        """Whether `owner` may start a run now; quick, to be asked before all else. Raises as `submit`."""
+        with self._lock:
+            self._make_room(owner, address)
+            self._starts.check(owner, self._limits, address)
 
     def stop(self, id: str) -> None:
         """End a run: a waiting one at once, a training one cleanly within a second."""
@@ -117,15 +120,15 @@ class Jobs:
             run, status = self._found(id)
             if status.state == "paused":
                 if control.in_force(run).command != "wait":
-                    self._make_room(self._owner(id))
-                control.send(run, "wait")
+                    self._make_room(self._visitors.owner(id), self._visitors.address(id))
+                hold = only_writer(run, HAND_OVER) if status.parked else contextlib.nullcontext()
+                with hold:  # or it may just be removed for want of room
+                    control.send(run, "wait")
             elif status.state == "running" and control.in_force(run).command in ("pause", "wait"):
                 control.send(run, "run")  # it had not yet stood still
             elif status.state in ("stopped", "failed") and reader.checkpoint_steps(run):
-                self._make_room(self._owner(id))
-                with between_writers(run, HAND_OVER) as now:
-                    if now is None:
-                        raise RunError("run-locked", run=id)
+                self._make_room(self._visitors.owner(id), self._visitors.address(id))
+                with only_writer(run, HAND_OVER):
                     control.send(run, "run")
                     amend_status(run, state="queued")
             else:
@@ -189,7 +192,7 @@ class Jobs:
         if waiting and not training:
             by_id = {status.id: status for status in statuses}
             if begun := self._workers.begin_first([by_id[id] for id in waiting]):
-                self._turns.record(self._owner(begun))
+                self._turns.record(self._visitors.owner(begun), self._visitors.address(begun))
         elif not training or training[0].seconds >= WARM_AFTER_SECONDS:
             self._workers.keep_warm()
 
@@ -213,16 +216,7 @@ class Jobs:
         """The active runs as they are now, oldest first."""
         seen = [_written(RunPaths(self._root / id)) for id in sorted(self._active)]
         self._active = {status.id for status in seen if status.state in ACTIVE}
-        for known in (self._owners, self._addresses):
-            for id in known.keys() - self._active:
-                del known[id]
         return [status for status in seen if status.state in ACTIVE]
-
-    def _owner(self, id: str) -> str:
-        """Whose run it is; that never changes."""
-        if id not in self._owners:
-            self._owners[id] = reader.read_owner(RunPaths(self._root / id))
-        return self._owners[id]
 
     def _waiting(self, statuses: Sequence[Status]) -> list[str]:
         """Ids of those that wait for their turn, in the order in which they will have it."""
@@ -231,8 +225,9 @@ class Jobs:
             order = control.in_force(RunPaths(self._root / status.id))
             goes_on = order.command == "wait" or (status.parked and order.command == "run")
             if status.state == "queued" or (status.state == "paused" and goes_on):
-                waiting.append(Waiting(order.time or status.created, status.id, self._owner(status.id)))
-        return self._turns.order(waiting, [self._owner(s.id) for s in statuses if self._trains(s)])
+                asked, id = order.time or status.created, status.id
+                waiting.append(Waiting(asked, id, self._visitors.owner(id), self._visitors.address(id)))
+        return self._turns.order(waiting, [self._visitors.owner(s.id) for s in statuses if self._trains(s)])
 
     def _trains(self, status: Status) -> bool:
         stands = status.state == "paused" and not status.parked
@@ -275,10 +270,10 @@ class Jobs:
         waiting, most = self._waiting(self._look()), self._limits
         if len(waiting) >= most.queue > 0:
             raise JobError("queue-full", count=most.queue)
-        if sum(self._owner(id) == owner for id in waiting) >= most.waiting > 0:
+        if sum(self._visitors.owner(id) == owner for id in waiting) >= most.waiting > 0:
             raise JobError("waiting-own", count=most.waiting)
-        near, share = [id for id in waiting if self._addresses.get(id)], most.of_one_address(most.queue)
-        if sum(self._addresses[id] == address for id in near) >= share > 0:
+        share, near = most.of_one_address(most.queue), [self._visitors.address(id) for id in waiting]
+        if address and near.count(address) >= share > 0:
             raise JobError("waiting-address", count=share)
 
     def _check_paused(self, run: RunPaths) -> None:
@@ -287,9 +282,9 @@ class Jobs:
         Raises:
             JobError: there are too many.
         """
-        owner, most = self._owner(run.id), self._limits.paused
+        owner, most = self._visitors.owner(run.id), self._limits.paused
         others = (status.id for status in self._look() if status.id != run.id)
-        own = [id for id in others if self._owner(id) == owner]
+        own = [id for id in others if self._visitors.owner(id) == owner]
         if sum(control.in_force(RunPaths(self._root / id)).command == "pause" for id in own) >= most > 0:
             raise JobError("paused-own", count=most)
 

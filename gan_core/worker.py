@@ -56,8 +56,7 @@ def work(run: RunPaths, train: Callable[..., Iterable[Any]]) -> int:
         return 1
     except BaseException as error:
         traceback.print_exc()
-        words = traceback.format_exception_only(error)[-1].strip()
-        crash = Message("training-crashed", reason=words[:300])
+        crash = Message("training-crashed", reason=type(error).__name__)
         _fail(run, Message("out-of-memory") if is_out_of_memory(error) else crash, last_checkpoint(run))
         return 1
     return 0

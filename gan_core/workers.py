@@ -18,6 +18,7 @@ from gan_core.runs.sweep import put_back
 from gan_core.runs.writer import amend_status
 
 UNRESPONSIVE_SECONDS = 30.0  # a worker that neither stops nor shows a heartbeat for so long is ended
+STANDING = 1  # process that may stand still beside the one that trains
 
 _log = logging.getLogger(__name__)
 
@@ -41,8 +42,8 @@ class Workers:
         if not status.idle:
             control.send(run, "run")
             return True
-        if status.id in self._children:
-            return False  # its former process is about to end
+        if status.id in self._children or len(self._children) > STANDING:
+            return False  # its former process, or one too many, is about to end
         self._check_warm()
         child = self.warm = self.warm or Child(self._command)
         with between_writers(run) as now:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from studio.services import Services
 
 GB = 10**9
-ON_A_SPACE = 900.0  # seconds of training
+LONGEST = 900.0  # seconds of training
 # of the machine's memory that a visitor's run may take: one trains, one stands still, one may be about to end
 SHARE = 0.3
 PUBLIC = Limits(
@@ -45,10 +45,6 @@ def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     flag("--runs", type=Path, default=Path("runs"), metavar="DIR", help="folder of the training runs")
     flag("--data-root", default="", metavar="DIR", help="folder of the data sets' files")
     flag(
-        "--longest", type=_amount, default=ON_A_SPACE if on_a_space else 0.0, metavar="SECONDS",
-        help="longest run a visitor may start; 0 for no limit (default: 900 on a Space, else none)",
-    )  # fmt: skip
-    flag(
         "--allowed-host",
         action="append",
         default=[],
@@ -64,15 +60,28 @@ def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         "machine reaches the server)",
     )
     for name, kind, what in (
+        ("longest", _amount, f"seconds of training that a visitor's run may take ({LONGEST:g})"),
         ("memory", _amount, "GB of memory that a visitor's run may take (three tenths of the machine's)"),
         ("waiting", _count, f"runs that one visitor may have waiting ({PUBLIC.waiting})"),
         ("paused", _count, f"runs that one visitor may have paused ({PUBLIC.paused})"),
-        ("starts", _count, f"runs that one visitor may start in a minute ({PUBLIC.starts})"),
+        (
+            "starts",
+            _count,
+            f"runs that one visitor may start in a minute ({PUBLIC.starts}); all of them "
+            f"{PUBLIC.all_starts}, one network address half of that",
+        ),
+        (
+            "queue",
+            _count,
+            f"runs of all visitors that may wait ({PUBLIC.queue}), of one network address half",
+        ),
         ("folder-runs", _count, f"visitors' runs kept, the oldest go first ({PUBLIC.folder_runs})"),
         ("folder-megabytes", _amount, f"and what they fill ({PUBLIC.folder_megabytes:g})"),
     ):
         limited = f"{what}: in brackets what holds where others reach the server, else none; 0 for no limit"
         flag(f"--{name}", type=kind, metavar="N", help=limited)
+    flag("--proxied", action="store_true", help="a proxy of yours stands before the server: what it says in "
+         "X-Forwarded-Host and X-Forwarded-For counts")  # fmt: skip
     flag("--share", action="store_true", help="also open a public link through Gradio's relay")
     return made
 
@@ -86,22 +95,23 @@ def services_of(asked: argparse.Namespace, environment: Mapping[str, str]) -> Se
     from studio.guard import hosts
     from studio.services import make_services
 
-    public = asked.share or bool(asked.allowed_host) or not is_loopback(asked.host)  # or behind a proxy
+    public = asked.share or asked.proxied or bool(asked.allowed_host) or not is_loopback(asked.host)
     return make_services(
         asked.runs,
         asked.data_root,
         limits=limits_of(asked, public),
-        longest=asked.longest,
+        longest=(LONGEST if public else 0.0) if asked.longest is None else asked.longest,
         downloads=not public if asked.downloads is None else asked.downloads,
-        hosts=hosts(asked.host, asked.allowed_host, environment, asked.share),
+        hosts=hosts(asked.host, asked.allowed_host, environment, asked.share, asked.proxied),
     )
 
 
 def limits_of(asked: argparse.Namespace, public: bool) -> Limits:
     """What visitors may have: as the flags say, else what suits a public server, or no limit on one's own."""
     usual = replace(PUBLIC, memory=int(SHARE * machine_memory())) if public else Limits()
-    names = ("waiting", "paused", "starts", "folder_runs", "folder_megabytes")
+    names = ("waiting", "paused", "starts", "queue", "folder_runs", "folder_megabytes")
     given = {name: getattr(asked, name) for name in names}
+    given["all_starts"] = 0 if asked.starts == 0 else None
     given["memory"] = None if asked.memory is None else int(asked.memory * GB)
     return replace(usual, **{name: value for name, value in given.items() if value is not None})
 

@@ -84,15 +84,21 @@ class Hosts:
         return bool(name) and name in self.names
 
 
-def hosts(host: str, allowed: Iterable[str], environment: Mapping[str, str], share: bool = False) -> Hosts:
+def hosts(
+    host: str,
+    allowed: Iterable[str],
+    environment: Mapping[str, str],
+    share: bool = False,
+    proxied: bool = False,
+) -> Hosts:
     """The names of a server that listens on `host`, with those that whoever runs it allows.
 
-    Behind a Space's proxy and Gradio's relay (`share`) the visitor's own words come by the proxy.
+    Behind a Space's proxy, Gradio's relay (`share`) and one's own (`proxied`) the visitor's words come by it.
     """
     space = environment.get("SPACE_HOST", "")
     names = {name.strip().lower() for name in (host, *allowed, *space.split(","))}  # no ports
     names = {name for name in names if name not in ("", LOCAL) and not _is_address(name)}  # known anyway
-    return Hosts(frozenset(names) | ({".gradio.live"} if share else set()), bool(space) or share)
+    return Hosts(frozenset(names) | ({".gradio.live"} if share else set()), bool(space) or share or proxied)
 
 
 class Guard:

@@ -3,14 +3,17 @@
 A page keeps a random token in its browser (`web/boot.js`) and sends it with every request as the header
 `X-Studio-Owner`; a caller of the API chooses a text of its own. Not a cookie: a page in a Space's frame has
 none. Who sends no token is known by the network address, so that all who call from there without one count
-as one. The run keeps a hash alone, see `gan_core.runs.reader.read_owner`; a run of the command line has no
-owner here, and only the command line ends it.
+as one; behind a proxy such a caller is refused. The run keeps a hash alone, see
+`gan_core.runs.reader.read_owner`; a run of the command line has no owner here, and only the command line
+ends it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
+import ipaddress
 from pathlib import Path
 
 import gradio as gr
@@ -22,25 +25,22 @@ from gan_core.runs.reader import read_owner
 HEADER = "x-studio-owner"
 
 
-def owner_of(request: gr.Request) -> str:
-    """The mark by which a run remembers who sent `request`: a hash, never the token itself."""
+def owner_of(request: gr.Request, proxied: bool) -> str:
+    """The mark by which a run remembers who sent `request`: a hash, never the token itself.
+
+    Raises:
+        JobError: behind a proxy (`proxied`), where callers without a token could not be told apart.
+    """
     token = request.headers.get(HEADER, "")
-    return _mark(f"token {token}" if token else _address(request))
+    if proxied and not token:
+        raise JobError("token-missing")
+    return _mark(f"token {token}" if token else _address(request, proxied))
 
 
 def address_of(request: gr.Request, proxied: bool) -> str:
-    """The mark of the network address that sent `request`; "" behind a proxy, from which all come."""
-    return "" if proxied else _mark(_address(request))
-
-
-def check_token(request: gr.Request, proxied: bool) -> None:
-    """Nothing where it can be told who sent `request`.
-
-    Raises:
-        JobError: behind a proxy all callers without a token would be one.
-    """
-    if proxied and not request.headers.get(HEADER):
-        raise JobError("token-missing")
+    """The mark of the network that sent `request`; "" where it is not known."""
+    address = _address(request, proxied)
+    return _mark(address) if address else ""
 
 
 def owns(runs: Path, run_id: str, owner: str) -> bool:
@@ -64,8 +64,18 @@ def check_owner(runs: Path, run_id: str, owner: str) -> None:
         raise JobError("run-not-yours", run=run_id)
 
 
-def _address(request: gr.Request) -> str:
-    return f"address {request.client.host if request.client else ''}"
+def _address(request: gr.Request, proxied: bool) -> str:
+    """The address: as the connection has it, or as the proxies that we trust say: the last one that is not of
+    their own networks. Of the newer kind (IPv6) the network, which is what a household has."""
+    near = request.client.host if request.client else ""
+    said = request.headers.get("x-forwarded-for", "").split(",") if proxied else [near]
+    for text in reversed(said):
+        with contextlib.suppress(ValueError):
+            address = ipaddress.ip_address(text.strip())
+            if address.is_global or not proxied:
+                network = ipaddress.ip_network((address, 64 if address.version == 6 else 32), strict=False)
+                return f"address {network}"
+    return ""
 
 
 def _mark(known_by: str) -> str:

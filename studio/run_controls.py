@@ -70,6 +70,7 @@ def start(services: Services, preset: str, values: Mapping[str, Any], owner: str
         ConfigError, JobError: for settings that cannot be used, a full queue.
         DataError: for a data set that must be downloaded first.
     """
+    services.jobs.check(owner, address)  # first: what is refused anyway is not worth an estimate
     config = plan(services, preset, values)
     if not available(config.dataset, services.data_root):
         title = DATASETS[config.dataset].title

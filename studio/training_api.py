@@ -26,7 +26,7 @@ from gan_core.runs.layout import find_run
 from gan_core.runs.reader import Status, read_status
 from studio import run_controls
 from studio.handlers import answered
-from studio.owners import address_of, check_token, owner_of
+from studio.owners import address_of, owner_of
 from studio.redact import redact
 from studio.services import Services
 from studio.words import sentences
@@ -93,15 +93,13 @@ def build_api(services: Services) -> None:
     proxied = services.hosts.proxied
 
     def start_training(settings: str, request: gr.Request) -> str:
-        check_token(request, proxied)
-        return start(services, settings, owner_of(request), address_of(request, proxied))
+        return start(services, settings, owner_of(request, proxied), address_of(request, proxied))
 
     def run_status(run: str) -> dict[str, Any]:
         return status(services, run)
 
     def stop_training(run: str, request: gr.Request) -> dict[str, Any]:
-        check_token(request, proxied)
-        return stop(services, run, owner_of(request))
+        return stop(services, run, owner_of(request, proxied))
 
     for endpoint in (start_training, run_status, stop_training):
         gr.api(answered(endpoint), api_name=endpoint.__name__, queue=False)

@@ -53,7 +53,7 @@ def park(run: RunPaths, order: Order) -> None:
 
 def _write(run: RunPaths, order: Order) -> None:
     try:
-        files.write_json(run.control, asdict(order))
+        files.write_json(run.control, asdict(order), durable=True)
     except OSError as error:
         reason = error.strerror or error
         raise RunError("run-order", run=run.id, command=order.command, reason=reason) from error
@@ -73,5 +73,5 @@ def read(run: RunPaths) -> Order | None:
 
 
 def in_force(run: RunPaths) -> Order:
-    """The order given to `run`, the default one where there is none that can be read."""
-    return read(run) or Order()
+    """The order given to `run`; one that cannot be read is taken as "pause": it begins nothing by itself."""
+    return read(run) or Order("pause")

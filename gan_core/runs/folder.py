@@ -3,7 +3,8 @@
 Only visitors' runs are counted and removed: one that was started on the command line, and so has no owner,
 stays until somebody deletes it, and an active one stays whatever it fills. Of the others go first those that
 left no generator (stopped or failed), then the stopped and failed ones, then the finished ones and those that
-were paused and have no process any more; of each kind the oldest.
+were paused and have no process any more; of each kind those of whoever has most runs here, the oldest first:
+nobody makes room for a crowd of somebody else's.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import shutil
+from collections import Counter
 from pathlib import Path
 
 from gan_core.errors import RunError
@@ -24,19 +26,21 @@ from gan_core.runs.status import ACTIVE, Status
 
 def trim(root: Path, most_runs: int = 0, most_megabytes: float = 0.0) -> list[str]:
     """Remove visitors' runs until what is left is within both limits (0: none). Returns the ids removed."""
-    visitors = [glance(run) for run in run_paths(root) if read_owner(run)]
-    sizes = {one.id: size(RunPaths(root / one.id)) if most_megabytes else 0 for one in visitors}
-    count, filled = len(visitors), sum(sizes.values())
+    owners = {run.id: owner for run in run_paths(root) if (owner := read_owner(run))}
+    sizes = {id: size(RunPaths(root / id)) if most_megabytes else 0 for id in owners}
+    ranks = {
+        id: _rank(run, status) for id in owners if _may_go(run := RunPaths(root / id), status := glance(run))
+    }
     removed: list[str] = []
-    going = [status for status in visitors if _may_go(RunPaths(root / status.id), status)]
-    for status in sorted(going, key=lambda s: _rank(root, s)):
-        too_many = most_runs and count > most_runs
-        too_much = most_megabytes and filled > most_megabytes * MEGABYTE
-        if not (too_many or too_much):
-            break
-        if remove(RunPaths(root / status.id)):
-            removed.append(status.id)
-            count, filled = count - 1, filled - sizes[status.id]
+    while ranks and (
+        0 < most_runs < len(owners) or 0 < most_megabytes * MEGABYTE < sum(sizes[id] for id in owners)
+    ):
+        count = Counter(owners.values())
+        first = min(ranks, key=lambda id: (ranks[id][0], -count[owners[id]], *ranks[id][1:]))
+        del ranks[first]
+        if remove(RunPaths(root / first)):
+            removed.append(first)
+            del owners[first]
     return removed
 
 
@@ -67,9 +71,8 @@ def _may_go(run: RunPaths, status: Status) -> bool:
     return status.state not in ACTIVE or left_alone
 
 
-def _rank(root: Path, status: Status) -> tuple[int, float, str]:
-    """What goes first."""
-    run = RunPaths(root / status.id)
+def _rank(run: RunPaths, status: Status) -> tuple[int, float, str]:
+    """What goes first: its kind, when it was made, its id."""
     kept = run.generator.is_file() or run.best.is_file()
     kind = 2 if status.state in ("finished", "paused") else int(kept)
     return kind, status.created, status.id

@@ -100,6 +100,11 @@ class RunPaths:
         return self.path / "samples"
 
     @property
+    def reserve(self) -> Path:
+        """Room on the disk for the last status, given up when there is no other."""
+        return self.path / ".reserve"
+
+    @property
     def real(self) -> Path:
         """Real pictures, laid out as the sample grids are."""
         return self.samples / "real.webp"

@@ -46,8 +46,9 @@ def check_places(run: RunPaths) -> None:
     Raises:
         RunError: a file or folder is a link or no regular file.
     """
-    for path in (run.lock, run.log, run.metrics, run.scores, run.verdicts, run.samples, run.checkpoints):
-        folder = path in (run.samples, run.checkpoints)
+    folders = run.samples, run.checkpoints
+    for path in (run.lock, run.log, run.reserve, run.metrics, run.scores, run.verdicts, *folders):
+        folder = path in folders
         if path.is_symlink() or (os.path.lexists(path) and not (path.is_dir() if folder else path.is_file())):
             reason = safe_read.OUTSIDE if path.is_symlink() else safe_read.IRREGULAR
             raise RunError("run-unreadable", run=run.id, file=path.name, reason=reason)

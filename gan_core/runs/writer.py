@@ -50,14 +50,13 @@ class RunWriter:
         self._order = control.Order()
         self._order_mark: tuple[int, ...] = ()
         self._branches = Branches(run)
-        self._reserve = run.path / ".reserve"
         check_places(run)
         sweep(run)
         with self._writing():
             run.samples.mkdir(parents=True, exist_ok=True)
             run.checkpoints.mkdir(exist_ok=True)
         with contextlib.suppress(OSError):
-            self._reserve.write_bytes(bytes(RESERVE_BYTES))
+            run.reserve.write_bytes(bytes(RESERVE_BYTES))
 
     def update(self, **changes: Any) -> None:
         """Replace status.json with `changes` (fields of `Status`) put in and the heartbeat renewed.
@@ -73,7 +72,7 @@ class RunWriter:
             _write_status(self.run, self._status, durable=news != self._durable)
         self._durable = news
         if self._status.get("state") not in reader.ACTIVE:
-            self._reserve.unlink(missing_ok=True)
+            self.run.reserve.unlink(missing_ok=True)
 
     def record(self, values: Mapping[str, Any]) -> None:
         """Add a point to the curves: step, images, seconds and `group/name` values."""
@@ -184,7 +183,7 @@ class RunWriter:
             try:
                 yield
             except OSError:
-                self._reserve.unlink(missing_ok=True)
+                self.run.reserve.unlink(missing_ok=True)
                 raise
 
 

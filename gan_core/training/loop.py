@@ -88,9 +88,13 @@ def _train(
         end = {"state": "failed", "messages": error.messages}
         raise
     except Exception as error:
-        reason = Message("unexpected-error", error=type(error).__name__, reason=error)
-        lack = is_out_of_memory(error)
-        end = {"state": "failed", "messages": [Message("out-of-memory") if lack else reason]}
+        kind = type(error).__name__  # its words may name anything of this machine: the log has them
+        with contextlib.suppress(GanError):
+            writer.log(Message("unexpected-error", error=kind, reason=error))
+        reason = (
+            Message("out-of-memory") if is_out_of_memory(error) else Message("training-crashed", reason=kind)
+        )
+        end = {"state": "failed", "messages": [reason]}
         raise
     finally:
         writer.update(**end)

@@ -235,22 +235,24 @@ def _wire_download(w: Widgets, services: Services) -> None:
 
 
 def _wire_run(services: Services, w: Widgets, speeds: SpeedTrials) -> None:
+    proxied = services.hosts.proxied
+
     def press_start(values: dict[Component, Any], request: gr.Request) -> dict[Component, Any]:
         speeds.cancel_trial()
-        address = address_of(request, services.hosts.proxied)
-        run_id = start(services, values[w.preset], entered(w, values), owner_of(request), address)
+        who = owner_of(request, proxied), address_of(request, proxied)
+        run_id = start(services, values[w.preset], entered(w, values), *who)
         return show(run_id, request) | {w.own: run_id}
 
     def press_stop(own: str, request: gr.Request) -> dict[Component, Any]:
-        stop(services, own, owner_of(request))
+        stop(services, own, owner_of(request, proxied))
         return show(own, request)
 
     def press_pause(own: str, request: gr.Request) -> dict[Component, Any]:
-        pause_or_continue(services, own, owner_of(request))
+        pause_or_continue(services, own, owner_of(request, proxied))
         return show(own, request)
 
     def show(own: str, request: gr.Request) -> dict[Component, Any]:
-        can = controls(services, own or "", owner_of(request))
+        can = controls(services, own or "", owner_of(request, proxied))
         return {
             w.stop: gr.update(interactive=can.stop),
             w.pause: gr.update(value=t(f"train.{can.pause or 'pause'}"), interactive=bool(can.pause)),

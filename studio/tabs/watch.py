@@ -90,7 +90,7 @@ def build(services: Services) -> Handles:
     def refresh(wished: str, request: gr.Request) -> Any:
         wanted, _, own = (wished or "").partition("|")
         choices, chosen = listing(services, wanted, own, language(request))
-        can = controls(services, chosen or "", owner_of(request)).explore
+        can = controls(services, chosen or "", owner_of(request, services.hosts.proxied)).explore
         return gr.update(choices=choices, value=chosen), gr.update(interactive=can)
 
     sync.click(

@@ -46,6 +46,17 @@ def test_who_was_served_last_comes_last() -> None:
     assert turns.order(later, training=["c"]) == ["a1", "b1", "c0", "a2"]
 
 
+def test_at_one_address_many_tokens_are_one_turn() -> None:
+    turns = Turns()
+    crowd = [Waiting(float(i), f"x{i}", f"token {i}", "x") for i in range(3)]
+    waiting = [*crowd, Waiting(8.0, "y0", "y", "y"), Waiting(9.0, "b0", "b")]
+    assert turns.order(waiting) == ["x0", "y0", "b0", "x1", "x2"]
+    turns.record("token 0", "x")
+    assert turns.order(waiting[1:]) == ["y0", "b0", "x1", "x2"]
+    two = [Waiting(1.0, "p0", "p", "x"), Waiting(2.0, "p1", "p", "x"), Waiting(3.0, "q0", "q", "x")]
+    assert Turns().order(two) == ["p0", "q0", "p1"], "a class behind one address takes turns as well"
+
+
 def test_a_visitor_has_a_few_waiting_and_paused_runs(tmp_path: Path, open_jobs: Open) -> None:
     jobs = open_jobs(limits=Limits(waiting=1, paused=1))
     ids = [jobs.submit(config(), owner="a")]

@@ -54,6 +54,14 @@ def test_active_runs_and_those_of_the_command_line_stay_and_only_visitors_count(
     assert left(tmp_path) == keep
 
 
+def test_a_crowd_makes_room_for_itself(tmp_path: Path) -> None:
+    """Whoever makes many runs pushes out the own ones, not the older one of somebody else."""
+    other = made(tmp_path, "finished", 1.0, owner="b")
+    crowd = [made(tmp_path, "finished", when, owner="a") for when in (2.0, 3.0, 4.0)]
+    assert trim(tmp_path, most_runs=2) == crowd[:2] and left(tmp_path) == {other, crowd[2]}
+    assert trim(tmp_path, most_runs=1) == [other], "of one run each the oldest goes"
+
+
 def test_megabytes_are_counted(tmp_path: Path) -> None:
     old, new = (made(tmp_path, "finished", when, megabytes=2) for when in (1.0, 2.0))
     made(tmp_path, "finished", 0.0, owner="", megabytes=9)

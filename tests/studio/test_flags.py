@@ -35,7 +35,7 @@ def test_flags(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
     asked = entry.arguments([])
     assert (asked.host, asked.port, asked.runs, asked.share) == ("127.0.0.1", 7860, Path("runs"), False)
-    assert (asked.longest, asked.downloads, asked.allowed_host) == (0.0, None, [])
+    assert (asked.longest, asked.downloads, asked.allowed_host) == (None, None, [])
     asked = entry.arguments(["--host", "::1", "--port", "80", "--runs", "x", "--data-root", "y", "--share"])
     assert (asked.host, asked.port, asked.runs, asked.data_root) == ("::1", 80, Path("x"), "y")
     assert asked.share
@@ -50,7 +50,7 @@ def test_a_space_listens_for_all_ends_runs_in_time_and_takes_its_flags_from_a_va
     monkeypatch.setenv("STUDIO_FLAGS", "--downloads --runs '/data/my runs'")
     asked = entry.arguments(["--longest", "60"])
     assert (asked.host, asked.longest, asked.downloads) == ("0.0.0.0", 60.0, True)
-    assert asked.runs == Path("/data/my runs") and entry.arguments([]).longest == flags.ON_A_SPACE
+    assert asked.runs == Path("/data/my runs")
 
 
 @pytest.mark.parametrize(
@@ -66,6 +66,26 @@ def test_visitors_from_elsewhere_download_nothing_unless_a_flag_lets_them(
     monkeypatch.setattr("studio.services.make_services", lambda *_, **limits: made.update(limits))
     flags.services_of(flags.parser({}).parse_args(arguments), {})
     assert made["downloads"] is downloads
+
+
+@pytest.mark.parametrize(("arguments", "longest"), [
+    ([], 0.0), (["--host", "0.0.0.0"], flags.LONGEST), (["--proxied"], flags.LONGEST),
+    (["--longest", "5"], 5.0),
+    (["--host", "0.0.0.0", "--longest", "0"], 0.0),
+])  # fmt: skip
+def test_where_others_come_nobody_holds_the_trainer_for_ever(
+    arguments: list[str], longest: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: dict[str, Any] = {}
+    monkeypatch.setattr("studio.services.make_services", lambda *_, **limits: made.update(limits))
+    flags.services_of(flags.parser({}).parse_args(arguments), {})
+    assert made["longest"] == longest and made["hosts"].proxied is ("--proxied" in arguments)
+
+
+def test_no_limit_of_starts_lifts_that_of_all_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = flags.parser({}).parse_args(["--starts", "0", "--queue", "40"])
+    limits = flags.limits_of(asked, public=True)
+    assert (limits.starts, limits.all_starts, limits.queue, limits.of_one_address(40)) == (0, 0, 40, 20)
 
 
 def test_a_server_with_a_name_is_one_that_others_reach(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -117,7 +117,7 @@ def test_a_system_file_is_not_served_as_a_picture(name: str, runs: Path, web: Te
     assert web.get("/studio/sample", params=ask).status_code == 404
 
 
-@pytest.mark.parametrize("name", ["metrics.jsonl", "log.txt", ".lock", "samples", "checkpoints"])
+@pytest.mark.parametrize("name", ["metrics.jsonl", "log.txt", ".lock", ".reserve", "samples", "checkpoints"])
 def test_nothing_is_written_through_a_link(name: str, runs: Path) -> None:
     run, outside = RunPaths(runs / "spoilt"), runs.parent / "outside"
     outside.mkdir() if "." not in name else outside.write_bytes(SECRET)
