@@ -60,7 +60,7 @@ def _check_here(config: TrainConfig) -> None:
         DataError, ConfigError: they are not.
     """
     from gan_core.data import require
-    from gan_core.training.compute import choose_device
+    from gan_core.devices import choose_device
 
     require(config.dataset, config.data_root)
     choose_device(config.device)

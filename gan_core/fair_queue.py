@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
-
-from gan_core.runs.layout import RunPaths
-from gan_core.runs.reader import read_owner
 
 REMEMBERED = 1000  # visitors, addresses, runs
 
@@ -29,10 +25,11 @@ class Waiting:
 
 
 class Visitors:
-    """Whose each run under `root` is, and from where it was asked for, as far as this process was asked."""
+    """Whose each run is, as `read_owner` says of its id, and from where it was asked for, as far as this
+    process was asked."""
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    def __init__(self, read_owner: Callable[[str], str]) -> None:
+        self._read_owner = read_owner
         self._owners: dict[str, str] = {}
         self._addresses: dict[str, str] = {}
 
@@ -43,7 +40,7 @@ class Visitors:
     def owner(self, id: str) -> str:
         """Whose run it is; that never changes."""
         if id not in self._owners:
-            _keep(self._owners, id, read_owner(RunPaths(self._root / id)))
+            _keep(self._owners, id, self._read_owner(id))
         return self._owners[id]
 
     def address(self, id: str) -> str:

@@ -58,7 +58,7 @@ class Jobs:
         self._closed = False
         self._scheduler = FileLock(self._root / ".jobs.lock", thread_local=False)  # another thread lets go
         self._active: set[str] = set()
-        self._visitors = Visitors(self._root)
+        self._visitors = Visitors(lambda id: reader.read_owner(RunPaths(self._root / id)))
         self._turns = Turns()
         self._starts = Starts()
         self._surveyed: tuple[float, int] = (0.0, 0)

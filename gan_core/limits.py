@@ -60,13 +60,13 @@ class Starts:
         own = [when for when, whose, _ in self._made if whose == owner]
         near = [when for when, _, where in self._made if address and where == address]
         everyone = [when for when, _, _ in self._made]
-        for code, times, most in (
-            ("starts-own", own, limits.starts),
-            ("starts-address", near, limits.of_one_address(limits.all_starts)),
-            ("starts-all", everyone, limits.all_starts),
-        ):
-            if most and len(times) >= most:
-                raise JobError(code, count=len(times), seconds=_left(times[-most]))
+        share = limits.of_one_address(limits.all_starts)
+        if limits.starts and len(own) >= limits.starts:
+            raise JobError("starts-own", count=len(own), seconds=_left(own[-limits.starts]))
+        if share and len(near) >= share:
+            raise JobError("starts-address", count=len(near), seconds=_left(near[-share]))
+        if limits.all_starts and len(everyone) >= limits.all_starts:
+            raise JobError("starts-all", seconds=_left(everyone[-limits.all_starts]))
 
 
 def _left(when: float) -> int:

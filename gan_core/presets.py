@@ -207,7 +207,7 @@ PRESETS: dict[str, Preset] = {
     ),
     "fail-double-sigmoid": lesson(
         "Fails: the common mistake of a sigmoid before a loss that has its own; learning is slow and weak.",
-        loss="mistake-double-sigmoid",
+        loss="mistake-double-sigmoid", seconds=None, steps=300,
     ),
     "fail-stale-batch": lesson(
         "Fails: the common mistake of a fake batch that is cut off from the generator; it never learns.",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,29 +59,12 @@ def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         help="whether visitors may have missing data sets downloaded (default: only where none but this "
         "machine reaches the server)",
     )
-    for name, kind, what in (
-        ("longest", _amount, f"seconds of training that a visitor's run may take ({LONGEST:g})"),
-        ("memory", _amount, "GB of memory that a visitor's run may take (three tenths of the machine's)"),
-        ("waiting", _count, f"runs that one visitor may have waiting ({PUBLIC.waiting})"),
-        ("paused", _count, f"runs that one visitor may have paused ({PUBLIC.paused})"),
-        (
-            "starts",
-            _count,
-            f"runs that one visitor may start in a minute ({PUBLIC.starts}); all of them "
-            f"{PUBLIC.all_starts}, one network address half of that",
-        ),
-        (
-            "queue",
-            _count,
-            f"runs of all visitors that may wait ({PUBLIC.queue}), of one network address half",
-        ),
-        ("folder-runs", _count, f"visitors' runs kept, the oldest go first ({PUBLIC.folder_runs})"),
-        ("folder-megabytes", _amount, f"and what they fill ({PUBLIC.folder_megabytes:g})"),
-    ):
+    for name, (kind, what) in LIMITED.items():
         limited = f"{what}: in brackets what holds where others reach the server, else none; 0 for no limit"
         flag(f"--{name}", type=kind, metavar="N", help=limited)
-    flag("--proxied", action="store_true", help="a proxy of yours stands before the server: what it says in "
-         "X-Forwarded-Host and X-Forwarded-For counts")  # fmt: skip
+    flag("--queue", type=_count, metavar="N", help=f"runs of all visitors that may wait ({PUBLIC.queue})")
+    proxied = "a proxy of yours stands before the server: its X-Forwarded-Host and X-Forwarded-For count"
+    flag("--proxied", action="store_true", help=proxied)
     flag("--share", action="store_true", help="also open a public link through Gradio's relay")
     return made
 
@@ -144,3 +127,18 @@ def _amount(text: str) -> float:
     if not 0 <= value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is no amount: give a number, 0 for no limit")
     return value
+
+
+# flag -> what it takes, what it limits
+LIMITED: Mapping[str, tuple[Callable[[str], float], str]] = {
+    "longest": (_amount, f"seconds of training that a visitor's run may take ({LONGEST:g})"),
+    "memory": (_amount, "GB of memory that a visitor's run may take (three tenths of the machine's)"),
+    "waiting": (_count, f"runs that one visitor may have waiting ({PUBLIC.waiting})"),
+    "paused": (_count, f"runs that one visitor may have paused ({PUBLIC.paused})"),
+    "starts": (
+        _count,
+        f"runs that one visitor may start in a minute ({PUBLIC.starts})",
+    ),
+    "folder-runs": (_count, f"visitors' runs kept, the oldest go first ({PUBLIC.folder_runs})"),
+    "folder-megabytes": (_amount, f"and what they fill ({PUBLIC.folder_megabytes:g})"),
+}

@@ -9,12 +9,12 @@ from typing import Any
 from gan_core.catalog import check_name
 from gan_core.config import TrainConfig
 from gan_core.data import DATASETS, available, load
+from gan_core.devices import choose_device
 from gan_core.errors import ConfigError, DataError, RunError
 from gan_core.memory import estimate_memory
 from gan_core.runs import control
 from gan_core.runs.layout import find_run
 from gan_core.runs.reader import checkpoint_steps, read_status
-from gan_core.training.compute import choose_device
 from studio import forms
 from studio.models import explorable
 from studio.owners import check_owner, owns

@@ -124,7 +124,7 @@ def test_a_run_that_never_began_is_no_failure_as_stated(monkeypatch):
     crash = SimpleNamespace(returncode=1, stderr="no module named torch\n")
     monkeypatch.setattr(failing.subprocess, "run", lambda *_, **__: crash)
     with pytest.raises(RunError, match="fail-collapse did not begin: no module named torch"):
-        measured("fail-collapse", 0, ["fail-collapse"])
+        measured("fail-collapse", 0, ["fail-collapse"], "--seconds=20")
 
 
 def test_a_failing_preset_is_measured_beside_its_cure(monkeypatch):

@@ -32,7 +32,7 @@ SCRIPTS = sorted(path for end in ("js", "ts", "css") for path in (ROOT / "studio
 LAYERS = (
     "messages files safe_read",
     "errors",
-    "knobs seeds old_names memory_limit limits fair_queue",
+    "knobs seeds old_names memory_limit limits fair_queue devices",
     "config images latent",
     "networks data losses penalties augment mode_seeking optimisers codes runs",
     "checkpoints metrics presets child rules",

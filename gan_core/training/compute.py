@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from gan_core.config import TrainConfig
-from gan_core.errors import ConfigError
+from gan_core.devices import choose_device, devices
 from gan_core.messages import Message
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # names and numbers of glibc's malloc.h
@@ -76,21 +76,6 @@ def keep_memory() -> bool:
     return bool(mallopt(M_MMAP_THRESHOLD, 32 << 20) and mallopt(M_TRIM_THRESHOLD, 1 << 30))
 
 
-def choose_device(asked: str) -> str:
-    """The device asked for; `auto` is a CUDA GPU where there is one, else the processor.
-
-    Raises:
-        ConfigError: this machine has none of the kind asked for.
-    """
-    here = _devices()
-    if asked == "auto":
-        return "cuda" if here["cuda"] else "cpu"
-    if not here[asked]:
-        there = [name for name in here if here[name]]
-        raise ConfigError("device-missing", field="device", device=asked, known=there)
-    return asked
-
-
 def restore_compute(saved: ComputeConfig, config: TrainConfig) -> ComputeConfig:
     """How to compute as `saved` in a checkpoint, with what `config` fixes in place of its own.
 
@@ -100,7 +85,7 @@ def restore_compute(saved: ComputeConfig, config: TrainConfig) -> ComputeConfig:
         ConfigError: this machine has not the device that `config` fixes.
     """
     compute = saved.fixed(config)
-    if config.device == "auto" and not _devices()[compute.device]:
+    if config.device == "auto" and not devices()[compute.device]:
         return replace(compute, device=choose_device("auto"))
     choose_device(compute.device)
     return compute
@@ -128,11 +113,6 @@ def choose_compute(
         best = _race([replace(best, threads=count or start.threads) for count in counts], trial, timings)
     listed = [f"{_name(m)} {1000 * s:.1f} ms" for m, s in timings.items()]
     return best, Message("log-compute-timed", timings=listed, compute=_name(best))
-
-
-def _devices() -> dict[str, bool]:
-    """Every kind of device, and whether this machine has one."""
-    return {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
 
 
 def _race(

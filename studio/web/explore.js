@@ -145,8 +145,6 @@ function sayOfSeed(typed) {
   if (note) note.textContent = odd ? word("explore.seed.odd", values) : "";
 }
 
-whenPresent("#explore-seed-note", () => sayOfSeed(state.oddSeed));
-
 const drawStripSoon = settled(drawStrip, 120);
 
 function draw(what = ["image", "strip", "grid"]) {
@@ -291,6 +289,7 @@ whenPresent("#explore-grid-save", (root) => {
   root.querySelector("a").textContent = word("explore.save.grid");
   caption();
 });
+whenPresent("#explore-seed-note", () => sayOfSeed(state.oddSeed));
 whenPresent("#explore-strip", drawStrip);
 whenPresent("#explore-grid", drawGrid);
 whenPresent("#explore-about", about);

@@ -169,7 +169,8 @@ def observe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observe]:
         clock = SimpleNamespace(perf_counter=lambda: 0.5 * next(ticks), process_time=float)
         patch.setattr("gan_core.training.schedule.time", clock)
         here = {"cpu": True, "cuda": False, "mps": False}
-        patch.setattr("gan_core.training.compute._devices", lambda: here)
+        patch.setattr("gan_core.devices.devices", lambda: here)
+        patch.setattr("gan_core.training.compute.devices", lambda: here)
         first = from_mapping(BASE | {"seed": 5, "steps": 1})
         run = create_run(folder / "runs", first)
         list(train(first, run))

@@ -44,7 +44,7 @@ def services(tmp_path: Path) -> Any:
 
 def test_start_queues_the_visitors_settings_and_answers_with_the_id(services: Any) -> None:
     assert run_controls.start(services, "glyphs", GLYPHS | {"lr_g": 0.003}, ME) == "a-run"
-    ((_, config, preset, owner),) = services.jobs.told
+    ((_, config, preset, owner, _),) = services.jobs.told
     assert owner == ME
     assert (preset, config.dataset, config.seconds, config.lr_g) == ("glyphs", "glyphs", 2.0, 0.003)
 
@@ -68,7 +68,7 @@ def test_a_public_studio_ends_every_run_in_time(services: Any) -> None:
         run_controls.start(services, "glyphs", GLYPHS | {"seconds": 61}, ME)
     run_controls.start(services, "glyphs", GLYPHS | {"seconds": None, "steps": 5_000_000}, ME)
     run_controls.start(services, "glyphs", GLYPHS | {"seconds": 60}, ME)
-    assert [config.seconds for _, config, _, _ in services.jobs.told] == [60.0, 60.0]
+    assert [config.seconds for _, config, *_ in services.jobs.told] == [60.0, 60.0]
 
 
 @pytest.mark.parametrize(("order", "stop", "pause"), [("pause", True, "continue"), ("stop", False, "pause")])

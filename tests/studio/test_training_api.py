@@ -16,6 +16,7 @@ from gan_core.limits import Limits
 from gan_core.messages import Message
 from gan_core.runs.writer import amend_status
 from studio import training_api as api
+from studio.guard import Hosts
 
 
 @dataclass
@@ -23,10 +24,14 @@ class FakeJobs:
     """Remembers what it was told."""
 
     told: list[tuple[Any, ...]] = field(default_factory=list)
+    checked: list[tuple[str, str]] = field(default_factory=list)
 
     def submit(self, config: TrainConfig, preset: str = "", owner: str = "", address: str = "") -> str:
         self.told.append(("submit", config, preset, owner, address))
         return "a-run"
+
+    def check(self, owner: str, address: str = "") -> None:
+        self.checked.append((owner, address))
 
     def stop(self, run: str) -> None:
         self.told.append(("stop", run))
@@ -43,6 +48,7 @@ class FakeServices:
     longest: float = 0.0
     limits: Limits = field(default_factory=Limits)
     downloads: bool = True
+    hosts: Hosts = field(default_factory=Hosts)
 
 
 @pytest.fixture
@@ -54,7 +60,7 @@ def test_settings_become_a_run_with_the_servers_own_data_root(services: Any) -> 
     text = json.dumps({"preset": "fashion", "dataset": "glyphs", "steps": 30, "lr_g": 0.002})
     assert api.start(services, text, "me", "from here") == "a-run"
     ((_, config, preset, owner, address),) = services.jobs.told
-    assert (owner, address) == ("me", "from here")
+    assert services.jobs.checked == [(owner, address)] == [("me", "from here")]
     assert (preset, config.dataset, config.steps, config.seconds) == ("fashion", "glyphs", 30, None)
     assert (config.lr_g, config.lr_d, config.data_root) == (0.002, 0.006, "where the data are")
 
@@ -109,7 +115,7 @@ def test_a_device_that_is_not_here_leaves_no_failed_run(
     services: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here = {"cuda": False, "mps": False, "cpu": True}
-    monkeypatch.setattr("gan_core.training.compute._devices", lambda: here)
+    monkeypatch.setattr("gan_core.devices.devices", lambda: here)
     with pytest.raises(ConfigError, match="There is no cuda here; choose one of auto, cpu"):
         api.start(services, json.dumps({"dataset": "glyphs", "device": "cuda"}), "me")
     assert services.jobs.told == []
