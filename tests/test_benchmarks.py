@@ -130,9 +130,9 @@ def test_a_run_that_never_began_is_no_failure_as_stated(monkeypatch):
 def test_a_failing_preset_is_measured_beside_its_cure(monkeypatch):
     asked = []
 
-    def numbers(preset, seed, names):
+    def numbers(preset, seed, names, budget):
         asked.append((preset, seed))
-        assert names == ["fail-no-norm"]
+        assert names == ["fail-no-norm"] and budget == "--seconds=20.0"
         return {name: 0.1 * seed if preset == name else 5.0 for name in names}
 
     monkeypatch.setattr(failing, "measured", numbers)
@@ -140,6 +140,17 @@ def test_a_failing_preset_is_measured_beside_its_cure(monkeypatch):
     assert asked == [(name, seed) for name in ("lesson-textbook", "fail-no-norm") for seed in (0, 1)]
     result = "0 0.1, 2 of 2; the cure lesson-textbook: 5 5"
     assert row == Row("fail-no-norm: diversity", "< 0.3", result)
+
+
+def test_the_cure_trains_as_long_as_what_it_cures(monkeypatch):
+    budgets = {}
+    monkeypatch.setattr(
+        failing,
+        "measured",
+        lambda preset, seed, names, budget: budgets.update({preset: budget}) or dict.fromkeys(names, 40.0),
+    )
+    failing.failures(1, print, "fail-double-sigmoid")
+    assert budgets == {"lesson": "--steps=300", "fail-double-sigmoid": "--steps=300"}
 
 
 def test_every_failing_preset_has_its_sign_and_every_named_preset_is_there():

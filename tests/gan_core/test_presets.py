@@ -4,7 +4,7 @@ import pytest
 from torch import nn
 
 from gan_core.catalog import check
-from gan_core.config import BUDGET, difference, from_mapping
+from gan_core.config import difference, from_mapping
 from gan_core.errors import ConfigError
 from gan_core.networks import build_pair
 from gan_core.presets import BUDGET, PRESETS, beyond_preset, settings
