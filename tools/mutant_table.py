@@ -279,7 +279,7 @@ MUTANTS = (
     Mutant("score: beside the first of sorted pictures", "metrics/reference.py", "np.random.default_rng(0).permutation(len(train.labels))[:SAMPLE]", "np.arange(len(train.labels))[:SAMPLE]", "test_metrics_classifier.py"),
     Mutant("reference: the first 2,000 of sorted pictures", "metrics/fast_metrics.py", "np.random.default_rng(0).permutation(total)[:COUNT]", "np.arange(total)[:COUNT]", "test_evaluator.py"),
     Mutant("the real grid column by column", "training/record.py", "for row in range(ROWS) for k in range(self.columns)\n", "for k in range(self.columns) for row in range(ROWS)\n", "test_training.py"),
-    Mutant("resume: past the queue's limit", "jobs.py", "                self._make_room(self._owner(id))\n                with between", "                with between", "test_jobs.py"),
+    Mutant("resume: past the queue's limit", "jobs.py", "                self._make_room(self._visitors.owner(id), self._visitors.address(id))\n                with only_writer", "                with only_writer", "test_jobs.py"),
     Mutant("28 pixels: a border on the way to 32 only", "data/prepare.py", "pictures.shape[2] == 28 != size else 0", "pictures.shape[2] == 28 and size == 32 else 0", "test_data.py"),
     Mutant("KMNIST: two names swapped", "data/mnist.py", '"ha", "ma", "ya", "re"', '"ha", "ya", "ma", "re"', "test_data.py"),
     Mutant("R3: the slope that torch takes by itself", "networks/residual.py", "self.one(h), 0.2)), 0.2)", "self.one(h), 0.2)))", "test_networks.py"),
