@@ -28,7 +28,8 @@ from gan_core.runs import RunWriter, create_run
 from gan_core.training import loop, train
 from gan_core.training.evaluator import PeriodicEvaluator
 from gan_core.training.schedule import Every
-from gan_core.training.session import Session, chosen, model_config, open_session
+from gan_core.training.session import Session, open_session
+from gan_core.training.setup import chosen, model_config
 
 CORES = torch.get_num_threads()
 BEGUN = 1000  # steps that a run is taken to have made: the many grids of the first ones are no step's cost

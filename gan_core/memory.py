@@ -32,7 +32,7 @@ from gan_core.training.compute import ComputeConfig
 from gan_core.training.controllers import Controllers, batch_at
 from gan_core.training.iteration import train_iteration
 from gan_core.training.objective import objective_of
-from gan_core.training.session import model_config
+from gan_core.training.setup import model_config
 from gan_core.training.state import State
 
 BASE = 735_000_000  # bytes of a worker that has imported everything and made one step: half are libraries

@@ -66,6 +66,16 @@ class Columns:
         if len(xs) > KEPT:  # a run without end, or a file made to fill the memory
             del xs[1::2], ys[1::2]
 
+    def last(self, name: str) -> float | None:
+        """The newest number of a curve; None where there is none."""
+        ys = self._columns[name][1] if name in self._columns else ()
+        return ys[-1] if ys and math.isfinite(ys[-1]) else None
+
+    def group(self, group: str) -> list[float]:
+        """The newest numbers of the curves of a group, in the order in which they came."""
+        names = [name for name in self._columns if name.partition("/")[0] == group]
+        return [value for name in names if (value := self.last(name)) is not None]
+
     def worth_drawing(self) -> bool:
         """Whether the charts would look different: at least the width of one point has been added."""
         added = self.records - self.drawn

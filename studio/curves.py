@@ -26,13 +26,13 @@ class Mark(NamedTuple):
 
 
 class Curves:
-    """The charts of a run. `reads` counts how often the metrics file was opened."""
+    """The charts of a run and what they are made of. `reads`: how often the metrics file was opened."""
 
     def __init__(self, run: RunPaths) -> None:
         self.charts: list[dict[str, Any]] = []
         self.reads = 0
         self._run = run
-        self._columns = Columns()
+        self.columns = Columns()
         self._offsets = {run.metrics: 0, run.scores: 0}
         self._seen: dict[Path, Mark] = {}
         self._lines: Lines | None = None
@@ -40,24 +40,24 @@ class Curves:
     def refresh(self, final: bool) -> bool:
         """Take in what was appended; whether the charts were drawn anew. `final`: nothing more will come."""
         self._read()
-        left = self._columns.records != self._columns.drawn
-        if not left or not (final or self._columns.worth_drawing()):
+        left = self.columns.records != self.columns.drawn
+        if not left or not (final or self.columns.worth_drawing()):
             return False
         if self._lines is None:
             self._lines = resting_lines(self._run)
-        self.charts = self._columns.charts(self._lines)
+        self.charts = self.columns.charts(self._lines)
         return True
 
     def _read(self) -> None:
         now = {path: mark for path in self._offsets if (mark := _mark(path))}
         if any(self._is_another(*one) for one in now.items()):  # one was put back: both are read anew
-            self._offsets, self._seen, self._columns = dict.fromkeys(self._offsets, 0), {}, Columns()
+            self._offsets, self._seen, self.columns = dict.fromkeys(self._offsets, 0), {}, Columns()
         for path in [path for path, mark in now.items() if self._seen.get(path) != mark]:
             self._seen[path] = now[path]
             if path == self._run.metrics:
                 self.reads += 1
                 if not self._offsets[path]:  # a branch's curves begin where its parents' do
-                    self._columns.add(inherited(self._run), path.name)
+                    self.columns.add(inherited(self._run), path.name)
             self._take_in(path)
 
     def _take_in(self, path: Path) -> None:
@@ -71,7 +71,7 @@ class Curves:
                 return
             before = offset
             records, self._offsets[path] = read_lines(path, offset)
-            self._columns.add(records, path.name)
+            self.columns.add(records, path.name)
 
     def _is_another(self, path: Path, mark: Mark) -> bool:
         """Whether it is not the file that was read so far, grown: a run's writer only appends."""

@@ -18,12 +18,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gan_core.config import TrainConfig, to_mapping
+from gan_core.config import TrainConfig, difference, from_mapping, knobs, to_mapping
 from gan_core.errors import GanError
 from gan_core.memory import estimate_memory
+from gan_core.presets import PRESETS
 from gan_core.runs.layout import RunPaths
 from gan_core.runs.reader import list_runs, read_settings
-from studio.live import STAGES, special
+from studio.live import fails_on_purpose
 from studio.words import pick
 
 PATIENCE = 5.0  # seconds a trial may take
@@ -33,12 +34,24 @@ WAITING = 4  # visitors whose settings wait to be timed; whoever comes later is 
 REMEMBERED = 1000  # settings
 ENOUGH = 2.0  # seconds of training from which an earlier run says how fast the machine is
 LOOKED_AT = 20  # newest runs asked
-SLOWS = (
-    "size", "network", "latent", "g_width", "d_width", "conditional", "conditioning",
-    "g_conditioning", "code_classes", "code_numbers", "loss", "d_steps", "g_steps", "batch", "device",
-    "precision", "memory_format", "threads", "d_minibatch_std", "pack", "mode_seeking", "penalty",
-    "penalty_every", "augment", "real_augment", "d_norm", "optimiser",
-)  # fmt: skip
+# settings on which the time of a step does not depend; a new one is taken to matter
+SAME_SPEED = frozenset({
+    "data_root", "dataset_limit", "start_from", "initialisation", "noise", "class_weight", "code_weight",
+    "penalty_weight", "real_label", "label_flip_prob", "lr_g", "lr_d", "beta1", "beta2", "schedule", "lr_end",
+    "ema_rampup", "ema_half_life", "seconds", "steps", "images", "seed", "checkpoint_seconds",
+    "checkpoint_steps", "disk_mb", "score_seconds", "retries", "ada_images",
+})  # fmt: skip
+# What a recipe was seen to reach on its own data with its own settings: from so many pictures on (real ones
+# shown, in thousands), `train.estimate.<name>`. From `python -m benchmarks quality`, rows of README.
+SEEN = {
+    "digits": ((16, "readable"), (35, "good"), (230, "fine")),
+    "fashion": ((290, "clothes"),),
+}
+NEAR = 1.5  # a learning rate at most so many times the recipe's, or its part, is near
+FREE = frozenset({
+    "seconds", "steps", "images", "seed", "threads", "precision", "memory_format", "data_root", "log_every",
+    "checkpoint_seconds", "checkpoint_steps", "disk_mb", "score_seconds", "retries",
+})  # fmt: skip
 TRIAL = """
 import json, os, sys
 if hasattr(os, "nice"): os.nice(19)
@@ -57,10 +70,22 @@ for line in sys.stdin:
 Key = tuple[Any, ...]
 
 
-def outcome(steps: float, pictures: int) -> str:
-    """The name of what a person sees after `steps` steps of `pictures` each, `train.estimate.<name>`."""
-    seen = [name for least, name in STAGES[1:] if steps * pictures / 64 >= least]
-    return seen[-1] if seen else STAGES[1][1]
+def outcome(config: TrainConfig, preset: str, images: float) -> str:
+    """The name of what `images` real pictures are known to lead to, `train.estimate.<name>`.
+
+    "steps", which promises nothing, for all that was not measured: other data, other settings than the
+    recipe's own, a shorter budget.
+    """
+    if fails_on_purpose(preset):
+        return "failing"
+    if preset not in SEEN:
+        return "steps"
+    usual = from_mapping(PRESETS[preset].settings)
+    changed = difference(config, usual).keys() - FREE
+    rates = [(getattr(config, name), getattr(usual, name)) for name in ("lr_g", "lr_d")]
+    near = all(1 / NEAR <= rate / own <= NEAR for rate, own in rates)
+    seen = [name for thousands, name in SEEN[preset] if images >= 1000 * thousands]
+    return seen[-1] if seen and near and changed <= {"lr_g", "lr_d"} else "steps"
 
 
 def estimate_of(config: TrainConfig, speed: float | None, tongue: str, preset: str = "") -> str:
@@ -73,8 +98,7 @@ def estimate_of(config: TrainConfig, speed: float | None, tongue: str, preset: s
         limits.append(config.seconds * speed)
     steps = min(limit for limit in limits if limit is not None)
     rounded = round(steps, 1 - len(str(int(steps)))) if steps >= 100 else steps
-    key = f"train.estimate.{special(config.dataset, preset) or outcome(steps, seen)}"
-    return pick(key, tongue, steps=f"{rounded:,.0f}")
+    return pick(f"train.estimate.{outcome(config, preset, steps * seen)}", tongue, steps=f"{rounded:,.0f}")
 
 
 def memory_of(config: TrainConfig, tongue: str) -> str:
@@ -84,7 +108,7 @@ def memory_of(config: TrainConfig, tongue: str) -> str:
 
 def key(config: TrainConfig) -> Key:
     """The settings on which the speed depends."""
-    return tuple(getattr(config, name) for name in SLOWS)
+    return tuple(getattr(config, name) for name in knobs() if name not in SAME_SPEED)
 
 
 class SpeedTrials:

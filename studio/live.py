@@ -33,6 +33,7 @@ from gan_core.runs.layout import RunPaths, find_run
 from gan_core.runs.reader import ACTIVE, Status, glance, sample_steps
 from gan_core.safe_read import read_bytes
 from studio.curves import Curves
+from studio.measured import measured
 from studio.models import explorable
 from studio.words import language, sentences
 
@@ -42,9 +43,6 @@ SHOW = 15.0  # the first seconds of training, when pages ask four times a second
 FOREVER = "public, max-age=31536000, immutable"
 PICTURE_MOST = 32 << 20  # bytes of a sample grid
 KEPT = 64  # readers kept in memory; the one not asked for longest goes first
-
-# From this step on (counted in batches of 64), what a person typically sees of digits; words in watch.json.
-STAGES = ((0, "noise"), (20, "blobs"), (60, "shapes"), (120, "readable"), (300, "good"), (1000, "fine"))
 
 
 class Body:
@@ -98,8 +96,8 @@ class Reader:
 
     def _refresh(self) -> None:
         status = self._read_status()
-        info = self._describe(status)
         redrawn = self.curves.refresh(final=status.state not in ACTIVE)
+        info = self._describe(status)
         if info == self._info and not redrawn:
             return
         self._info = info
@@ -131,9 +129,11 @@ class Reader:
             "run": status.id,
             "state": status.state,
             "say": say(status, ahead),
+            "sees": measured(self.curves.columns, draws_points(status.dataset)) if status.step else None,
             "ahead": ahead,
             "message": status.messages,  # each answer has them in its own words
             "dataset": status.dataset,
+            "classes": list(DATASETS[status.dataset].classes) if status.dataset in DATASETS else [],
             "preset": status.preset,
             "step": status.step,
             "images": status.images,
@@ -238,16 +238,17 @@ def say(status: Status, ahead: int) -> str:
         return status.state
     if not status.step:
         return "timing"
-    if kind := special(status.dataset, status.preset):
-        return kind
-    return [name for start, name in STAGES if status.images / 64 >= start][-1]
+    return "failing" if fails_on_purpose(status.preset) else "running"
 
 
-def special(dataset: str, preset: str) -> str:
-    """What the words on pictures do not fit: points, and recipes that fail on purpose; "" for all else."""
-    if dataset in DATASETS and DATASETS[dataset].kind == "points":
-        return "points"
-    return "failing" if preset in PRESETS and PRESETS[preset].cure else ""
+def fails_on_purpose(preset: str) -> bool:
+    """Whether it is the name of a recipe that is made to fail."""
+    return preset in PRESETS and bool(PRESETS[preset].cure)
+
+
+def draws_points(dataset: str) -> bool:
+    """Whether it is the name of a data set of points."""
+    return dataset in DATASETS and DATASETS[dataset].kind == "points"
 
 
 def pace(status: Status) -> int:

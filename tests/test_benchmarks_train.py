@@ -11,7 +11,7 @@ from benchmarks.parts import Call, Timer, profile, seen
 from benchmarks.plain import PlainLoop
 from benchmarks.train import BEGUN, Pace, opened, rates, settings, side, speeds, stepper
 from gan_core.networks import NETWORKS
-from gan_core.training.session import chosen, model_config
+from gan_core.training.setup import chosen, model_config
 
 SMALL = {"size": 16, "g_width": 4, "d_width": 4, "latent": 8, "batch": 8, "precision": "fp32",
          "memory_format": "contiguous", "threads": 1, "dataset_limit": 50, "lr_g": 1e-3,

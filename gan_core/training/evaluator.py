@@ -37,6 +37,7 @@ class PeriodicEvaluator:
         self._plane = DATASETS[config.dataset].mixture
         self._name = MISSED if self._plane else DISTANCE
         rows = surviving(read_all(writer.run.scores, SCORES_MOST))  # what was lost by going back is no score
+        rows = [row for row in rows if self._name in row]
         self._best = min((number(row, self._name, float("inf")) for row in rows), default=float("inf"))
         self._spent = sum(number(row, "took", 0.0) for row in rows)
         self._last = max((number(row, "seconds", 0.0) for row in rows), default=seconds)

@@ -70,9 +70,15 @@ class SampleGrid:
             first = model.latent - model.code_classes - model.code_numbers
             self.z[:, first : first + model.code_classes] = F.one_hot(columns, model.code_classes).float()
 
+    def draw(self, sampler: Sampler) -> np.ndarray:
+        """The samples: pictures as uint8 (N, C, H, W), points as float32 (N, 2, 1, 1)."""
+        if self.kind == "points":
+            return np.nan_to_num(sampler.numbers(self.z))  # one that diverged is to be seen as well
+        return sampler.pictures(self.z, self.labels)
+
     def render(self, sampler: Sampler) -> bytes:
         """The grid as WebP."""
-        return self._grid(sampler.pictures(self.z, self.labels))
+        return self.encode(self.draw(sampler))
 
     def real(self, images: np.ndarray, labels: np.ndarray | None) -> bytes:
         """Real pictures (N, C, H, W), in the same places, as WebP."""
@@ -84,7 +90,8 @@ class SampleGrid:
                 by_class[k][row % len(by_class[k])] if len(by_class[k]) else 0
                 for row in range(ROWS) for k in range(self.columns)
             ])  # fmt: skip
-        return self._grid(np.asarray(images[chosen]))
+        return self.encode(np.asarray(images[chosen]))
 
-    def _grid(self, images: np.ndarray) -> bytes:
+    def encode(self, images: np.ndarray) -> bytes:
+        """Samples, or real pictures in their places, as WebP."""
         return webp(preview(images, self.kind, self.columns))

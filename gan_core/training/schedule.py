@@ -69,6 +69,11 @@ def sample_gap(seconds: float) -> float:
     return 0.5 if seconds < 15 else seconds / 30
 
 
+def grid_score_gap(seconds: float) -> float:
+    """Seconds between two measurements of the sample grid, each of which takes some .03 s."""
+    return max(1.0, seconds / 30)
+
+
 def export_gap(seconds: float) -> float:
     """Seconds between two exports of the generator, for those who explore it while it learns."""
     return max(1.0, seconds / 20)

@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from gan_core.augment import REAL_AUGMENTS
 from gan_core.checkpoints import export_generator
 from gan_core.config import BUDGET, ModelConfig, TrainConfig
-from gan_core.data import DATASETS, Pictures, load
+from gan_core.data import DATASETS
 from gan_core.errors import ConfigError, RunError
 from gan_core.messages import Message
 from gan_core.rules import refusals
@@ -26,10 +25,12 @@ from gan_core.training.compute import ComputeConfig, choose_compute, keep_memory
 from gan_core.training.controllers import Controllers, batch_at
 from gan_core.training.distributed import SINGLE_PROCESS, DistributedContext
 from gan_core.training.evaluator import PeriodicEvaluator
+from gan_core.training.grid_evaluator import GridEvaluator
 from gan_core.training.iteration import train_iteration
 from gan_core.training.objective import objective_of
 from gan_core.training.record import SampleGrid
 from gan_core.training.schedule import Schedule, Stopwatch, progress, schedule_of
+from gan_core.training.setup import batch_sampler_of, chosen, model_config
 from gan_core.training.snapshot import load_state, read_counters, save_state
 from gan_core.training.state import State, build_state
 from gan_core.training.step import Objective
@@ -52,6 +53,7 @@ class Session:
     times: Schedule
     watch: Stopwatch
     evaluator: PeriodicEvaluator
+    grid_evaluator: GridEvaluator
     marked: tuple[int, float] = (0, 0.0)  # images and seconds when `speed` was last asked
     saved: int | None = None  # the step that was saved, or loaded, last
     first_nonfinite: str | None = None  # what was not finite when the state was to be saved
@@ -82,10 +84,17 @@ class Session:
             images_per_second=round(state.images_seen / max(state.seconds, 1e-9), 1), **changes,
         )  # fmt: skip
 
-    def render_samples(self) -> None:
-        """Write the sample grid of this step."""
-        if self.state.distributed.is_main:
-            self.writer.sample(self.state.step, self.sample_grid.render(self.sampler))
+    def render_samples(self, last: bool = False) -> None:
+        """Write the sample grid of this step, and now and then what it shows as numbers."""
+        state, grid = self.state, self.sample_grid
+        if not state.distributed.is_main:
+            return
+        samples = grid.draw(self.sampler)
+        self.writer.sample(state.step, grid.encode(samples))
+        if last or self.grid_evaluator.due(state.seconds):
+            labels = None if grid.labels is None else grid.labels.numpy()
+            if row := self.grid_evaluator.measure(samples, labels, state):
+                self.writer.score(row)
 
     def export(self, best: bool = False, last: bool = False) -> None:
         """Write the EMA of the generator, for whoever explores it, unless it diverged; or as the `best`."""
@@ -127,7 +136,7 @@ class Session:
 
     def close(self) -> None:
         """The last grid, generator, checkpoint and figures; of a finished run that has scores, one more."""
-        self.render_samples()
+        self.render_samples(last=True)
         self.export(last=True)
         self.save()
         if self.evaluator.begun and self.progress >= 1:
@@ -140,8 +149,7 @@ def open_session(
 ) -> Session:
     """Read the pictures, build or restore the state, show the first grid, choose how to compute."""
     _check_shares(config, distributed)
-    budget = {name: getattr(config, name) for name in sorted(BUDGET)}
-    writer.update(state="running", budget=budget)
+    writer.update(state="running", budget={name: getattr(config, name) for name in sorted(BUDGET)})
     keep_memory()
     model = model_config(config)
     pictures = chosen(config)
@@ -173,13 +181,14 @@ def open_session(
     if distributed.world_size > 1:
         objective = replace(objective, average_gradients=distributed.average_gradients)
     times = schedule_of(config)
-    times.samples.mark(state.seconds)
-    times.checkpoints.mark(state.seconds)
+    for every in (times.samples, times.checkpoints):
+        every.mark(state.seconds)
     session = Session(
         config=config, model=model, writer=writer, state=state, objective=objective, controllers=controllers,
-        batch_sampler=_batch_sampler(config, pictures, state.compute), sampler=Sampler(state.ema, model),
+        batch_sampler=batch_sampler_of(config, pictures, state.compute), sampler=Sampler(state.ema, model),
         sample_grid=sample_grid, times=times, watch=Stopwatch(state.seconds),
         evaluator=PeriodicEvaluator(config, writer, state.seconds),
+        grid_evaluator=GridEvaluator(config, pictures, writer, state.seconds),
         marked=(state.images_seen, state.seconds), saved=None if folder is None else state.step,
     )  # fmt: skip
     if distributed.world_size > 1 and folder is None:
@@ -230,31 +239,6 @@ def _fastest(config: TrainConfig, writer: RunWriter, distributed: DistributedCon
     return compute
 
 
-def chosen(config: TrainConfig) -> Pictures:
-    """The pictures to learn from: all of the data set, or as many of its first ones as asked for.
-
-    Raises:
-        DataError: they cannot be had.
-    """
-    every = load(config.dataset, size=config.size, root=config.data_root)
-    few = config.dataset_limit
-    return every if few is None else replace(every, images=every.images[:few], labels=every.labels[:few])
-
-
-def model_config(config: TrainConfig) -> ModelConfig:
-    """The shape of the networks that `config` asks for, with channels and classes from its data set."""
-    source = DATASETS[config.dataset]
-    return ModelConfig(
-        network=config.network, size=config.size, channels=source.channels,
-        classes=len(source.classes) if config.conditional else 0,
-        latent=config.latent + config.codes, g_width=config.g_width, d_width=config.d_width,
-        conditioning=config.conditioning, noise=config.noise, d_norm=config.d_norm,
-        g_norm=config.g_norm, d_dropout=config.d_dropout, g_conditioning=config.g_conditioning,
-        code_classes=config.code_classes, code_numbers=config.code_numbers,
-        d_minibatch_std=config.d_minibatch_std, pack=config.pack, kind=source.kind,
-    )  # fmt: skip
-
-
 def trial(config: TrainConfig, compute: ComputeConfig) -> Callable[..., object]:
     """A function that takes one training iteration, by its number, on scratch networks and random pictures.
 
@@ -278,14 +262,6 @@ def warm_up() -> None:
     """One step on scratch networks: the first one loads parts of torch for a second or two."""
     keep_memory()
     trial(TrainConfig(seconds=1.0), ComputeConfig())()
-
-
-def _batch_sampler(config: TrainConfig, pictures: Pictures, compute: ComputeConfig) -> BatchSampler:
-    labels = pictures.labels if config.conditional else None
-    return BatchSampler(
-        pictures.images, labels, seed=config.seed, device=compute.device, layout=compute.layout,
-        change=REAL_AUGMENTS[config.real_augment],
-    )  # fmt: skip
 
 
 def newest_checkpoint(run: RunPaths) -> Path:

@@ -61,10 +61,15 @@ class LiveStatus extends LiveElement {
   reset() {
     this.replaceChildren();
     this.dataset.state = "none";
+    this.seen = "[]";
     this.say = put(this, "p", { class: "live-say", role: "status" }, word(`${this.getAttribute("view")}.nothing`));
     this.bar = put(this, "div", { class: "live-bar", role: "progressbar", "aria-valuemin": 0, "aria-valuemax": 100 });
     this.bar.setAttribute("aria-label", word("live.progress"));
     this.fill = put(this.bar, "i");
+    this.shares = put(this, "figure", { class: "live-shares" });
+    this.shares.hidden = true;
+    put(this.shares, "figcaption", {}, word("live.classes"));
+    this.classes = put(this.shares, "div", { class: "live-classes", role: "img" });
     this.facts = put(this, "dl", { class: "live-facts" });
     this.values = {};
     for (const fact of ["elapsed", "remaining", "speed", "step"]) {
@@ -93,8 +98,29 @@ class LiveStatus extends LiveElement {
     this.values.remaining.textContent = duration(data.remaining);
     this.values.speed.textContent = data.speed ? number(data.speed) : "–";
     this.values.step.textContent = data.step.toLocaleString();
-    const sentence = word(`live.say.${data.say}`, { ahead: data.ahead, message: data.message });
+    const sentences = [word(`live.say.${data.say}`, { ahead: data.ahead, message: data.message })];
+    if (data.sees) sentences.push(word(`live.sees.${data.sees.key}`, data.sees));
+    const sentence = sentences.join(" ").trim();
     if (this.say.textContent !== sentence) this.say.textContent = sentence;
+    this.showClasses(data.sees?.shares ?? [], data.classes);
+  }
+
+  /** A bar for each class: as high as the others where all are drawn equally often. */
+  showClasses(shares, names) {
+    const seen = JSON.stringify(shares);
+    if (seen === this.seen) return;
+    this.seen = seen;
+    this.shares.hidden = shares.length === 0;
+    this.classes.replaceChildren();
+    const told = shares.map((share, i) => {
+      const name = wordOr(`class.${names[i]}`, names[i] ?? String(i));
+      const words = word("live.class", { name, percent: Math.round(100 * share) });
+      const bar = put(this.classes, "div", { class: share ? "live-class" : "live-class none", title: words });
+      put(bar, "i").style.height = `${Math.min(100, 50 * share * shares.length)}%`;
+      put(bar, "span", {}, shares.length > 12 ? "" : name);
+      return words;
+    });
+    this.classes.setAttribute("aria-label", told.join(", "));
   }
 }
 
@@ -225,7 +251,7 @@ class LiveCharts extends LiveElement {
     if (!data.charts) return;
     this.querySelector(".live-none").hidden = data.charts.length > 0;
     this.querySelector(".live-hint").hidden = data.charts.length === 0;
-    this.board.update(data.charts);
+    this.board.update(data.charts.filter(({ group }) => group !== "classes")); // bars of their own show those
   }
 }
 

@@ -20,7 +20,7 @@ from gan_core.training.compute import ComputeConfig
 from gan_core.training.controllers import AdaptiveAugment, Controllers, DiscriminatorLrController, batch_at
 from gan_core.training.iteration import train_iteration
 from gan_core.training.objective import objective_of
-from gan_core.training.session import model_config
+from gan_core.training.setup import model_config
 from gan_core.training.snapshot import load_state
 from gan_core.training.state import build_state, set_learning_rates
 from gan_core.training.step import Objective, StepOutput, draw_fake, g_step, lazy_step

@@ -28,7 +28,8 @@ from gan_core.training import distributed, iteration, loop, train
 from gan_core.training.batch_sampler import BatchSampler
 from gan_core.training.compute import ComputeConfig
 from gan_core.training.distributed import SINGLE_PROCESS, DistributedContext
-from gan_core.training.session import model_config, open_session
+from gan_core.training.session import open_session
+from gan_core.training.setup import model_config
 from gan_core.training.state import build_state
 
 ROOT = Path(__file__).resolve().parents[2]

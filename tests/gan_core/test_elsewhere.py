@@ -13,7 +13,7 @@ from gan_core.runs import branch, create_run, read_settings, read_status
 from gan_core.runs.branch import rewrite_settings
 from gan_core.training import train
 from gan_core.training.compute import ComputeConfig
-from gan_core.training.session import model_config
+from gan_core.training.setup import model_config
 from gan_core.training.snapshot import FILE, load_state, read_counters
 from gan_core.training.state import build_state
 

@@ -19,7 +19,7 @@ from gan_core.runs import RunWriter, branch, create_run, read_lines, read_status
 from gan_core.runs.control import send
 from gan_core.runs.reader import best_steps, checkpoint_steps
 from gan_core.sampling import Sampler
-from gan_core.training import evaluator, train
+from gan_core.training import evaluator, grid_evaluator, train
 from gan_core.training.evaluator import DISTANCE, MISSED, SHARE, PeriodicEvaluator
 from gan_core.training.record import SampleGrid
 from gan_core.training.session import open_session
@@ -75,8 +75,13 @@ def same(one, two):
     return all(torch.equal(one[name], two[name]) for name in one)
 
 
+def rated(run):
+    """The rows of scores, without those of the sample grid."""
+    return [row for row in read_lines(run.scores)[0] if "best" in row]
+
+
 def scores(run):
-    return [(row["step"], row[DISTANCE], row["best"]) for row in read_lines(run.scores)[0]]
+    return [(row["step"], row[DISTANCE], row["best"]) for row in rated(run)]
 
 
 def test_the_best_generator_is_kept_with_the_checkpoint_it_came_from(tmp_path, drive):
@@ -86,7 +91,7 @@ def test_the_best_generator_is_kept_with_the_checkpoint_it_came_from(tmp_path, d
         assert Sampler.load(run.path, best=True).info["step"] == min(step, 2)
     assert scores(run) == [(1, 9.0, True), (2, 3.0, True), (3, 5.0, False), (5, 3.0, False),
                            (8, AT_THE_END, False)]  # fmt: skip
-    row = read_lines(run.scores)[0][0]
+    row = rated(run)[0]
     assert row["quality/floor"] == 0.5 and row["took"] > 0 and row["extractor"] == "untrained"
     assert best_steps(run) == [1, 2] and 2 in checkpoint_steps(run)
     assert (Sampler.load(run.path).info["step"], read_status(run).state) == (8, "finished")
@@ -124,15 +129,17 @@ def test_scores_disturb_nothing(tmp_path, monkeypatch, few):
     """With dropout, augmentation and noise: the same weights bit for bit, scored often or never."""
     monkeypatch.setattr(evaluator, "SHARE", 1e9)
     results = []
-    for seconds in (0.0, 0.001):
+    for seconds, gap in ((0.0, 1e9), (0.001, 0.0)):
+        monkeypatch.setattr(grid_evaluator, "grid_score_gap", lambda _, gap=gap: gap)
         settings = config(steps=12, score_seconds=seconds, **CHANCE)
         run = create_run(tmp_path, settings)
         torch.manual_seed(7)
         list(train(settings, run))
         results.append(weights(run.generator))
     assert same(*results)
-    rows = read_lines(run.scores)[0]
+    rows = rated(run)
     assert [row["step"] for row in rows] == list(range(1, 13))
+    assert len(read_lines(run.scores)[0]) > len(rows) + 3, "the sample grids were measured as well"
     assert all(row[DISTANCE] > row["quality/floor"] > 0 for row in rows)
 
 
@@ -160,7 +167,7 @@ def test_what_cannot_be_measured_ends_the_scores_and_not_the_run(tmp_path, monke
     settings = config(steps=5, score_seconds=0.001)
     run = create_run(tmp_path, settings)
     list(train(settings, run))
-    assert read_status(run).state == "finished" and not run.scores.exists() and not run.best.exists()
+    assert read_status(run).state == "finished" and rated(run) == [] and not run.best.exists()
     assert run.log.read_text().count("No scores: MNIST in here has no pictures.") == 1
 
 
@@ -211,7 +218,7 @@ def test_a_run_of_points_keeps_its_best_and_remembers_it(tmp_path, monkeypatch):
     settings = from_mapping({**PLANE, "score_seconds": 0.001})
     run = create_run(tmp_path, settings)
     list(train(settings, run))
-    rows = read_lines(run.scores)[0]
+    rows = rated(run)
     assert len(rows) >= 3 and all(0 < row[MISSED] <= 1 + math.log(8) for row in rows)
     assert best_steps(run) and Sampler.load(run.path, best=True).info["step"] == best_steps(run)[-1]
     assert PeriodicEvaluator(settings, RunWriter(run), 0.0)._best == min(row[MISSED] for row in rows)

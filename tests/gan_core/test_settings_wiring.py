@@ -38,7 +38,7 @@ RATES = {"learning_rate/G", "learning_rate/D"}
 BY_STEP = RATES | {"curves"}
 SHORTER = LEARNT | RATES | {"length", "points", "checkpoints"}
 G_ALONE = {"G", "EMA", "curves"}  # within the first step, in which D has its turn before G
-NEVER_BEGUN = {"G", "D", "EMA", "length", "points", "checkpoints", "header", "compute"}
+NEVER_BEGUN = {"G", "D", "EMA", "length", "points", "checkpoints", "header", "compute", "scores"}
 
 ONE_STEP = {"steps": 1}
 FREE = {"d_norm": "none"}  # as penalties that look at each picture alone ask for
@@ -125,9 +125,9 @@ ROWS = (
     Row("ema_rampup", 0.5, {"EMA"}),
     Row("ema_rampup", 0.0, {"EMA"}),
     Row("ema_half_life", 1, {"EMA"}),
-    Row("seconds", 1.5, SHORTER, {"steps": 5}),
-    Row("steps", 4, SHORTER, {"steps": 5}),
-    Row("images", 24, SHORTER, {"steps": 5}),
+    Row("seconds", 1.5, SHORTER | {"scores"}, {"steps": 5}),  # the last grid is measured
+    Row("steps", 4, SHORTER | {"scores"}, {"steps": 5}),
+    Row("images", 24, SHORTER | {"scores"}, {"steps": 5}),
     Row("seed", 1, ANOTHER_G),
     Row("log_every", 1, {"points"}, BY_CHANCE | {"steps": 12}),  # the first ten are always there
     Row("checkpoint_seconds", 1.0, {"checkpoints"}, BY_CHANCE | {"steps": 5}),

@@ -16,7 +16,8 @@ from gan_core.training.batch_sampler import Batch
 from gan_core.training.compute import ComputeConfig
 from gan_core.training.distributed import DistributedContext
 from gan_core.training.objective import Pack, objective_of
-from gan_core.training.session import _check_shares, model_config, trial
+from gan_core.training.session import _check_shares, trial
+from gan_core.training.setup import model_config
 from gan_core.training.state import build_state
 from gan_core.training.step import d_step, draw_fake, g_step, lazy_step
 

@@ -30,7 +30,8 @@ from gan_core.training.compute import ComputeConfig, choose_compute
 from gan_core.training.loop import _steps
 from gan_core.training.record import SampleGrid
 from gan_core.training.schedule import Stopwatch, expected_images, progress, sample_gap, schedule_of
-from gan_core.training.session import Session, model_config, open_session
+from gan_core.training.session import Session, open_session
+from gan_core.training.setup import model_config
 from gan_core.training.snapshot import read_counters
 from gan_core.training.state import build_state
 
@@ -556,7 +557,7 @@ def test_the_networks_are_built_once_and_shown_before_the_machine_is_measured(tm
 
 
 def test_warm_up_and_trial_need_no_data(monkeypatch):
-    monkeypatch.setattr("gan_core.training.session.load", lambda *a, **k: pytest.fail("read data"))
+    monkeypatch.setattr("gan_core.training.setup.load", lambda *a, **k: pytest.fail("read data"))
     warm_up()
     trial(config(steps=1), ComputeConfig())()
 

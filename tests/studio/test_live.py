@@ -22,7 +22,7 @@ from gan_core.runs.records import read_lines
 from gan_core.runs.writer import RunWriter, amend_status
 from gan_core.training import train
 from studio import curves, live
-from studio.live import FRESH, STAGES, Live, Reader, pace, say
+from studio.live import FRESH, Live, Reader, pace, say
 from studio.words import TABLE
 
 
@@ -298,18 +298,18 @@ def test_every_stage_has_words() -> None:
     stands = Status(id="x", state="running", step=9, messages=(Message("process-suspended"),))
     said["suspended"] = say(stands, 0)
     about = Status(id="x", state="running", step=9, images=64 * 5000, messages=(Message("checkpoint-none"),))
-    said["points"] = say(dataclasses.replace(about, dataset="ring"), 0)
     said["unbegun"] = say(dataclasses.replace(about, state="stopped", step=0), 0)
     said["failing"] = say(dataclasses.replace(about, preset="fail-collapse"), 0)
     assert said == {
         ("queued", 0): "starting", ("queued", 2): "queued", ("paused", 0): "paused", ("paused", 2): "waiting",
-        **{(state, ahead): word for state, word in (("running", "noise"), ("finished", "finished"),
+        **{(state, ahead): word for state, word in (("running", "running"), ("finished", "finished"),
            ("stopped", "stopped"), ("failed", "failed")) for ahead in (0, 2)},
-        "suspended": "suspended", "timing": "timing", "points": "points", "failing": "failing",
+        "suspended": "suspended", "timing": "timing", "failing": "failing",
         "unbegun": "unbegun",
     }  # fmt: skip
-    words = {*said.values(), *(name for _, name in STAGES)}
-    assert {f"live.say.{word}" for word in words} == {key for key in TABLE if key.startswith("live.say.")}
+    assert {f"live.say.{word}" for word in said.values()} == {
+        key for key in TABLE if key.startswith("live.say.")
+    }
 
 
 def test_a_run_that_was_stopped_before_it_began_has_learned_nothing_that_is_kept(tmp_path: Path) -> None:
@@ -320,15 +320,44 @@ def test_a_run_that_was_stopped_before_it_began_has_learned_nothing_that_is_kept
     assert "{message}" not in english + chinese and "kept" not in english
 
 
-@pytest.mark.parametrize("batch", [8, 64, 1024])
-def test_a_stage_begins_after_so_many_pictures_whatever_the_batch(batch: int) -> None:
-    def stage(images: int) -> str:
-        return say(Status(id="x", state="running", step=-(-images // batch), images=images), 0)
+def test_what_is_said_while_a_run_trains_does_not_follow_from_its_steps() -> None:
+    said = {say(Status(id="x", state="running", step=n, images=64 * n), 0) for n in (1, 100, 10**6)}
+    assert said == {"running"}
 
-    assert STAGES[0] == (0, "noise") and stage(1) == "noise"
-    for (_, before), (start, name) in zip(STAGES, STAGES[1:]):
-        assert (stage(64 * start - 1), stage(64 * start)) == (before, name)
-    assert stage(64 * 10**6) == STAGES[-1][1]
+
+@pytest.mark.parametrize(("scores", "key", "figures"), [
+    ({"share/plausible": 0.05, "variety/pictures": 0.9, "share/readable": 0.0, "classes/0": 0.0}, "unlike",
+     {"plausible": 5}),
+    ({"share/plausible": 0.9, "variety/pictures": 0.3, "share/readable": 0.8, "classes/0": 1.0}, "alike",
+     {"variety": 30}),
+    ({"share/plausible": 0.9, "variety/pictures": 0.8, "share/readable": 0.75, "classes/0": 0.7,
+      "classes/1": 0.0, "classes/2": 0.3}, "readable", {"readable": 75, "found": 2, "classes": 3}),
+    ({"share/plausible": 0.9, "variety/pictures": 0.8}, "like", {"plausible": 90, "variety": 80}),
+])  # fmt: skip
+def test_the_words_above_the_pictures_are_what_was_measured_of_them(
+    run: RunPaths, scores: dict[str, float], key: str, figures: dict[str, int]
+) -> None:
+    web = client(run.path.parent)
+    assert ask(web, run).json()["sees"] is None, "nothing was measured, so nothing is said"
+    RunWriter(run).score({"step": 50, "share/plausible": 1.0, "variety/pictures": 1.0})
+    RunWriter(run).score({"step": 100, **scores})
+    time.sleep(FRESH * 1.5)
+    sees = ask(web, run).json()["sees"]
+    assert sees["key"] == key and figures.items() <= sees.items()
+    for words in TABLE[f"live.sees.{key}"]:
+        assert all(f"{{{name}}}" in words for name in figures), "each figure stands in the sentence"
+
+
+def test_of_points_it_says_how_many_places_are_found(tmp_path: Path) -> None:
+    run = make_run(tmp_path, dataset="ring", network="mlp-2d", size=1, conditional=False)
+    RunWriter(run).score({"step": 100, "share/plausible": 0.5, "classes/0": 1.0, "classes/1": 0.0})
+    sees = ask(client(tmp_path), run).json()["sees"]
+    assert (sees["key"], sees["found"], sees["classes"], sees["plausible"]) == ("points", 1, 2, 50)
+
+
+def test_each_thing_seen_has_words() -> None:
+    keys = {"unlike", "alike", "like", "readable", "points"}
+    assert {f"live.sees.{key}" for key in keys} == {key for key in TABLE if key.startswith("live.sees.")}
 
 
 def test_pages_ask_often_during_the_show_and_seldom_after_the_end(run: RunPaths, monkeypatch) -> None:

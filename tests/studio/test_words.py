@@ -18,7 +18,7 @@ from gan_core.latent import INTERPOLATIONS
 from gan_core.presets import PRESETS
 from gan_core.runs.reader import STATES
 from studio import words
-from studio.live import STAGES
+from studio.estimate import SEEN
 from studio.models import DIRECTIONS
 from studio.tabs import train
 
@@ -53,9 +53,8 @@ def test_every_key_that_code_names_is_there() -> None:
 def recorded() -> tuple[set[str], set[str]]:
     """(groups, curves) that training records: "group/curve" as its source names it, and a step's terms."""
     folder = Path(gan_core.__file__).parent / "training"
-    named = [
-        pair for path in folder.glob("*.py") for pair in re.findall(r'"([a-z_]+)/([^"{]+)"', path.read_text())
-    ]
+    sources = [*folder.glob("*.py"), folder.parent / "metrics" / "grid_metrics.py"]
+    named = [pair for path in sources for pair in re.findall(r'"([a-z_]+)/([^"{]+)"', path.read_text())]
     terms = [term for name in ("step", "record")
              for term in re.findall(r'[\s{]"(\w+)": ', (folder / f"{name}.py").read_text())]  # fmt: skip
     return {group for group, _ in named} | set(terms), {curve for _, curve in named}
@@ -70,7 +69,7 @@ def built() -> set[str]:
         "preset.": {f"{name}{end}" for name in PRESETS for end in ("", ".summary")},
         "explore.direction.": range(1, DIRECTIONS + 1), "explore.interpolation.": INTERPOLATIONS,
         "explore.cell.": "ab", "train.budget.": train.BUDGETS, "train.": ("pause", "continue", "nothing"),
-        "train.estimate.": {"points", "failing", *(name for _, name in STAGES[1:])},
+        "train.estimate.": {"failing", "steps", *(name for seen in SEEN.values() for _, name in seen)},
         "watch.state.": STATES, "watch.budget.": BUDGET - {"seconds"}, "watch.": ("nothing",),
         "watch.ago.": ("days", "hours", "minutes"), "watch.curve.": curves,
         "watch.group.": groups, "watch.caption.": groups,
@@ -84,7 +83,7 @@ def test_every_row_is_shown_somewhere() -> None:
     sources = [*ROOT.rglob("*.py"), *ROOT.glob("web/*.js")]
     text = "\n".join(path.read_text("utf-8") for path in sources)
     named = set(re.findall(r"""['"`]([a-z]+\.[\w.]+)['"`]""", text)) | built()
-    elsewhere = ("knobs.", words.MESSAGE, "live.say.")
+    elsewhere = ("knobs.", words.MESSAGE, "live.say.", "live.sees.")
     assert [key for key in words.TABLE if key not in named and not key.startswith(elsewhere)] == []
 
 

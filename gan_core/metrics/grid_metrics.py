@@ -1,0 +1,104 @@
+"""What the sample grid on the page shows, as numbers: are these pictures like real ones, varied, readable?
+
+Measured on the very pictures that a viewer sees, within a twentieth of a second, so that the words above them
+are about them. Eighty pictures say "most" or "one class is missing", not the second decimal: for figures to
+quote there is `gan_core.metrics`.
+
+    share/plausible     share of the pictures that lie as near to a real one as real ones do to each other
+    share/readable      share that is plausible and that the classifier is sure about; asked for a class: that
+    variety/pictures    mean distance between two of the pictures over that of two real ones, 1 for real ones
+    classes/0, 1, ...   share of the readable pictures that show the class
+
+"readable" and "classes" need a classifier that reads the data set. Features of an untrained one tell
+strokes and colours from noise and pictures that are all alike from varied ones, see `fast_metrics`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gan_core.data import DATASETS
+from gan_core.data.source import Mixture
+from gan_core.metrics.classifier import FeatureExtractor, classifiers
+from gan_core.metrics.modes import assign_modes
+
+REAL = 400  # real pictures that the grid is held against
+PART = 100  # of them looked at together, to take little memory beside a run that trains
+SURE = 0.9  # least probability of the class that is read
+USUAL = 0.99  # share of real pictures that are plausible
+
+
+@dataclass(frozen=True, slots=True)
+class GridReference:
+    """Real pictures as the classifier sees them.
+
+    `features` (N, D); `reach`: how far `USUAL` of the real ones are from their nearest other one at most;
+    `spread`: the mean distance between two of them.
+    """
+
+    extractor: FeatureExtractor
+    trained: bool
+    features: np.ndarray
+    reach: float
+    spread: float
+
+    @classmethod
+    def over(cls, dataset: str, images: np.ndarray) -> GridReference:
+        """The reference of real pictures, uint8 (M, C, H, W), M >= 2: up to 400 of them, the same each time.
+
+        Raises:
+            WeightsError: the data set's classifier is damaged.
+        """
+        reader = DATASETS[dataset].reader or dataset
+        trained = reader in classifiers()
+        extractor = FeatureExtractor.load(reader) if trained else FeatureExtractor.untrained(images.shape[1])
+        some = np.sort(np.random.default_rng(0).permutation(len(images))[:REAL])
+        parts = [some[start : start + PART] for start in range(0, len(some), PART)]
+        features = np.concatenate([extractor(np.asarray(images[part]))[0] for part in parts])
+        distances = _distances(features, features)
+        nearest = np.where(np.eye(len(features), dtype=bool), np.inf, distances).min(1)
+        return cls(extractor, trained, features, float(np.quantile(nearest, USUAL)), _spread(distances))
+
+    def measure(self, images: np.ndarray, labels: np.ndarray | None = None) -> dict[str, float]:
+        """The numbers above for the grid's pictures, uint8 (N, C, H, W), N >= 2; `labels` (N,): asked for."""
+        features, probabilities = self.extractor(images)
+        plausible = _distances(features, self.features).min(1) <= self.reach
+        spread = _spread(_distances(features, features))
+        found = {
+            "share/plausible": float(plausible.mean()),
+            "variety/pictures": spread / self.spread if self.spread else 1.0,
+        }
+        if not self.trained:
+            return found
+        read, sure = probabilities.argmax(1), probabilities.max(1) >= SURE
+        readable = plausible & sure & (True if labels is None else read == labels)
+        count = np.bincount(read[readable], minlength=probabilities.shape[1])
+        shares = count / max(count.sum(), 1)
+        return (
+            found
+            | {"share/readable": float(readable.mean())}
+            | {f"classes/{kind}": float(share) for kind, share in enumerate(shares)}
+        )
+
+
+def measure_points(points: np.ndarray, mixture: Mixture) -> dict[str, float]:
+    """The same of a cloud of points (N, 2, 1, 1) in [-1, 1]: those at one of the places are plausible."""
+    landed = assign_modes(points, mixture)
+    good = landed.good
+    shares = good / max(good.sum(), 1)
+    return {"share/plausible": float(good.sum() / len(points))} | {
+        f"classes/{kind}": float(share) for kind, share in enumerate(shares)
+    }
+
+
+def _distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """(N, D) and (M, D) to (N, M)."""
+    squares = (a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T
+    return np.sqrt(np.maximum(squares, 0))
+
+
+def _spread(distances: np.ndarray) -> float:
+    """Mean of the distances (N, N) between two different ones of N."""
+    return float(distances.sum() / (len(distances) * (len(distances) - 1)))

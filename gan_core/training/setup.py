@@ -1,0 +1,45 @@
+"""What a run's settings ask for: pictures to learn from, networks of which shape."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gan_core.augment import REAL_AUGMENTS
+from gan_core.config import ModelConfig, TrainConfig
+from gan_core.data import DATASETS, Pictures, load
+from gan_core.training.batch_sampler import BatchSampler
+from gan_core.training.compute import ComputeConfig
+
+
+def chosen(config: TrainConfig) -> Pictures:
+    """The pictures to learn from: all of the data set, or as many of its first ones as asked for.
+
+    Raises:
+        DataError: they cannot be had.
+    """
+    every = load(config.dataset, size=config.size, root=config.data_root)
+    few = config.dataset_limit
+    return every if few is None else replace(every, images=every.images[:few], labels=every.labels[:few])
+
+
+def model_config(config: TrainConfig) -> ModelConfig:
+    """The shape of the networks that `config` asks for, with channels and classes from its data set."""
+    source = DATASETS[config.dataset]
+    return ModelConfig(
+        network=config.network, size=config.size, channels=source.channels,
+        classes=len(source.classes) if config.conditional else 0,
+        latent=config.latent + config.codes, g_width=config.g_width, d_width=config.d_width,
+        conditioning=config.conditioning, noise=config.noise, d_norm=config.d_norm,
+        g_norm=config.g_norm, d_dropout=config.d_dropout, g_conditioning=config.g_conditioning,
+        code_classes=config.code_classes, code_numbers=config.code_numbers,
+        d_minibatch_std=config.d_minibatch_std, pack=config.pack, kind=source.kind,
+    )  # fmt: skip
+
+
+def batch_sampler_of(config: TrainConfig, pictures: Pictures, compute: ComputeConfig) -> BatchSampler:
+    """What gives batches of `pictures`, changed as `config` says, on the device of `compute`."""
+    labels = pictures.labels if config.conditional else None
+    return BatchSampler(
+        pictures.images, labels, seed=config.seed, device=compute.device, layout=compute.layout,
+        change=REAL_AUGMENTS[config.real_augment],
+    )  # fmt: skip

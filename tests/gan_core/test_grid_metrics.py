@@ -1,0 +1,85 @@
+"""What is measured of the sample grid: noise, sameness, missing classes and wrong labels show."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gan_core.data import DATASETS, load
+from gan_core.metrics.grid_metrics import REAL, GridReference, measure_points
+
+LABELS = np.arange(80) % 10
+
+
+@pytest.fixture(scope="module")
+def digits() -> tuple[np.ndarray, np.ndarray]:
+    """Drawn digits, (N, 1, 32, 32), of which the first 2,000 are the reference's."""
+    pictures = load("glyphs", size=32)
+    return np.asarray(pictures.images), pictures.labels
+
+
+@pytest.fixture(scope="module")
+def reference(digits: tuple[np.ndarray, np.ndarray]) -> GridReference:
+    """By the classifier of written digits, which reads drawn ones well enough."""
+    return GridReference.over("glyphs", digits[0][:2000])
+
+
+def grid(digits: tuple[np.ndarray, np.ndarray], labels: np.ndarray) -> np.ndarray:
+    """Digits that the reference has not seen, of these classes."""
+    images, kinds = digits[0][2000:], digits[1][2000:]
+    places = [np.flatnonzero(kinds == k) for k in range(10)]
+    return np.stack([images[places[k][i]] for i, k in enumerate(labels)])
+
+
+def test_real_pictures_are_plausible_varied_and_of_all_classes(digits, reference) -> None:
+    found = reference.measure(grid(digits, LABELS), LABELS)
+    assert found["share/plausible"] > 0.9 and found["variety/pictures"] == pytest.approx(1, abs=0.1)
+    assert found["share/readable"] > 0.7
+    shares = [found[f"classes/{k}"] for k in range(10)]
+    assert sum(shares) == pytest.approx(1) and min(shares) > 0.03
+
+
+def test_noise_is_neither_plausible_nor_readable_however_sure_the_classifier_is(reference) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (80, 1, 32, 32), dtype=np.uint8)
+    found = reference.measure(noise, LABELS)
+    assert found["share/plausible"] == found["share/readable"] == 0
+    grey = reference.measure(np.full((80, 1, 32, 32), 127, np.uint8))
+    assert grey["share/plausible"] == 0 and grey["variety/pictures"] == pytest.approx(0, abs=1e-6)
+
+
+def test_one_picture_again_and_again_has_no_variety_and_one_class(digits, reference) -> None:
+    same = np.repeat(grid(digits, np.array([3])), 80, axis=0)
+    found = reference.measure(same)
+    assert found["variety/pictures"] == pytest.approx(0, abs=0.01)
+    assert sum(found[f"classes/{k}"] > 0 for k in range(10)) <= 1
+
+
+def test_a_class_that_is_not_there_has_no_share(digits, reference) -> None:
+    found = reference.measure(grid(digits, LABELS % 8))
+    assert found["classes/8"] <= 0.03 >= found["classes/9"] and found["classes/1"] > 0.1
+
+
+def test_what_shows_another_class_than_was_asked_for_is_not_readable(digits, reference) -> None:
+    pictures = grid(digits, LABELS)
+    assert reference.measure(pictures, (LABELS + 1) % 10)["share/readable"] < 0.1
+    assert reference.measure(pictures)["share/readable"] > 0.7
+
+
+def test_without_a_classifier_of_its_own_a_data_set_has_no_readable_pictures(digits) -> None:
+    untrained = GridReference.over("kmnist", digits[0][:2000])
+    found = untrained.measure(grid(digits, LABELS))
+    assert found.keys() == {"share/plausible", "variety/pictures"}
+    assert found["share/plausible"] > 0.9 and found["variety/pictures"] == pytest.approx(1, abs=0.1)
+    noise = np.random.default_rng(0).integers(0, 256, (80, 1, 32, 32), dtype=np.uint8)
+    assert untrained.measure(noise)["share/plausible"] < 0.05
+    assert len(untrained.features) == REAL
+
+
+def test_points_at_their_places_are_plausible_and_places_left_out_have_no_share() -> None:
+    mixture = DATASETS["ring"].mixture
+    assert mixture is not None
+    means = np.array(mixture.means)[[0, 0, 0, 1]] / mixture.reach
+    points = np.concatenate([means, np.zeros((4, 2))]).reshape(-1, 2, 1, 1).astype(np.float32)
+    found = measure_points(points, mixture)
+    assert found["share/plausible"] == 0.5
+    assert [found[f"classes/{k}"] for k in range(8)] == [0.75, 0.25, 0, 0, 0, 0, 0, 0]
