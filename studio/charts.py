@@ -81,16 +81,18 @@ class Columns:
         added = self.records - self.drawn
         return self.drawn < 0 or added > self.drawn / LIMIT
 
-    def charts(self, lines: Lines | None = None) -> list[dict[str, Any]]:
+    def charts(self, lines: Lines | None = None, without: str = "") -> list[dict[str, Any]]:
         """JSON-ready charts: [{"group", "curves": [{"name", "x", "y"}], "lines": [{"name", "value"}]}].
+
+        All groups but `without`.
 
         No curve has more than `LIMIT` points; a gap in a curve is None.
         """
         groups: dict[str, list[dict[str, Any]]] = {}
         for name, (xs, ys) in self._columns.items():
-            if not xs:  # all of it was lost
-                continue
             group, _, curve = name.partition("/")
+            if not xs or group == without:  # all of it was lost, or is shown otherwise
+                continue
             groups.setdefault(group, []).append(_curve(curve, xs, ys))
         self.drawn = self.records
         return [

@@ -13,6 +13,7 @@ from gan_core.runs.lineage import inherited
 from gan_core.runs.reader import read_settings
 from gan_core.runs.records import READ_MOST, read_lines
 from studio.charts import Columns, Lines
+from studio.measured import BARS
 
 BUSY = 0.25  # seconds of reading at one look: of a very long file the rest comes at the next ones
 
@@ -45,7 +46,7 @@ class Curves:
             return False
         if self._lines is None:
             self._lines = resting_lines(self._run)
-        self.charts = self.columns.charts(self._lines)
+        self.charts = self.columns.charts(self._lines, without=BARS)
         return True
 
     def _read(self) -> None:

@@ -25,10 +25,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from gan_core.data import DATASETS
 from gan_core.errors import GanError, RunError
 from gan_core.messages import Message
-from gan_core.presets import PRESETS
 from gan_core.runs.layout import RunPaths, find_run
 from gan_core.runs.reader import ACTIVE, Status, glance, sample_steps
 from gan_core.safe_read import read_bytes
@@ -129,11 +127,10 @@ class Reader:
             "run": status.id,
             "state": status.state,
             "say": say(status, ahead),
-            "sees": measured(self.curves.columns, draws_points(status.dataset)) if status.step else None,
+            "sees": measured(self.curves.columns, status.dataset) if status.step else None,
             "ahead": ahead,
             "message": status.messages,  # each answer has them in its own words
             "dataset": status.dataset,
-            "classes": list(DATASETS[status.dataset].classes) if status.dataset in DATASETS else [],
             "preset": status.preset,
             "step": status.step,
             "images": status.images,
@@ -238,17 +235,7 @@ def say(status: Status, ahead: int) -> str:
         return status.state
     if not status.step:
         return "timing"
-    return "failing" if fails_on_purpose(status.preset) else "running"
-
-
-def fails_on_purpose(preset: str) -> bool:
-    """Whether it is the name of a recipe that is made to fail."""
-    return preset in PRESETS and bool(PRESETS[preset].cure)
-
-
-def draws_points(dataset: str) -> bool:
-    """Whether it is the name of a data set of points."""
-    return dataset in DATASETS and DATASETS[dataset].kind == "points"
+    return "running"
 
 
 def pace(status: Status) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gan_core.data import DATASETS
 from studio.charts import Columns
 
 # Real digits have plausible .99, variety 1. Untrained generators have plausible 0 to .05; a collapse has a
@@ -16,25 +17,36 @@ UNLIKE = 0.2  # share of plausible pictures below which they are nothing like re
 ALIKE = 0.5  # variety below which they repeat each other
 
 
-def measured(columns: Columns, points: bool = False) -> dict[str, Any] | None:
-    """{"key": of the words `live.sees.KEY`, figures}; None before the first measurement."""
-    plausible, variety = columns.last("share/plausible"), columns.last("variety/pictures")
-    readable, shares = columns.last("share/readable"), columns.group("classes")
-    if plausible is None:
+FIGURES = {
+    "plausible": "share/plausible", "readable": "share/readable", "real": "share/real",
+    "variety": "variety/pictures", "points": "places/points",
+}  # fmt: skip
+BARS = "classes"  # shares of one whole: bars beside the sentence, no curves
+
+
+def measured(columns: Columns, dataset: str) -> dict[str, Any] | None:
+    """{"key": of the words `live.sees.KEY`, figures in per cent, "shares" and "names" of the classes}; None
+    before the first measurement."""
+    last = {word: columns.last(name) for word, name in FIGURES.items()}
+    if last["plausible"] is None and last["points"] is None:
         return None
-    figures = {
-        "plausible": round(100 * plausible), "variety": round(100 * (variety or 0)),
-        "readable": round(100 * (readable or 0)), "found": sum(share > 0 for share in shares),
-        "classes": len(shares), "shares": [round(share, 3) for share in shares],
-    }  # fmt: skip
-    return {"key": _key(plausible, variety, readable, points), **figures}
+    shares = columns.group(BARS)
+    return {
+        "key": _key(last),
+        **{word: round(100 * (value or 0)) for word, value in last.items()},
+        "found": sum(share > 0 for share in shares),
+        "classes": len(shares),
+        "shares": [round(share, 3) for share in shares],
+        "names": DATASETS[dataset].classes if dataset in DATASETS and shares else (),
+    }
 
 
-def _key(plausible: float, variety: float | None, readable: float | None, points: bool) -> str:
-    if points:
+def _key(last: dict[str, float | None]) -> str:
+    plausible, variety = last["plausible"], last["variety"]
+    if plausible is None:
         return "points"
     if variety is not None and variety < ALIKE:
         return "alike"
     if plausible < UNLIKE:
         return "unlike"
-    return "like" if readable is None else "readable"
+    return "like" if last["readable"] is None else "readable"

@@ -10,7 +10,6 @@ ends it.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import hmac
 import ipaddress
@@ -70,11 +69,14 @@ def _address(request: gr.Request, proxied: bool) -> str:
     near = request.client.host if request.client else ""
     said = request.headers.get("x-forwarded-for", "").split(",") if proxied else [near]
     for text in reversed(said):
-        with contextlib.suppress(ValueError):
+        try:
             address = ipaddress.ip_address(text.strip())
-            if address.is_global or not proxied:
-                network = ipaddress.ip_network((address, 64 if address.version == 6 else 32), strict=False)
-                return f"address {network}"
+        except ValueError:
+            return ""  # what stands before it may be the visitor's own word
+        address = getattr(address, "ipv4_mapped", None) or address
+        if address.is_global or not proxied:
+            network = ipaddress.ip_network((address, 64 if address.version == 6 else 32), strict=False)
+            return f"address {network}"
     return ""
 
 

@@ -188,5 +188,5 @@ SOURCE = DataSource(
     downloads=False,
     read=read,
     recipe="1",
-    reader="mnist",
+    classifier_of="mnist",
 )

@@ -52,9 +52,7 @@ class DataSource:
     files: tuple[str, ...] = ()
     system: str = ""  # a folder where the system's own package puts the files
     fetch: Callable[[Path], Any] | None = None  # downloads into a root, checked, or raises
-    reader: str = (
-        ""  # the data set whose classifier reads these pictures as well; "": its own, if there is one
-    )
+    classifier_of: str = ""  # the set whose classifier reads these as well; "": its own, if there is one
     recipe: str = ""
     kind: str = "pictures"
     count: int = 0  # of "train", known before it is read; 0: not known

@@ -6,6 +6,7 @@ quote there is `gan_core.metrics`.
 
     share/plausible     share of the pictures that lie as near to a real one as real ones do to each other
     share/readable      share that is plausible and that the classifier is sure about; asked for a class: that
+    share/real          share of the real ones that it is sure about: what "readable" can come to
     variety/pictures    mean distance between two of the pictures over that of two real ones, 1 for real ones
     classes/0, 1, ...   share of the readable pictures that show the class
 
@@ -35,7 +36,7 @@ class GridReference:
     """Real pictures as the classifier sees them.
 
     `features` (N, D); `reach`: how far `USUAL` of the real ones are from their nearest other one at most;
-    `spread`: the mean distance between two of them.
+    `spread`: the mean distance between two of them; `sure`: the share that the classifier is sure about.
     """
 
     extractor: FeatureExtractor
@@ -43,6 +44,7 @@ class GridReference:
     features: np.ndarray
     reach: float
     spread: float
+    sure: float
 
     @classmethod
     def over(cls, dataset: str, images: np.ndarray) -> GridReference:
@@ -51,15 +53,17 @@ class GridReference:
         Raises:
             WeightsError: the data set's classifier is damaged.
         """
-        reader = DATASETS[dataset].reader or dataset
+        reader = DATASETS[dataset].classifier_of or dataset
         trained = reader in classifiers()
         extractor = FeatureExtractor.load(reader) if trained else FeatureExtractor.untrained(images.shape[1])
         some = np.sort(np.random.default_rng(0).permutation(len(images))[:REAL])
         parts = [some[start : start + PART] for start in range(0, len(some), PART)]
-        features = np.concatenate([extractor(np.asarray(images[part]))[0] for part in parts])
+        looks = [extractor(np.asarray(images[part])) for part in parts]
+        features, probabilities = (np.concatenate(seen) for seen in zip(*looks))
         distances = _distances(features, features)
         nearest = np.where(np.eye(len(features), dtype=bool), np.inf, distances).min(1)
-        return cls(extractor, trained, features, float(np.quantile(nearest, USUAL)), _spread(distances))
+        reach, sure = float(np.quantile(nearest, USUAL)), float((probabilities.max(1) >= SURE).mean())
+        return cls(extractor, trained, features, reach, _spread(distances), sure)
 
     def measure(self, images: np.ndarray, labels: np.ndarray | None = None) -> dict[str, float]:
         """The numbers above for the grid's pictures, uint8 (N, C, H, W), N >= 2; `labels` (N,): asked for."""
@@ -78,17 +82,18 @@ class GridReference:
         shares = count / max(count.sum(), 1)
         return (
             found
-            | {"share/readable": float(readable.mean())}
+            | {"share/readable": float(readable.mean()), "share/real": self.sure}
             | {f"classes/{kind}": float(share) for kind, share in enumerate(shares)}
         )
 
 
 def measure_points(points: np.ndarray, mixture: Mixture) -> dict[str, float]:
-    """The same of a cloud of points (N, 2, 1, 1) in [-1, 1]: those at one of the places are plausible."""
-    landed = assign_modes(points, mixture)
-    good = landed.good
+    """What a cloud of points (N, 2, 1, 1) in [-1, 1] shows: "places/points", the share that lies at a place,
+    and "classes/0, 1, ...", which part of these lies at each."""
+    with np.errstate(invalid="ignore", over="ignore"):  # of a generator that diverged: nowhere
+        good = assign_modes(points, mixture).good
     shares = good / max(good.sum(), 1)
-    return {"share/plausible": float(good.sum() / len(points))} | {
+    return {"places/points": float(good.sum() / len(points))} | {
         f"classes/{kind}": float(share) for kind, share in enumerate(shares)
     }
 

@@ -4,7 +4,7 @@ Only visitors' runs are counted and removed: one that was started on the command
 stays until somebody deletes it, and an active one stays whatever it fills. Of the others go first those that
 left no generator (stopped or failed), then the stopped and failed ones, then the finished ones and those that
 were paused and have no process any more; of each kind those of whoever has most runs here, the oldest first:
-nobody makes room for a crowd of somebody else's.
+one visitor's crowd makes room for itself.
 """
 
 from __future__ import annotations

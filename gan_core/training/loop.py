@@ -207,7 +207,7 @@ def _record(session: Session, d: StepOutput, g: StepOutput) -> dict[str, float]:
 
 
 def _diverged(session: Session, name: str) -> dict[str, float]:
-    session.render_samples()
+    session.render_samples(last=True)
     figures = {"value": name, "retries": session.config.retries}
     verdict = Verdict("diverged", session.state.step, figures)
     session.writer.verdict(verdict)

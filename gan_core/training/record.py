@@ -72,9 +72,8 @@ class SampleGrid:
 
     def draw(self, sampler: Sampler) -> np.ndarray:
         """The samples: pictures as uint8 (N, C, H, W), points as float32 (N, 2, 1, 1)."""
-        if self.kind == "points":
-            return np.nan_to_num(sampler.numbers(self.z))  # one that diverged is to be seen as well
-        return sampler.pictures(self.z, self.labels)
+        draw = sampler.numbers if self.kind == "points" else sampler.pictures
+        return draw(self.z, self.labels)
 
     def render(self, sampler: Sampler) -> bytes:
         """The grid as WebP."""
@@ -94,4 +93,5 @@ class SampleGrid:
 
     def encode(self, images: np.ndarray) -> bytes:
         """Samples, or real pictures in their places, as WebP."""
-        return webp(preview(images, self.kind, self.columns))
+        whole = np.nan_to_num(images)  # points of a generator that diverged are to be seen as well
+        return webp(preview(whole, self.kind, self.columns))

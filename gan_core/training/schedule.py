@@ -89,6 +89,11 @@ class Schedule:
     checkpoints: Every
     heartbeats: Every
 
+    def begin(self, seconds: float) -> None:
+        """The run begins, or goes on, here: with a grid, and with a checkpoint where it goes on."""
+        self.samples.mark(seconds)
+        self.checkpoints.mark(seconds)
+
     def sample_due(self, step: int, seconds: float) -> bool:
         """A sample grid: at the first steps by their number, then by time."""
         return step in FIRST_STEPS or self.samples.due(seconds)

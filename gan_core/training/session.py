@@ -181,14 +181,14 @@ def open_session(
     if distributed.world_size > 1:
         objective = replace(objective, average_gradients=distributed.average_gradients)
     times = schedule_of(config)
-    for every in (times.samples, times.checkpoints):
-        every.mark(state.seconds)
+    times.begin(state.seconds)
+    seen = pictures if distributed.is_main else None
     session = Session(
         config=config, model=model, writer=writer, state=state, objective=objective, controllers=controllers,
         batch_sampler=batch_sampler_of(config, pictures, state.compute), sampler=Sampler(state.ema, model),
-        sample_grid=sample_grid, times=times, watch=Stopwatch(state.seconds),
-        evaluator=PeriodicEvaluator(config, writer, state.seconds),
-        grid_evaluator=GridEvaluator(config, pictures, writer, state.seconds),
+        sample_grid=sample_grid, times=times, evaluator=PeriodicEvaluator(config, writer, state.seconds),
+        grid_evaluator=GridEvaluator(config, seen, writer, state.seconds),
+        watch=Stopwatch(state.seconds),  # last: what was opened is no training
         marked=(state.images_seen, state.seconds), saved=None if folder is None else state.step,
     )  # fmt: skip
     if distributed.world_size > 1 and folder is None:

@@ -197,7 +197,7 @@ window.studio.explore = {
 
   /** Other samples; their seed, for its input. */
   fresh() {
-    state.seed = Math.floor(Math.random() * 100_000);
+    Object.assign(state, { seed: Math.floor(Math.random() * 100_000), oddSeed: "" });
     sayOfSeed(state.seed);
     draw();
     return state.seed;

@@ -63,6 +63,7 @@ class LiveStatus extends LiveElement {
     this.dataset.state = "none";
     this.seen = "[]";
     this.say = put(this, "p", { class: "live-say", role: "status" }, word(`${this.getAttribute("view")}.nothing`));
+    this.sees = put(this, "p", { class: "live-sees" }); // no status: it changes every second
     this.bar = put(this, "div", { class: "live-bar", role: "progressbar", "aria-valuemin": 0, "aria-valuemax": 100 });
     this.bar.setAttribute("aria-label", word("live.progress"));
     this.fill = put(this.bar, "i");
@@ -98,11 +99,10 @@ class LiveStatus extends LiveElement {
     this.values.remaining.textContent = duration(data.remaining);
     this.values.speed.textContent = data.speed ? number(data.speed) : "–";
     this.values.step.textContent = data.step.toLocaleString();
-    const sentences = [word(`live.say.${data.say}`, { ahead: data.ahead, message: data.message })];
-    if (data.sees) sentences.push(word(`live.sees.${data.sees.key}`, data.sees));
-    const sentence = sentences.join(" ").trim();
+    const sentence = word(`live.say.${data.say}`, { ahead: data.ahead, message: data.message });
     if (this.say.textContent !== sentence) this.say.textContent = sentence;
-    this.showClasses(data.sees?.shares ?? [], data.classes);
+    this.sees.textContent = data.sees ? word(`live.sees.${data.sees.key}`, data.sees) : "";
+    this.showClasses(data.sees?.shares ?? [], data.sees?.names ?? []);
   }
 
   /** A bar for each class: as high as the others where all are drawn equally often. */
@@ -251,7 +251,7 @@ class LiveCharts extends LiveElement {
     if (!data.charts) return;
     this.querySelector(".live-none").hidden = data.charts.length > 0;
     this.querySelector(".live-hint").hidden = data.charts.length === 0;
-    this.board.update(data.charts.filter(({ group }) => group !== "classes")); // bars of their own show those
+    this.board.update(data.charts);
   }
 }
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,19 +11,21 @@ import torch
 from gan_core.cli import main
 from gan_core.config import TrainConfig, from_mapping
 from gan_core.data import DATASETS, load
-from gan_core.errors import DataError
+from gan_core.errors import DataError, TrainingDiverged
 from gan_core.metrics import fast_metrics
 from gan_core.metrics.classifier import FeatureExtractor
 from gan_core.metrics.fast_metrics import reference_stats
 from gan_core.presets import PRESETS
 from gan_core.runs import RunWriter, branch, create_run, read_lines, read_status
 from gan_core.runs.control import send
-from gan_core.runs.reader import best_steps, checkpoint_steps
+from gan_core.runs.reader import best_steps, checkpoint_steps, read_verdicts
 from gan_core.sampling import Sampler
 from gan_core.training import evaluator, grid_evaluator, train
 from gan_core.training.evaluator import DISTANCE, MISSED, SHARE, PeriodicEvaluator
+from gan_core.training.grid_evaluator import GridEvaluator
 from gan_core.training.record import SampleGrid
 from gan_core.training.session import open_session
+from gan_core.training.setup import chosen
 
 SMALL = {"dataset": "glyphs", "size": 16, "g_width": 4, "d_width": 4, "latent": 8, "batch": 16,
          "log_every": 5, "precision": "fp32", "memory_format": "contiguous", "threads": 1}  # fmt: skip
@@ -315,3 +318,27 @@ def test_sample_and_score_take_the_best_where_asked(tmp_path, drive, capsys):
     capsys.readouterr()
     assert main(["sample", str(unscored.path), "--best", "--out", str(tmp_path / "b.npz")]) == 2
     assert capsys.readouterr().err.endswith("keeps no best generator: no score was taken (score_seconds).\n")
+
+
+def test_the_grid_is_measured_within_its_share_of_the_time(tmp_path, monkeypatch):
+    settings = config(steps=1)
+    run, ticks = create_run(tmp_path, settings), iter(range(1000))
+    one = GridEvaluator(settings, chosen(settings), RunWriter(run), 10.0)
+    state, samples = SimpleNamespace(step=5, images_seen=40, seconds=11.0), np.zeros((4, 1, 16, 16), np.uint8)
+    assert not one.due(10.5) and one.due(11.0)
+    monkeypatch.setattr(grid_evaluator.time, "perf_counter", lambda: 0.3 * next(ticks))
+    row = one.measure(samples, None, state)
+    assert (row["step"], row["images"], row["seconds"]) == (5, 40, 11.0) and "variety/pictures" in row
+    assert not one.due(12.0) and not one.due(19.9) and one.due(20.1), ".3 s are three hundredths of ten"
+    other = GridEvaluator(settings, None, RunWriter(run), 10.0)
+    assert other.measure(samples, None, state) == {}, "another process of the run does it"
+
+
+def test_a_run_that_diverges_is_measured_where_it_did(tmp_path):
+    settings = config(steps=200, lr_g=0.1, lr_d=0.1, optimiser="sgd", penalty="r1", penalty_weight=1e4,
+                      d_norm="none", initialisation="orthogonal")  # fmt: skip
+    run = create_run(tmp_path, settings)
+    with pytest.raises(TrainingDiverged):
+        list(train(settings, run))
+    last = [row for row in read_lines(run.scores)[0] if "variety/pictures" in row][-1]
+    assert last["step"] == read_verdicts(run)[-1].step, "not what it drew while it was healthy"

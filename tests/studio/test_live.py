@@ -299,12 +299,11 @@ def test_every_stage_has_words() -> None:
     said["suspended"] = say(stands, 0)
     about = Status(id="x", state="running", step=9, images=64 * 5000, messages=(Message("checkpoint-none"),))
     said["unbegun"] = say(dataclasses.replace(about, state="stopped", step=0), 0)
-    said["failing"] = say(dataclasses.replace(about, preset="fail-collapse"), 0)
     assert said == {
         ("queued", 0): "starting", ("queued", 2): "queued", ("paused", 0): "paused", ("paused", 2): "waiting",
         **{(state, ahead): word for state, word in (("running", "running"), ("finished", "finished"),
            ("stopped", "stopped"), ("failed", "failed")) for ahead in (0, 2)},
-        "suspended": "suspended", "timing": "timing", "failing": "failing",
+        "suspended": "suspended", "timing": "timing",
         "unbegun": "unbegun",
     }  # fmt: skip
     assert {f"live.say.{word}" for word in said.values()} == {
@@ -330,8 +329,9 @@ def test_what_is_said_while_a_run_trains_does_not_follow_from_its_steps() -> Non
      {"plausible": 5}),
     ({"share/plausible": 0.9, "variety/pictures": 0.3, "share/readable": 0.8, "classes/0": 1.0}, "alike",
      {"variety": 30}),
-    ({"share/plausible": 0.9, "variety/pictures": 0.8, "share/readable": 0.75, "classes/0": 0.7,
-      "classes/1": 0.0, "classes/2": 0.3}, "readable", {"readable": 75, "found": 2, "classes": 3}),
+    ({"share/plausible": 0.9, "variety/pictures": 0.8, "share/readable": 0.75, "share/real": 0.96,
+      "classes/0": 0.7, "classes/1": 0.0, "classes/2": 0.3}, "readable",
+     {"readable": 75, "real": 96, "found": 2, "classes": 3}),
     ({"share/plausible": 0.9, "variety/pictures": 0.8}, "like", {"plausible": 90, "variety": 80}),
 ])  # fmt: skip
 def test_the_words_above_the_pictures_are_what_was_measured_of_them(
@@ -350,9 +350,12 @@ def test_the_words_above_the_pictures_are_what_was_measured_of_them(
 
 def test_of_points_it_says_how_many_places_are_found(tmp_path: Path) -> None:
     run = make_run(tmp_path, dataset="ring", network="mlp-2d", size=1, conditional=False)
-    RunWriter(run).score({"step": 100, "share/plausible": 0.5, "classes/0": 1.0, "classes/1": 0.0})
-    sees = ask(client(tmp_path), run).json()["sees"]
-    assert (sees["key"], sees["found"], sees["classes"], sees["plausible"]) == ("points", 1, 2, 50)
+    RunWriter(run).score({"step": 100, "places/points": 0.5, "classes/0": 1.0, "classes/1": 0.0})
+    answer = ask(client(tmp_path), run).json()
+    sees = answer["sees"]
+    assert (sees["key"], sees["found"], sees["classes"], sees["points"]) == ("points", 1, 2, 50)
+    assert sees["shares"] == [1.0, 0.0] and sees["names"][:2] == ["0", "1"]
+    assert "classes" not in {chart["group"] for chart in answer["charts"]}, "bars, not eight curves"
 
 
 def test_each_thing_seen_has_words() -> None:

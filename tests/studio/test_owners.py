@@ -55,6 +55,9 @@ def test_the_address_is_the_connections_or_what_a_trusted_proxy_says_last() -> N
     assert address_of(request(host="10.0.0.9", **said), True) == mine
     assert address_of(request(host="9.9.9.9", **said), False) == address_of(request(host="9.9.9.9"), False)
     assert address_of(request(host="9.9.9.9"), True) == "", "the proxy's own is nobody's"
+    assert address_of(request(host="::ffff:1.2.3.4"), False) == mine, "the same, as some servers write it"
+    unclear = {"x-forwarded-for": "5.6.7.8, 1.2.3.4:443"}
+    assert address_of(request(host="10.0.0.9", **unclear), True) == "", "the first may be anybody's word"
     assert address_of(request(host="x"), False) == "" == address_of(request(**{"x-forwarded-for": "x"}), True)
 
 
@@ -133,4 +136,10 @@ def test_the_endpoints_hand_on_who_asks_and_from_where_and_refuse_nobody_in_part
     for name in ("press_start", "press_stop", "press_pause"):
         press[name].fn({}, request())
     assert all("send one" in text for text in said) and len(said) == 3
-    assert started == [(owner_of(asked, True), address_of(asked, True))] and started[0][1]
+    values = dict.fromkeys(press["press_start"].inputs)
+    for proxied in (True, False):
+        here = dataclasses.replace(services, hosts=Hosts(proxied=proxied))
+        page = {fn.name: fn for fn in build_app(here).fns.values()}["press_start"]
+        page.fn(dict.fromkeys(page.inputs), asked)
+    wanted = [(owner_of(asked, proxied), address_of(asked, proxied)) for proxied in (True, True, False)]
+    assert started == wanted and all(address for _, address in started) and values

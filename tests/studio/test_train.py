@@ -184,6 +184,8 @@ def test_a_setting_counts_for_the_speed_unless_it_is_known_not_to() -> None:
     for name, other in (("dataset", "stacked-mnist"), ("g_norm", "none"), ("batch_end", 256),
                         ("d_dropout", 0.3), ("instance_noise", 0.1), ("clip_norm", 1.0)):  # fmt: skip
         assert key(replace(usual, **{name: other})) != key(usual), name
+    for name in ("penalty_weight", "class_weight"):
+        assert key(replace(usual, **{name: 0.0})) != key(usual), f"without {name} less is computed"
     for name, other in (("lr_g", 0.001), ("seed", 9), ("seconds", 99.0), ("penalty_weight", 5.0)):
         assert key(replace(usual, **{name: other})) == key(usual), name
     assert knobs().keys() >= SAME_SPEED
