@@ -101,7 +101,7 @@ def measure_points(points: np.ndarray, mixture: Mixture) -> dict[str, float]:
 def _distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """(N, D) and (M, D) to (N, M)."""
     squares = (a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T
-    return np.sqrt(np.maximum(squares, 0))
+    return np.asarray(np.sqrt(np.maximum(squares, 0)))
 
 
 def _spread(distances: np.ndarray) -> float:
