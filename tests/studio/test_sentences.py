@@ -100,7 +100,7 @@ def diverged(folder: Path, retries: int = 0) -> None:
     RunWriter(run).checkpoint(5, lambda path: path.joinpath("state").write_text("good"))  # type: ignore[arg-type, return-value]
     writer: Any = SimpleNamespace(verdict=lambda _: None, run=run)
     under_way: Any = SimpleNamespace(state=SimpleNamespace(step=7), writer=writer,
-                                     render_samples=lambda last: None, config=TrainConfig(steps=9))  # fmt: skip
+                                     render_samples=lambda last: 0, config=TrainConfig(steps=9))  # fmt: skip
     loop._diverged(under_way, "loss/G")
 
 
