@@ -42,8 +42,8 @@ class Workers:
         if not status.idle:
             control.send(run, "run")
             return True
-        if status.id in self._children or len(self._children) > STANDING:
-            return False  # its former process, or one too many, is about to end
+        if status.id in self._children:
+            return False  # its former process is about to end
         self._check_warm()
         child = self.warm = self.warm or Child(self._command)
         with between_writers(run) as now:
@@ -65,6 +65,8 @@ class Workers:
         """
         problem: RunError | None = None
         for status in waiting:
+            if status.idle and len(self._children) > STANDING:
+                return None  # one too many is about to end; nobody overtakes meanwhile
             try:
                 if self.begin(status):
                     return status.id
