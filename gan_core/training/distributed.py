@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import importlib
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -141,6 +142,9 @@ def distributed_context() -> Iterator[DistributedContext]:
     if gpus:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")) % gpus)
         backend = "cpu:gloo,cuda:nccl" if context.local_world_size <= gpus else "gloo"
+    # Optimisers import it; imported after the group is made it holds on to it (torch 2.14), and the group's
+    # threads, not ended by `destroy_process_group`, now and then abort the process at its very end.
+    importlib.import_module("torch._dynamo")
     with _together():
         dist.init_process_group(backend, timeout=datetime.timedelta(seconds=PATIENCE))
     yield context

@@ -57,11 +57,14 @@ def weights(session: Session) -> dict[str, torch.Tensor]:
 
 
 def main(root: Path) -> None:
-    """Train all cases; `CASE.RANK.pt` holds what each process has in the end."""
+    """Train all cases; `CASE.RANK.pt` holds what each process has in the end, `threads.RANK` the names of the
+    threads that are left when the group is gone (where the system tells)."""
     with distributed_context() as distributed:
         for case in CASES:
             session = trained(case, root / "runs", distributed)
             torch.save([weights(session), torch.rand(4)], root / f"{case}.{distributed.rank}.pt")
+    names = sorted(path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm"))
+    (root / f"threads.{distributed.rank}").write_text("\n".join(names))
 
 
 if __name__ == "__main__":

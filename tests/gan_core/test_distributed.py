@@ -189,6 +189,11 @@ def both(tmp_path_factory, environment) -> Path:
     return folder
 
 
+def test_no_thread_of_the_group_is_left_to_run_into_the_end_of_the_process(both):
+    for rank in (0, 1):
+        assert "gloo" not in (both / f"threads.{rank}").read_text()
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_two_processes_with_half_batches_equal_one_with_the_whole(case, both, tmp_path):
     one = weights(trained(case, tmp_path))
