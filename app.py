@@ -11,6 +11,8 @@ import signal
 import sys
 from collections.abc import Sequence
 
+from gan_core.errors import ConfigError, GanError
+from gan_core.flags import refuse
 from studio.flags import parser
 from studio.scratch import scratch_folder
 
@@ -24,7 +26,14 @@ os.environ["FORWARDED_ALLOW_IPS"] = ""  # uvicorn would believe any local caller
 def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """What the command line asks for, and before it STUDIO_FLAGS: a Space has no command line."""
     given = sys.argv[1:] if argv is None else argv
-    return parser(os.environ).parse_args([*shlex.split(os.environ.get("STUDIO_FLAGS", "")), *given])
+    flags = parser(os.environ)
+    asked, rest = flags.parse_known_args([*shlex.split(os.environ.get("STUDIO_FLAGS", "")), *given])
+    if rest:
+        try:
+            refuse(rest, "python app.py", flags)
+        except ConfigError as error:
+            flags.error(str(error))
+    return asked
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -41,7 +50,6 @@ def serve(asked: argparse.Namespace) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("httpx").setLevel(logging.WARNING)
 
-    from gan_core.errors import GanError
     from studio.app import build_app, launch, warm
     from studio.flags import services_of
 

@@ -10,7 +10,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from gan_core.config import BUDGET, kind, knobs
 from gan_core.errors import ConfigError
@@ -24,10 +24,10 @@ DATA = "folder of the data sets' files"
 Commands = Mapping[str, Callable[[argparse.Namespace], None]]
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
     """Bad usage is one sentence and exit code 2, as every other bad input is."""
 
-    def error(self, message: str) -> Any:
+    def error(self, message: str) -> NoReturn:
         sys.stderr.write(f"{self.prog}: {message}\n")
         sys.exit(2)
 
@@ -45,29 +45,35 @@ def parsed(words: list[str], runs: Commands) -> argparse.Namespace:
         raise ConfigError.of(problems)
     arguments, rest = parser.parse_known_args(words)
     if rest:
-        name = next((word.split("=")[0] for word in rest if word.startswith("-")), None)
-        if name is None:
-            parser.error(f"unrecognized arguments: {' '.join(rest)}")
-        if words.index(arguments.name) > 0 and words[0].startswith(name):
+        if words.index(arguments.name) > 0 and words[0] == rest[0]:
+            name = rest[0].split("=")[0]
             raise ConfigError("flag-before-command", name=name, command=arguments.name)
-        _refuse_flag(arguments.name, name, commands[arguments.name].format_help())
+        refuse(rest, f"python -m gan_core {arguments.name}", commands[arguments.name])
     return arguments
 
 
-def _refuse_flag(command: str, name: str, help: str) -> None:
-    """Raises `ConfigError` for a flag that `command` has not, with the nearest one that its help names."""
+def refuse(rest: list[str], program: str, parser: Parser) -> NoReturn:
+    """End with what is wrong with `rest`, the words that `parser` does not know, as a person calls `program`.
+
+    Raises:
+        ConfigError: a flag is among them; the sentence names the nearest that there is.
+    """
+    name = next((word.split("=")[0] for word in rest if word.startswith("-")), None)
+    if name is None:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    help = parser.format_help()
     known = {flag.lstrip("-"): flag for flag in re.findall(r"--[a-z][\w-]*", help)}
     plain = name.lstrip("-")
     plain = SETTINGS.get(plain.replace("-", "_"), plain).replace("_", "-")  # a name of before
     if near := plain if plain in known else nearest(plain, known):
         raise ConfigError("unknown-near", what="flag", name=name, near=known[near])
-    raise ConfigError("unknown-flag", name=name, command=command)
+    raise ConfigError("unknown-flag", name=name, program=program)
 
 
 def make_parser(runs: Commands) -> argparse.ArgumentParser:
     """The parser of all commands; each of `runs`, by its name, is what a command does."""
-    parser = _Parser(prog="python -m gan_core", description="Train a small GAN and use what it learned.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
+    parser = Parser(prog="python -m gan_core", description="Train a small GAN and use what it learned.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
     parser.set_defaults(commands=commands.choices)
 
     def add(name: str, help: str) -> argparse.ArgumentParser:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gan_core.flags import Parser
 from gan_core.limits import Limits
 from gan_core.memory_limit import machine_memory
 
@@ -28,12 +29,11 @@ PUBLIC = Limits(
 )
 
 
-def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
+def parser(environment: Mapping[str, str]) -> Parser:
     """Every flag; some have other defaults on a Space."""
     on_a_space = bool(environment.get("SPACE_ID"))
-    made = argparse.ArgumentParser(
-        prog="app.py", description="Train, watch and explore a DCGAN in the browser."
-    )
+    about = "Train, watch and explore a DCGAN in the browser."
+    made = Parser(prog="app.py", description=about, allow_abbrev=False)
     flag = made.add_argument
     flag(
         "--host",

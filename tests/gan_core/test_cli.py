@@ -307,7 +307,7 @@ def test_score_prints_every_figure(run, real_set, capsys):
      (["--lr_g=0.001"], "There is no flag named '--lr_g'; did you mean '--lr-g'?"),
      (["--pictures", "50"], "There is no flag named '--pictures'; did you mean '--dataset-limit'?"),
      (["--qqq"], "There is no flag '--qqq'; `python -m gan_core train --help` lists them."),
-     (["here"], "python -m gan_core: unrecognized arguments: here"),
+     (["here"], "python -m gan_core train: unrecognized arguments: here"),
      (["--dataset", "mnist", "--data-root", "no-such-folder"], "MNIST is not here: there is no ")],
 )  # fmt: skip
 def test_a_bad_setting_is_answered_in_one_sentence(tmp_path, refuse, flags, sentence):

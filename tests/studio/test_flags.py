@@ -162,6 +162,21 @@ def test_a_flag_that_cannot_be_used_is_said(
     assert ended.value.code == 2 and said in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("given", "said"), [
+    (["--prot", "1"], "There is no flag named '--prot'; did you mean '--port'?"),
+    (["--runs=x", "--hots=y"], "There is no flag named '--hots'; did you mean '--host'?"),
+    (["--zebra"], "There is no flag '--zebra'; `python app.py --help` lists them."),
+    (["--ho", "x"], "no flag"), (["train"], "unrecognized arguments: train"),
+])  # fmt: skip
+def test_a_flag_that_is_none_is_one_sentence_with_the_nearest(
+    given: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        entry.arguments(given)
+    told = capsys.readouterr().err
+    assert ended.value.code == 2 and said in told and told.count("\n") == 1 and told.startswith("app.py: ")
+
+
 def test_runs_that_are_a_file_are_one_sentence(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
