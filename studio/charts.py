@@ -71,6 +71,11 @@ class Columns:
         ys = self._columns[name][1] if name in self._columns else ()
         return ys[-1] if ys and math.isfinite(ys[-1]) else None
 
+    def last_step(self, name: str) -> float | None:
+        """The step of the newest number of a curve; None where there is none."""
+        xs = self._columns[name][0] if name in self._columns else ()
+        return xs[-1] if xs else None
+
     def group(self, group: str) -> list[float]:
         """The newest numbers of the curves of a group, in the order in which they came."""
         names = [name for name in self._columns if name.partition("/")[0] == group]

@@ -89,11 +89,13 @@ def _mark(path: Path) -> Mark | None:
 
 
 def resting_lines(run: RunPaths) -> Lines:
-    """Where the losses settle when nobody can tell real from fake, in the run's own game; those that do."""
+    """Where the losses settle when nobody can tell real from fake, in the run's own game, those that do; and
+    the variety of real pictures."""
+    variety = {"variety": {"pictures": 1.0}}
     try:
         config = read_settings(run)[1]
         game = game_of(config.loss, config.real_label, config.label_flip_prob)
     except (GanError, OSError, KeyError):
-        return {}
+        return variety
     values = zip(("D", "G"), game.at_rest or (None, None), strict=True)
-    return {"loss": {name: value for name, value in values if value is not None}}
+    return variety | {"loss": {name: value for name, value in values if value is not None}}

@@ -82,16 +82,18 @@ def outcome(config: TrainConfig, preset: str, images: float) -> str:
     "steps", which promises nothing, for all that was not measured: other data, other settings than the
     recipe's own, a shorter budget.
     """
-    if preset not in SEEN and not fails_on_purpose(preset):
+    if preset not in PRESETS:
         return "steps"
     usual = from_mapping(PRESETS[preset].settings)
     changed = difference(config, usual).keys() - FREE
-    if preset not in SEEN or images > FAR * 1000 * SEEN[preset][-1][0]:
-        return "steps" if changed or preset in SEEN else "failing"
-    rates = [(getattr(config, name), getattr(usual, name)) for name in ("lr_g", "lr_d")]
-    near = all(1 / NEAR <= rate / own <= NEAR for rate, own in rates)
-    seen = [name for thousands, name in SEEN[preset] if images >= 1000 * thousands]
-    return seen[-1] if seen and near and changed <= {"lr_g", "lr_d"} else "steps"
+    if fails_on_purpose(preset):
+        return "steps" if changed else "failing"
+    rates = [getattr(config, name) / getattr(usual, name) for name in ("lr_g", "lr_d")]
+    if changed - {"lr_g", "lr_d"} or not all(1 / NEAR <= rate <= NEAR for rate in rates):
+        return "steps"
+    thousands = images / 1000
+    seen = [(least, name) for least, name in SEEN.get(preset, ()) if thousands >= least]
+    return seen[-1][1] if seen and thousands <= FAR * SEEN[preset][-1][0] else "steps"
 
 
 def estimate_of(config: TrainConfig, speed: float | None, tongue: str, preset: str = "") -> str:

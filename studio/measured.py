@@ -18,21 +18,22 @@ ALIKE = 0.5  # variety below which they repeat each other
 
 
 FIGURES = {
-    "plausible": "share/plausible", "readable": "share/readable", "real": "share/real",
+    "plausible": "share/plausible", "readable": "share/readable", "real": "share/readable_real",
     "variety": "variety/pictures", "points": "places/points",
 }  # fmt: skip
 BARS = "classes"  # shares of one whole: bars beside the sentence, no curves
 
 
 def measured(columns: Columns, dataset: str) -> dict[str, Any] | None:
-    """{"key": of the words `live.sees.KEY`, figures in per cent, "shares" and "names" of the classes}; None
-    before the first measurement."""
+    """{"key": of the words `live.sees.KEY`, "step", figures in per cent, "shares" and "names" of classes};
+    None before the first measurement."""
     last = {word: columns.last(name) for word, name in FIGURES.items()}
     if last["plausible"] is None and last["points"] is None:
         return None
     shares = columns.group(BARS)
     return {
         "key": _key(last),
+        "step": columns.last_step(FIGURES["points" if last["plausible"] is None else "plausible"]),
         **{word: round(100 * (value or 0)) for word, value in last.items()},
         "found": sum(share > 0 for share in shares),
         "classes": len(shares),

@@ -6,7 +6,7 @@ quote there is `gan_core.metrics`.
 
     share/plausible     share of the pictures that lie as near to a real one as real ones do to each other
     share/readable      share that is plausible and that the classifier is sure about; asked for a class: that
-    share/real          share of the real ones that it is sure about: what "readable" can come to
+    share/readable_real share of the real ones that it is sure about: what "readable" can come to
     variety/pictures    mean distance between two of the pictures over that of two real ones, 1 for real ones
     classes/0, 1, ...   share of the readable pictures that show the class
 
@@ -82,7 +82,7 @@ class GridReference:
         shares = count / max(count.sum(), 1)
         return (
             found
-            | {"share/readable": float(readable.mean()), "share/real": self.sure}
+            | {"share/readable": float(readable.mean()), "share/readable_real": self.sure}
             | {f"classes/{kind}": float(share) for kind, share in enumerate(shares)}
         )
 

@@ -151,7 +151,7 @@ class Chart {
     const title = words(`watch.group.${this.name}`, this.name);
     this.title.textContent = title;
     const caption = [words(`watch.caption.${this.name}`, words("watch.caption", ""))];
-    if (this.restingLines.length) caption.push(words("watch.lines", ""));
+    if (this.restingLines.length) caption.push(words(`watch.lines.${this.name}`, ""));
     this.caption.textContent = caption.join(" ");
     this.reset.textContent = words("watch.zoom.reset", "");
     this.reset.hidden = this.board.zoom === null;
@@ -190,6 +190,8 @@ class Chart {
     });
     const steps = ticks(x0, x1, width / 90).filter(Number.isInteger); // there is no half step
     const named = tickWords(steps);
+    const axis = { x: left - 6, y: height - 6, "text-anchor": "end" };
+    make("text", axis, this.grid).textContent = this.board.words("watch.axis.step", "step");
     steps.forEach((x, i) => {
       const at = { x: this.px(x), y: height - 6, "text-anchor": this.px(x) > width - 24 ? "end" : "middle" };
       make("text", at, this.grid).textContent = named[i];
@@ -207,7 +209,7 @@ class Chart {
       const above = this.py(value) > PAD.top + 12;
       const where = { x: width - PAD.right, y: this.py(value) + (above ? -4 : 14), "text-anchor": "end" };
       const text = make("text", { ...where, class: this.shade(name) }, this.labels);
-      text.textContent = this.board.words("watch.line", "{name}").replace("{name}", name);
+      text.textContent = this.board.words(`watch.line.${this.name}`, "{name}").replace("{name}", name);
     }
     for (const curve of this.shown) this.drawCurve(curve);
   }

@@ -69,7 +69,7 @@ class LiveStatus extends LiveElement {
     this.fill = put(this.bar, "i");
     this.shares = put(this, "figure", { class: "live-shares" });
     this.shares.hidden = true;
-    put(this.shares, "figcaption", {}, word("live.classes"));
+    this.sharesTitle = put(this.shares, "figcaption");
     this.classes = put(this.shares, "div", { class: "live-classes", role: "img" });
     this.facts = put(this, "dl", { class: "live-facts" });
     this.values = {};
@@ -101,8 +101,11 @@ class LiveStatus extends LiveElement {
     this.values.step.textContent = data.step.toLocaleString();
     const sentence = word(`live.say.${data.say}`, { ahead: data.ahead, message: data.message });
     if (this.say.textContent !== sentence) this.say.textContent = sentence;
-    this.sees.textContent = data.sees ? word(`live.sees.${data.sees.key}`, data.sees) : "";
-    this.showClasses(data.sees?.shares ?? [], data.sees?.names ?? []);
+    const { sees } = data;
+    this.sees.textContent = sees
+      ? word("live.sees", { step: sees.step.toLocaleString(), what: word(`live.sees.${sees.key}`, sees) }) : "";
+    this.sharesTitle.textContent = word(sees?.key === "points" ? "live.classes.points" : "live.classes");
+    this.showClasses(sees?.shares ?? [], sees?.names ?? []);
   }
 
   /** A bar for each class: as high as the others where all are drawn equally often. */

@@ -34,7 +34,7 @@ def grid(digits: tuple[np.ndarray, np.ndarray], labels: np.ndarray) -> np.ndarra
 def test_real_pictures_are_plausible_varied_and_of_all_classes(digits, reference) -> None:
     found = reference.measure(grid(digits, LABELS), LABELS)
     assert found["share/plausible"] > 0.9 and found["variety/pictures"] == pytest.approx(1, abs=0.1)
-    assert found["share/readable"] > 0.7 and found["share/real"] == pytest.approx(0.9, abs=0.1)
+    assert found["share/readable"] > 0.7 and found["share/readable_real"] == pytest.approx(0.9, abs=0.1)
     shares = [found[f"classes/{k}"] for k in range(10)]
     assert sum(shares) == pytest.approx(1) and min(shares) > 0.03
 

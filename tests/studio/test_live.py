@@ -212,6 +212,15 @@ def test_the_lines_are_where_the_runs_own_game_rests_and_none_where_it_does_not(
     assert drawn == pytest.approx(lines, abs=1e-4)
 
 
+def test_the_line_of_variety_is_where_real_pictures_are(run: RunPaths) -> None:
+    RunWriter(run).score({"step": 100, "share/plausible": 0.9, "variety/pictures": 0.3})
+    charts = ask(client(run.path.parent), run).json()["charts"]
+    lines = {chart["group"]: chart["lines"] for chart in charts}
+    assert lines["variety"] == [{"name": "pictures", "value": 1.0}] and lines["share"] == []
+    drawn = {group for group in lines if lines[group]}
+    assert {f"watch.{kind}.{group}" for kind in ("line", "lines") for group in drawn} <= TABLE.keys()
+
+
 def test_a_torn_line_is_left_until_it_is_whole(tmp_path: Path) -> None:
     run = make_run(tmp_path, state="running")
     reader = Reader(run, no_queue)
@@ -329,7 +338,7 @@ def test_what_is_said_while_a_run_trains_does_not_follow_from_its_steps() -> Non
      {"plausible": 5}),
     ({"share/plausible": 0.9, "variety/pictures": 0.3, "share/readable": 0.8, "classes/0": 1.0}, "alike",
      {"variety": 30}),
-    ({"share/plausible": 0.9, "variety/pictures": 0.8, "share/readable": 0.75, "share/real": 0.96,
+    ({"share/plausible": 0.9, "variety/pictures": 0.8, "share/readable": 0.75, "share/readable_real": 0.96,
       "classes/0": 0.7, "classes/1": 0.0, "classes/2": 0.3}, "readable",
      {"readable": 75, "real": 96, "found": 2, "classes": 3}),
     ({"share/plausible": 0.9, "variety/pictures": 0.8}, "like", {"plausible": 90, "variety": 80}),
@@ -343,9 +352,10 @@ def test_the_words_above_the_pictures_are_what_was_measured_of_them(
     RunWriter(run).score({"step": 100, **scores})
     time.sleep(FRESH * 1.5)
     sees = ask(web, run).json()["sees"]
-    assert sees["key"] == key and figures.items() <= sees.items()
+    assert (sees["key"], sees["step"]) == (key, 100) and figures.items() <= sees.items()
     for words in TABLE[f"live.sees.{key}"]:
         assert all(f"{{{name}}}" in words for name in figures), "each figure stands in the sentence"
+    assert all("{step}" in words and "{what}" in words for words in TABLE["live.sees"])
 
 
 def test_of_points_it_says_how_many_places_are_found(tmp_path: Path) -> None:
@@ -354,6 +364,7 @@ def test_of_points_it_says_how_many_places_are_found(tmp_path: Path) -> None:
     answer = ask(client(tmp_path), run).json()
     sees = answer["sees"]
     assert (sees["key"], sees["found"], sees["classes"], sees["points"]) == ("points", 1, 2, 50)
+    assert sees["step"] == 100
     assert sees["shares"] == [1.0, 0.0] and sees["names"][:2] == ["0", "1"]
     assert "classes" not in {chart["group"] for chart in answer["charts"]}, "bars, not eight curves"
 

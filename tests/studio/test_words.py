@@ -72,6 +72,7 @@ def built() -> set[str]:
         "train.estimate.": {"failing", "steps", *(name for seen in SEEN.values() for _, name in seen)},
         "watch.state.": STATES, "watch.budget.": BUDGET - {"seconds"}, "watch.": ("nothing",),
         "watch.ago.": ("days", "hours", "minutes"), "watch.curve.": curves,
+        "watch.line.": ("loss", "variety"), "watch.lines.": ("loss", "variety"),
         "watch.group.": groups, "watch.caption.": groups,
         "live.": ("elapsed", "remaining", "speed", "step"),
     }  # fmt: skip
