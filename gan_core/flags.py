@@ -28,6 +28,7 @@ class Parser(argparse.ArgumentParser):
     """Bad usage is one sentence and exit code 2, as every other bad input is."""
 
     def error(self, message: str) -> NoReturn:
+        """Say what is wrong and end the program."""
         sys.stderr.write(f"{self.prog}: {message}\n")
         sys.exit(2)
 
