@@ -9,6 +9,10 @@ quote there is `gan_core.metrics`.
     share/readable_real share of the real ones that it is sure about: what "readable" can come to
     variety/pictures    mean distance between two of the pictures over that of two real ones, 1 for real ones
     classes/0, 1, ...   share of the readable pictures that show the class
+    motion/pictures     mean distance of a picture to the one that stood in its place at the last look, over
+                        the mean distance between two real ones; of pixels
+    novelty/pictures    mean distance of a picture to the nearest one trained on, over the same of real ones
+                        that were not trained on: 1 for new pictures, near 0 for copies; of pixels
 
 "readable" and "classes" need a classifier that reads the data set. Features of an untrained one tell
 strokes and colours from noise and pictures that are all alike from varied ones, see `fast_metrics`.
@@ -29,6 +33,7 @@ REAL = 400  # real pictures that the grid is held against
 PART = 100  # of them looked at together, to take little memory beside a run that trains
 SURE = 0.9  # least probability of the class that is read
 USUAL = 0.99  # share of real pictures that are plausible
+LEARNT_MOST = 5000  # pictures that can be learnt by heart within hours; of more, novelty is not asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +41,8 @@ class GridReference:
     """Real pictures as the classifier sees them.
 
     `features` (N, D); `reach`: how far `USUAL` of the real ones are from their nearest other one at most;
-    `spread`: the mean distance between two of them; `sure`: the share that the classifier is sure about.
+    `spread`: the mean distance between two of them, `pixel_spread` that of their pixels; `sure`: the share
+    that the classifier is sure about.
     """
 
     extractor: FeatureExtractor
@@ -44,6 +50,7 @@ class GridReference:
     features: np.ndarray
     reach: float
     spread: float
+    pixel_spread: float
     sure: float
 
     @classmethod
@@ -59,14 +66,22 @@ class GridReference:
         some = np.sort(np.random.default_rng(0).permutation(len(images))[:REAL])
         parts = [some[start : start + PART] for start in range(0, len(some), PART)]
         looks = [extractor(np.asarray(images[part])) for part in parts]
+        pixels = _pixels(images[some])
         features, probabilities = (np.concatenate(seen) for seen in zip(*looks))
         distances = _distances(features, features)
         nearest = np.where(np.eye(len(features), dtype=bool), np.inf, distances).min(1)
         reach, sure = float(np.quantile(nearest, USUAL)), float((probabilities.max(1) >= SURE).mean())
-        return cls(extractor, trained, features, reach, _spread(distances), sure)
+        pixel_spread = _spread(_distances(pixels, pixels))
+        return cls(extractor, trained, features, reach, _spread(distances), pixel_spread, sure)
+
+    def motion(self, images: np.ndarray, before: np.ndarray) -> dict[str, float]:
+        """How far the pictures, uint8 (N, C, H, W), have moved since they were those `before`."""
+        moved = float(np.linalg.norm(_pixels(images) - _pixels(before), axis=1).mean())
+        return {"motion/pictures": moved / self.pixel_spread if self.pixel_spread else 0.0}
 
     def measure(self, images: np.ndarray, labels: np.ndarray | None = None) -> dict[str, float]:
-        """The numbers above for the grid's pictures, uint8 (N, C, H, W), N >= 2; `labels` (N,): asked for."""
+        """The shares, variety and classes of the grid's pictures, uint8 (N, C, H, W), N >= 2; `labels` (N,):
+        asked for."""
         features, probabilities = self.extractor(images)
         plausible = _distances(features, self.features).min(1) <= self.reach
         spread = _spread(_distances(features, features))
@@ -87,6 +102,28 @@ class GridReference:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class NoveltyReference:
+    """The pixels of the pictures trained on, `learnt` (N, P); how far others of their kind are from them."""
+
+    learnt: np.ndarray
+    usual: float
+
+    @classmethod
+    def over(cls, learnt: np.ndarray, unseen: np.ndarray) -> NoveltyReference | None:
+        """Of pictures trained on and of others, uint8 (N, C, H, W); None where there are too many of the
+        first to be learnt by heart, or none of the others."""
+        if len(learnt) > LEARNT_MOST or len(unseen) == 0:
+            return None
+        pixels = _pixels(learnt)
+        return cls(pixels, float(_distances(_pixels(unseen[:REAL]), pixels).min(1).mean()))
+
+    def measure(self, images: np.ndarray) -> dict[str, float]:
+        """How new pictures are, uint8 (N, C, H, W)."""
+        nearest = float(_distances(_pixels(images), self.learnt).min(1).mean())
+        return {"novelty/pictures": nearest / self.usual if self.usual else 1.0}
+
+
 def measure_points(points: np.ndarray, mixture: Mixture) -> dict[str, float]:
     """What a cloud of points (N, 2, 1, 1) in [-1, 1] shows: "places/points", the share that lies at a place,
     and "classes/0, 1, ...", which part of these lies at each."""
@@ -96,6 +133,11 @@ def measure_points(points: np.ndarray, mixture: Mixture) -> dict[str, float]:
     return {"places/points": float(good.sum() / len(points))} | {
         f"classes/{kind}": float(share) for kind, share in enumerate(shares)
     }
+
+
+def _pixels(images: np.ndarray) -> np.ndarray:
+    """uint8 (N, C, H, W) to float32 (N, P) in [0, 1]."""
+    return np.asarray(images, dtype=np.float32).reshape(len(images), -1) / 255
 
 
 def _distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:

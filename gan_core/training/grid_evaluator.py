@@ -6,21 +6,21 @@ Nothing here draws from the run's random numbers: measured or not, it makes the 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from gan_core.config import TrainConfig
 from gan_core.data import DATASETS, Pictures
+from gan_core.data.source import Mixture
 from gan_core.errors import GanError
-from gan_core.metrics.grid_metrics import GridReference, measure_points
+from gan_core.metrics.grid_metrics import GridReference, NoveltyReference, measure_points
 from gan_core.runs import RunWriter
 from gan_core.training.schedule import Every, grid_score_gap
+from gan_core.training.setup import held_out
 from gan_core.training.state import State
 
 SHARE = 0.03  # of the time since it began that measuring may take
-Measure = Callable[[np.ndarray, np.ndarray | None], dict[str, float]]
 
 
 class GridEvaluator:
@@ -33,15 +33,17 @@ class GridEvaluator:
         the run does it) or where the data set's classifier is damaged."""
         self._times = Every(grid_score_gap, last=seconds)
         self._begun, self._spent = seconds, 0.0
-        self._measure: Measure | None = None
+        self._mixture: Mixture | None = None
+        self._reference: GridReference | None = None
+        self._novelty: NoveltyReference | None = None
+        self._before: np.ndarray | None = None  # the samples at the last look
         if pictures is None:
             return
-        mixture = DATASETS[config.dataset].mixture
-        if mixture is not None:
-            self._measure = lambda points, _: measure_points(points, mixture)
-        elif len(pictures.images) > 1:
+        self._mixture = DATASETS[config.dataset].mixture
+        if self._mixture is None and len(pictures.images) > 1:
             try:
-                self._measure = GridReference.over(config.dataset, pictures.images).measure
+                self._reference = GridReference.over(config.dataset, pictures.images)
+                self._novelty = NoveltyReference.over(pictures.images, held_out(config))
             except GanError as error:
                 writer.log(*error.messages)
 
@@ -55,9 +57,20 @@ class GridEvaluator:
         nothing can be measured."""
         begin = time.perf_counter()
         self._times.mark(state.seconds)
-        if self._measure is None:
+        found = self._found(samples, labels)
+        self._before = samples
+        self._spent += time.perf_counter() - begin
+        if not found:
             return {}
         when = {"step": state.step, "images": state.images_seen, "seconds": round(state.seconds, 3)}
-        row = when | self._measure(samples, labels)
-        self._spent += time.perf_counter() - begin
-        return row
+        return when | found
+
+    def _found(self, samples: np.ndarray, labels: np.ndarray | None) -> dict[str, float]:
+        if self._mixture is not None:
+            return measure_points(samples, self._mixture)
+        if self._reference is None:
+            return {}
+        found = self._reference.measure(samples, labels)
+        if self._before is not None:
+            found |= self._reference.motion(samples, self._before)
+        return found | ({} if self._novelty is None else self._novelty.measure(samples))

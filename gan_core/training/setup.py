@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from gan_core.augment import REAL_AUGMENTS
 from gan_core.config import ModelConfig, TrainConfig
 from gan_core.data import DATASETS, Pictures, load
@@ -20,6 +22,16 @@ def chosen(config: TrainConfig) -> Pictures:
     every = load(config.dataset, size=config.size, root=config.data_root)
     few = config.dataset_limit
     return every if few is None else replace(every, images=every.images[:few], labels=every.labels[:few])
+
+
+def held_out(config: TrainConfig) -> np.ndarray:
+    """The pictures of the data set that `config` leaves out, uint8 (N, C, H, W); none where it takes all.
+
+    Raises:
+        DataError: they cannot be had.
+    """
+    every = load(config.dataset, size=config.size, root=config.data_root)
+    return every.images[len(every.images) if config.dataset_limit is None else config.dataset_limit :]
 
 
 def model_config(config: TrainConfig) -> ModelConfig:

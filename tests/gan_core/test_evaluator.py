@@ -336,6 +336,21 @@ def test_the_grid_is_measured_within_its_share_of_the_time(tmp_path, monkeypatch
     assert other.measure(samples, None, state) == {}, "another process of the run does it"
 
 
+def test_looks_after_the_first_say_how_far_pictures_moved_and_of_few_pictures_how_new_they_are(tmp_path):
+    few = config(steps=1, dataset_limit=50)
+    state, samples = SimpleNamespace(step=5, images_seen=40, seconds=11.0), np.zeros((4, 1, 16, 16), np.uint8)
+    one = GridEvaluator(few, chosen(few), RunWriter(create_run(tmp_path, few)), 10.0)
+    rows = [one.measure(samples + value, None, state) for value in (0, 200, 200)]
+    assert "motion/pictures" not in rows[0]
+    assert rows[1]["motion/pictures"] > 1 and rows[2]["motion/pictures"] == 0
+    assert rows[0]["novelty/pictures"] > 0
+    copies = one.measure(np.asarray(chosen(few).images[:4]), None, state)
+    assert copies["novelty/pictures"] < 0.01
+    usual = config(steps=1)
+    every = GridEvaluator(usual, chosen(usual), RunWriter(create_run(tmp_path, usual)), 10.0)
+    assert "novelty/pictures" not in every.measure(samples, None, state), "no picture was left out"
+
+
 def test_a_run_that_diverges_is_measured_where_it_did(tmp_path):
     settings = config(steps=200, lr_g=0.1, lr_d=0.1, optimiser="sgd", penalty="r1", penalty_weight=1e4,
                       d_norm="none", initialisation="orthogonal")  # fmt: skip

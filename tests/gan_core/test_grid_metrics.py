@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gan_core.data import DATASETS, load
-from gan_core.metrics.grid_metrics import REAL, GridReference, measure_points
+from gan_core.metrics.grid_metrics import LEARNT_MOST, REAL, GridReference, NoveltyReference, measure_points
 
 LABELS = np.arange(80) % 10
 
@@ -76,6 +76,32 @@ def test_without_a_classifier_of_its_own_a_data_set_has_no_readable_pictures(dig
     noise = np.random.default_rng(0).integers(0, 256, (80, 1, 32, 32), dtype=np.uint8)
     assert untrained.measure(noise)["share/plausible"] < 0.05
     assert len(untrained.features) == REAL
+
+
+def test_motion_is_how_far_pictures_moved_over_how_far_real_ones_lie_apart(digits, reference) -> None:
+    some, others = grid(digits, LABELS), grid(digits, (LABELS + 5) % 10)
+    assert reference.motion(some, some) == {"motion/pictures": 0}
+    assert reference.motion(some, others)["motion/pictures"] == pytest.approx(1, abs=0.15), "other digits"
+    half = some.copy()
+    half[:40] = others[:40]
+    assert reference.motion(some, half)["motion/pictures"] == pytest.approx(0.5, abs=0.1)
+    flat = np.zeros((80, 1, 32, 32), np.uint8)
+    blank = GridReference.over("glyphs", flat)
+    assert blank.motion(flat, some)["motion/pictures"] == 0, "where all real ones are one picture"
+
+
+def test_copies_of_what_was_learnt_are_not_new_and_other_real_pictures_are(digits) -> None:
+    images = digits[0]
+    known = NoveltyReference.over(images[:50], images[50:])
+    assert known is not None and known.measure(images[1000:1400])["novelty/pictures"] == pytest.approx(
+        1, abs=0.1
+    )
+    assert known.measure(images[:50])["novelty/pictures"] < 0.01
+    mixed = known.measure(np.concatenate([images[:40], images[1000:1040]]))["novelty/pictures"]
+    assert 0.4 < mixed < 0.6
+    assert NoveltyReference.over(images, images[:0]) is None, "nothing to hold it against"
+    many = np.zeros((LEARNT_MOST + 1, 1, 2, 2), np.uint8)
+    assert NoveltyReference.over(many, many) is None and NoveltyReference.over(many[1:], many) is not None
 
 
 def test_points_at_their_places_are_plausible_and_places_left_out_have_no_share() -> None:
