@@ -27,7 +27,11 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """What the command line asks for, and before it STUDIO_FLAGS: a Space has no command line."""
     given = sys.argv[1:] if argv is None else argv
     flags = parser(os.environ)
-    asked, rest = flags.parse_known_args([*shlex.split(os.environ.get("STUDIO_FLAGS", "")), *given])
+    try:
+        set_before = shlex.split(os.environ.get("STUDIO_FLAGS", ""))
+    except ValueError as error:
+        flags.error(f"STUDIO_FLAGS cannot be read: {error}")
+    asked, rest = flags.parse_known_args([*set_before, *given])
     if rest:
         try:
             refuse(rest, "python app.py", flags)

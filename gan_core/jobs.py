@@ -120,14 +120,14 @@ class Jobs:
             run, status = self._found(id)
             if status.state == "paused":
                 if control.in_force(run).command != "wait":
-                    self._make_room(self._visitors.owner(id), self._visitors.address(id))
+                    self._rejoin(id, begins=status.parked)
                 hold = only_writer(run, HAND_OVER) if status.parked else contextlib.nullcontext()
                 with hold:  # or it may just be removed for want of room
                     control.send(run, "wait")
             elif status.state == "running" and control.in_force(run).command in ("pause", "wait"):
                 control.send(run, "run")  # it had not yet stood still
             elif status.state in ("stopped", "failed") and reader.checkpoint_steps(run):
-                self._make_room(self._visitors.owner(id), self._visitors.address(id))
+                self._rejoin(id, begins=True)
                 with only_writer(run, HAND_OVER):
                     control.send(run, "run")
                     amend_status(run, state="queued")
@@ -267,14 +267,18 @@ class Jobs:
         """
         if self._closed:
             raise JobError("queue-closed")
-        waiting, most = self._waiting(self._look()), self._limits
-        if len(waiting) >= most.queue > 0:
-            raise JobError("queue-full", count=most.queue)
-        if sum(self._visitors.owner(id) == owner for id in waiting) >= most.waiting > 0:
-            raise JobError("waiting-own", count=most.waiting)
-        share, near = most.of_one_address(most.queue), [self._visitors.address(id) for id in waiting]
-        if address and near.count(address) >= share > 0:
-            raise JobError("waiting-address", count=share)
+        waiting = self._waiting(self._look())
+        whose = [(self._visitors.owner(id), self._visitors.address(id)) for id in waiting]
+        self._limits.check_waiting(owner, address, whose)
+
+    def _rejoin(self, id: str, begins: bool) -> None:
+        """Whether a run may wait again; where a process `begins` anew for it, that is a start as any other.
+        Raises as `submit`."""
+        owner, address = self._visitors.owner(id), self._visitors.address(id)
+        self._make_room(owner, address)
+        if begins:
+            self._starts.check(owner, self._limits, address)
+            self._starts.add(owner, address)
 
     def _check_paused(self, run: RunPaths) -> None:
         """Whether the owner of `run` may have one more that is paused.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gan_core.errors import JobError
@@ -37,6 +38,20 @@ class Limits:
     def of_one_address(self, most: int) -> int:
         """What of `most`, one of the limits of all visitors, one address may have; 0 for all of it."""
         return math.ceil(self.address_share * most)
+
+    def check_waiting(self, owner: str, address: str, waiting: Sequence[tuple[str, str]]) -> None:
+        """Whether a run of `owner`, asked for from `address`, may join those that wait, (owner, address).
+
+        Raises:
+            JobError: there are too many, or too many of the same owner or address.
+        """
+        if len(waiting) >= self.queue > 0:
+            raise JobError("queue-full", count=self.queue)
+        if sum(whose == owner for whose, _ in waiting) >= self.waiting > 0:
+            raise JobError("waiting-own", count=self.waiting)
+        share = self.of_one_address(self.queue)
+        if address and sum(where == address for _, where in waiting) >= share > 0:
+            raise JobError("waiting-address", count=share)
 
 
 class Starts:

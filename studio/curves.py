@@ -6,8 +6,9 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from gan_core.config import TrainConfig
 from gan_core.errors import GanError
-from gan_core.losses import game_of
+from gan_core.losses import LOSSES, game_of
 from gan_core.runs.layout import RunPaths
 from gan_core.runs.lineage import inherited
 from gan_core.runs.reader import read_settings
@@ -36,7 +37,7 @@ class Curves:
         self.columns = Columns()
         self._offsets = {run.metrics: 0, run.scores: 0}
         self._seen: dict[Path, Mark] = {}
-        self._lines: Lines | None = None
+        self.config: TrainConfig | None = None  # the run's settings, once they are read
 
     def refresh(self, final: bool) -> bool:
         """Take in what was appended; whether the charts were drawn anew. `final`: nothing more will come."""
@@ -44,9 +45,8 @@ class Curves:
         left = self.columns.records != self.columns.drawn
         if not left or not (final or self.columns.worth_drawing()):
             return False
-        if self._lines is None:
-            self._lines = resting_lines(self._run)
-        self.charts = self.columns.charts(self._lines, without=BARS)
+        self.config = self.config or _settings(self._run)
+        self.charts = self.columns.charts(resting_lines(self.config), without=BARS)
         return True
 
     def _read(self) -> None:
@@ -88,14 +88,19 @@ def _mark(path: Path) -> Mark | None:
     return Mark(about.st_ino, about.st_size, about.st_mtime_ns)
 
 
-def resting_lines(run: RunPaths) -> Lines:
+def _settings(run: RunPaths) -> TrainConfig | None:
+    try:
+        return read_settings(run)[1]
+    except (GanError, OSError):
+        return None
+
+
+def resting_lines(config: TrainConfig | None) -> Lines:
     """Where the losses settle when nobody can tell real from fake, in the run's own game, those that do; and
     the variety of real pictures."""
     variety = {"variety": {"pictures": 1.0}}
-    try:
-        config = read_settings(run)[1]
-        game = game_of(config.loss, config.real_label, config.label_flip_prob)
-    except (GanError, OSError, KeyError):
+    if config is None or config.loss not in LOSSES:
         return variety
+    game = game_of(config.loss, config.real_label, config.label_flip_prob)
     values = zip(("D", "G"), game.at_rest or (None, None), strict=True)
     return variety | {"loss": {name: value for name, value in values if value is not None}}

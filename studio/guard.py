@@ -115,12 +115,19 @@ class Guard:
         if reason is None:
             dropped = FORWARDED[1:] if self.hosts.proxied else FORWARDED
             kept = [(name, value) for name, value in scope["headers"] if name not in dropped]
-            await self.app({**scope, "headers": kept}, receive, send)
+            await self.app({**scope, "headers": _joined(kept, b"x-forwarded-for")}, receive, send)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
         else:
             told = sentences([reason], language(Request(scope)))
             await PlainTextResponse(told, status_code=403)(scope, receive, send)
+
+
+def _joined(headers: list[tuple[bytes, bytes]], name: bytes) -> list[tuple[bytes, bytes]]:
+    """The headers with all lines `name` made one: a proxy adds its word last, some as a further line."""
+    lines = [value for other, value in headers if other == name]
+    rest = [(other, value) for other, value in headers if other != name]
+    return [*rest, (name, b", ".join(lines))] if lines else rest
 
 
 def refusal(path: str) -> Message | None:

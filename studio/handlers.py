@@ -6,9 +6,8 @@ went wrong."""
 from __future__ import annotations
 
 import functools
-import inspect
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
@@ -24,8 +23,7 @@ Handler = Callable[..., Any]
 def guarded(handler: Handler) -> Handler:
     """Wrap an event handler of the page: a `GanError` becomes a notice, and the outputs keep what they show.
 
-    The notice is in the visitor's language. Works for plain functions and for generators. The traceback goes
-    to the log.
+    The notice is in the visitor's language. The traceback goes to the log.
     """
 
     def shown(error: GanError) -> Any:
@@ -57,17 +55,10 @@ def _wrapped(handler: Handler, on_error: Callable[[GanError], Any]) -> Handler:
         return on_error(GanError("unexpected"))
 
     @functools.wraps(handler)
-    def stream(*args: Any, **kwargs: Any) -> Iterator[Any]:
-        try:
-            yield from handler(*args, **kwargs)
-        except Exception as error:
-            yield told(error)
-
-    @functools.wraps(handler)
     def call(*args: Any, **kwargs: Any) -> Any:
         try:
             return handler(*args, **kwargs)
         except Exception as error:
             return told(error)
 
-    return stream if inspect.isgeneratorfunction(handler) else call
+    return call

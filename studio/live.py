@@ -127,7 +127,7 @@ class Reader:
             "run": status.id,
             "state": status.state,
             "say": say(status, ahead),
-            "sees": measured(self.curves.columns, status.dataset) if status.step else None,
+            "sees": self._measured(status) if status.step else None,
             "ahead": ahead,
             "message": status.messages,  # each answer has them in its own words
             "dataset": status.dataset,
@@ -144,6 +144,10 @@ class Reader:
             "explorable": explorable(self.run),
             "pace": pace(status),
         }
+
+    def _measured(self, status: Status) -> dict[str, Any] | None:
+        config = self.curves.config
+        return measured(self.curves.columns, status.dataset, asked=bool(config and config.conditional))
 
 
 class Live:

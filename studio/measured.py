@@ -24,15 +24,15 @@ FIGURES = {
 BARS = "classes"  # shares of one whole: bars beside the sentence, no curves
 
 
-def measured(columns: Columns, dataset: str) -> dict[str, Any] | None:
+def measured(columns: Columns, dataset: str, asked: bool = False) -> dict[str, Any] | None:
     """{"key": of the words `live.sees.KEY`, "step", figures in per cent, "shares" and "names" of classes};
-    None before the first measurement."""
+    None before the first measurement. `asked`: each picture was asked for by its class."""
     last = {word: columns.last(name) for word, name in FIGURES.items()}
     if last["plausible"] is None and last["points"] is None:
         return None
     shares = columns.group(BARS)
     return {
-        "key": _key(last),
+        "key": _key(last, asked),
         "step": columns.last_step(FIGURES["points" if last["plausible"] is None else "plausible"]),
         **{word: round(100 * (value or 0)) for word, value in last.items()},
         "found": sum(share > 0 for share in shares),
@@ -42,7 +42,7 @@ def measured(columns: Columns, dataset: str) -> dict[str, Any] | None:
     }
 
 
-def _key(last: dict[str, float | None]) -> str:
+def _key(last: dict[str, float | None], asked: bool) -> str:
     plausible, variety = last["plausible"], last["variety"]
     if plausible is None:
         return "points"
@@ -50,4 +50,6 @@ def _key(last: dict[str, float | None]) -> str:
         return "alike"
     if plausible < UNLIKE:
         return "unlike"
-    return "like" if last["readable"] is None else "readable"
+    if last["readable"] is None:
+        return "like"
+    return "asked" if asked else "readable"

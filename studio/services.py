@@ -9,6 +9,7 @@ from typing import Any
 from gan_core.errors import RunError
 from gan_core.jobs import Jobs
 from gan_core.limits import Limits
+from studio.estimate import SpeedTrials
 from studio.guard import Hosts
 from studio.models import ModelRegistry
 from studio.scratch import sweep_parts
@@ -25,13 +26,15 @@ class Services:
     weights: Path
     jobs: Jobs
     registry: ModelRegistry
+    speeds: SpeedTrials  # how fast settings are here
     longest: float = 0.0  # seconds that a visitor's run may take; 0: as long as asked for
     limits: Limits = field(default_factory=Limits)  # what visitors' runs may take
     downloads: bool = True  # whether a visitor may have a data set fetched
     hosts: Hosts = field(default_factory=Hosts)  # the names under which the page is reached
 
     def close(self) -> None:
-        """End the scheduler and the idle worker; a run that trains goes on."""
+        """End the scheduler, the idle worker and a trial under way; a run that trains goes on."""
+        self.speeds.close()
         self.jobs.close()
 
 
@@ -51,4 +54,6 @@ def make_services(
     sweep_parts(runs)
     limits = limits or Limits()
     jobs = Jobs(runs, limits=limits)
-    return Services(runs, data_root, weights, jobs, ModelRegistry(weights, runs), limits=limits, **allowed)
+    speeds = SpeedTrials(runs, limits.memory, busy=lambda: bool(jobs.queue()))
+    registry = ModelRegistry(weights, runs)
+    return Services(runs, data_root, weights, jobs, registry, speeds, limits=limits, **allowed)

@@ -6,10 +6,10 @@ quote there is `gan_core.metrics`.
 
     share/plausible     share of the pictures that lie as near to a real one as real ones do to each other
     share/readable      share that is plausible and that the classifier is sure about; asked for a class: that
-    share/readable_real share of the real ones that it is sure about: what "readable" can come to
+    share/readable_real the same share of real ones: what "readable" can come to
     variety/pictures    mean distance between two of the pictures over that of two real ones, 1 for real ones
     classes/0, 1, ...   share of the readable pictures that show the class
-    motion/pictures     mean distance of a picture to the one that stood in its place at the last look, over
+    motion/moved        mean distance of a picture to the one that stood in its place at the last look, over
                         the mean distance between two real ones; of pixels
     novelty/pictures    mean distance of a picture to the nearest one trained on, over the same of real ones
                         that were not trained on: 1 for new pictures, near 0 for copies; of pixels
@@ -41,8 +41,8 @@ class GridReference:
     """Real pictures as the classifier sees them.
 
     `features` (N, D); `reach`: how far `USUAL` of the real ones are from their nearest other one at most;
-    `spread`: the mean distance between two of them, `pixel_spread` that of their pixels; `sure`: the share
-    that the classifier is sure about.
+    `spread`: the mean distance between two of them, `pixel_spread` that of their pixels; `readable`: the
+    share that the classifier reads.
     """
 
     extractor: FeatureExtractor
@@ -51,11 +51,13 @@ class GridReference:
     reach: float
     spread: float
     pixel_spread: float
-    sure: float
+    readable: float
 
     @classmethod
-    def over(cls, dataset: str, images: np.ndarray) -> GridReference:
+    def over(cls, dataset: str, images: np.ndarray, labels: np.ndarray | None = None) -> GridReference:
         """The reference of real pictures, uint8 (M, C, H, W), M >= 2: up to 400 of them, the same each time.
+
+        `labels` (M,): their classes, where generated ones are asked for a class.
 
         Raises:
             WeightsError: the data set's classifier is damaged.
@@ -70,14 +72,15 @@ class GridReference:
         features, probabilities = (np.concatenate(seen) for seen in zip(*looks))
         distances = _distances(features, features)
         nearest = np.where(np.eye(len(features), dtype=bool), np.inf, distances).min(1)
-        reach, sure = float(np.quantile(nearest, USUAL)), float((probabilities.max(1) >= SURE).mean())
-        pixel_spread = _spread(_distances(pixels, pixels))
-        return cls(extractor, trained, features, reach, _spread(distances), pixel_spread, sure)
+        reach = float(np.quantile(nearest, USUAL))
+        readable = _readable(probabilities, nearest <= reach, None if labels is None else labels[some])
+        spreads = _spread(distances), _spread(_distances(pixels, pixels))
+        return cls(extractor, trained, features, reach, *spreads, readable=float(readable.mean()))
 
     def motion(self, images: np.ndarray, before: np.ndarray) -> dict[str, float]:
         """How far the pictures, uint8 (N, C, H, W), have moved since they were those `before`."""
         moved = float(np.linalg.norm(_pixels(images) - _pixels(before), axis=1).mean())
-        return {"motion/pictures": moved / self.pixel_spread if self.pixel_spread else 0.0}
+        return {"motion/moved": moved / self.pixel_spread if self.pixel_spread else 0.0}
 
     def measure(self, images: np.ndarray, labels: np.ndarray | None = None) -> dict[str, float]:
         """The shares, variety and classes of the grid's pictures, uint8 (N, C, H, W), N >= 2; `labels` (N,):
@@ -91,13 +94,12 @@ class GridReference:
         }
         if not self.trained:
             return found
-        read, sure = probabilities.argmax(1), probabilities.max(1) >= SURE
-        readable = plausible & sure & (True if labels is None else read == labels)
-        count = np.bincount(read[readable], minlength=probabilities.shape[1])
+        readable = _readable(probabilities, plausible, labels)
+        count = np.bincount(probabilities.argmax(1)[readable], minlength=probabilities.shape[1])
         shares = count / max(count.sum(), 1)
         return (
             found
-            | {"share/readable": float(readable.mean()), "share/readable_real": self.sure}
+            | {"share/readable": float(readable.mean()), "share/readable_real": self.readable}
             | {f"classes/{kind}": float(share) for kind, share in enumerate(shares)}
         )
 
@@ -133,6 +135,12 @@ def measure_points(points: np.ndarray, mixture: Mixture) -> dict[str, float]:
     return {"places/points": float(good.sum() / len(points))} | {
         f"classes/{kind}": float(share) for kind, share in enumerate(shares)
     }
+
+
+def _readable(probabilities: np.ndarray, plausible: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
+    """Which pictures are readable: bool (N,)."""
+    sure: np.ndarray = plausible & (probabilities.max(1) >= SURE)
+    return sure if labels is None else np.logical_and(sure, probabilities.argmax(1) == labels)
 
 
 def _pixels(images: np.ndarray) -> np.ndarray:

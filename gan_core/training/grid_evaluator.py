@@ -42,7 +42,8 @@ class GridEvaluator:
         self._mixture = DATASETS[config.dataset].mixture
         if self._mixture is None and len(pictures.images) > 1:
             try:
-                self._reference = GridReference.over(config.dataset, pictures.images)
+                labels = pictures.labels if config.conditional else None
+                self._reference = GridReference.over(config.dataset, pictures.images, labels)
                 self._novelty = NoveltyReference.over(pictures.images, held_out(config))
             except GanError as error:
                 writer.log(*error.messages)

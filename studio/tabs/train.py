@@ -23,7 +23,7 @@ from gan_core.presets import PRESETS, settings
 from gan_core.rules import warnings
 from studio import forms
 from studio.dataset_preview import DatasetPreviews, first_choice
-from studio.estimate import SpeedTrials, estimate_of, memory_of
+from studio.estimate import estimate_of, memory_of
 from studio.form_memory import recall, wire_memory
 from studio.handlers import guarded
 from studio.owners import address_of, owner_of
@@ -89,10 +89,9 @@ def build(services: Services) -> Handles:
                 watch = gr.Button(t("train.watch"), elem_id="train-watch", interactive=False)
     parts |= _lay_out_settings(config, preset)
     widgets = Widgets(**parts, explore=explore, watch=watch)
-    speeds = SpeedTrials(services.runs, services.limits.memory, busy=lambda: bool(services.jobs.queue()))
-    _wire_form(services, widgets, speeds)
+    _wire_form(services, widgets)
     _wire_download(widgets, services)
-    _wire_run(services, widgets, speeds)
+    _wire_run(services, widgets)
     return Handles(widgets.own, explore, watch)
 
 
@@ -142,7 +141,7 @@ def _lay_out_settings(config: TrainConfig, preset: str) -> dict[str, Any]:
     return parts
 
 
-def _wire_form(services: Services, w: Widgets, speeds: SpeedTrials) -> None:
+def _wire_form(services: Services, w: Widgets) -> None:
     root = services.data_root
     chosen = {w.dataset, w.preset, w.budget, w.seconds}
     everything = {*chosen, *w.form.fields.values()}
@@ -162,7 +161,7 @@ def _wire_form(services: Services, w: Widgets, speeds: SpeedTrials) -> None:
         return _filled(services, w, *recall(kept or "", first_choice(root), BUDGETS), language(request))
 
     def describe(values: dict[Component, Any], request: gr.Request) -> dict[Component, Any]:
-        return _describe(services, w, speeds, values, language(request), request.session_hash or "")
+        return _describe(services, w, values, language(request), request.session_hash or "")
 
     outputs = {*chosen, w.dataset_preview, w.download, w.hint, *w.form.fields.values()}
     filled = {w.dataset.input: pick_dataset, w.restore.click: pick_preset, w.preset.input: pick_preset}
@@ -196,9 +195,8 @@ def _filled(
 
 
 def _describe(
-    services: Services, w: Widgets, speeds: SpeedTrials, values: dict[Component, Any], tongue: str,
-    visitor: str,
-) -> dict[Component, Any]:  # fmt: skip
+    services: Services, w: Widgets, values: dict[Component, Any], tongue: str, visitor: str
+) -> dict[Component, Any]:
     """What the settings in the form come to; where nobody knows how far they get, the page asks again."""
     preset = values[w.preset]
     try:
@@ -208,8 +206,8 @@ def _describe(
         return {w.hint: f'<p class="train-problem" role="alert">{problem}</p>'}
     shown = w.form.fit(config) | _difference(w, preset, config, tongue)
     shown[w.command] = forms.command_line(preset, config)
-    speed = speeds.known(config)
-    timed = speed is None and not services.jobs.queue() and speeds.ask(visitor, config)
+    speed = services.speeds.known(config)
+    timed = speed is None and not services.jobs.queue() and services.speeds.ask(visitor, config)
     told = pick("train.estimate.timing", tongue) if timed else estimate_of(config, speed, tongue, preset)
     hint = _hint(preset, f"{told} {memory_of(config, tongue)}", tongue) + _cautions(config, tongue)
     return shown | {w.hint: hint + ("<i hidden data-timing></i>" if timed else "")}
@@ -234,13 +232,13 @@ def _wire_download(w: Widgets, services: Services) -> None:
     ).then(done, w.dataset, w.download, queue=False, **PRIVATE)
 
 
-def _wire_run(services: Services, w: Widgets, speeds: SpeedTrials) -> None:
+def _wire_run(services: Services, w: Widgets) -> None:
     proxied = services.hosts.proxied
 
     def press_start(values: dict[Component, Any], request: gr.Request) -> dict[Component, Any]:
-        speeds.cancel_trial()
         who = owner_of(request, proxied), address_of(request, proxied)
         run_id = start(services, values[w.preset], entered(w, values), *who)
+        services.speeds.cancel_trial()
         return show(run_id, request) | {w.own: run_id}
 
     def press_stop(own: str, request: gr.Request) -> dict[Component, Any]:

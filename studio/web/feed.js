@@ -70,7 +70,9 @@ class Feed {
       const data = await answer.json();
       if (turn !== this.turn) return 0;
       this.data = data;
-      this.rev = this.hand(data) ? data.rev : 0; // what could not be shown is asked for again
+      const shown = this.hand(data);
+      this.rev = shown ? data.rev : 0; // what could not be shown is asked for again
+      if (!shown) return BACK_OFF / 4;
     } else if (answer.status !== 204) {
       for (const element of this.elements) element.gone();
       for (const watcher of this.watchers) watcher({ state: "gone" });

@@ -119,7 +119,7 @@ class LiveStatus extends LiveElement {
       const name = wordOr(`class.${names[i]}`, names[i] ?? String(i));
       const words = word("live.class", { name, percent: Math.round(100 * share) });
       const bar = put(this.classes, "div", { class: share ? "live-class" : "live-class none", title: words });
-      put(bar, "i").style.height = `${Math.min(100, 50 * share * shares.length)}%`;
+      put(put(bar, "div"), "i").style.height = `${Math.min(100, 50 * share * shares.length)}%`;
       put(bar, "span", {}, shares.length > 12 ? "" : name);
       return words;
     });

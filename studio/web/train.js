@@ -123,7 +123,7 @@ class DatasetPreview extends HTMLElement {
       const answer = await fetch(new URL(`data?name=${encodeURIComponent(name)}`, BASE));
       about = await answer.json();
     } catch {
-      about = { error: word("live.away") };
+      about = { error: word("train.preview.away") };
     }
     if (name !== this.getAttribute("name")) return; // another one was chosen meanwhile
     if (about.error) {

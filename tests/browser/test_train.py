@@ -78,8 +78,9 @@ def test_a_visitor_trains_watches_and_explores(visit: Open, viewport: dict[str, 
     )
 
     page.locator("#train-watch").click()
-    page.wait_for_selector('#watch-losses figure[data-group="loss"] path', timeout=PATIENT)
-    assert len(page.locator("#watch-losses figure").all()) == 10 and no_sideways_scrolling(page)
+    for group in ("loss", "score", "accuracy", "gradient", "speed", "share", "variety", "motion"):
+        page.wait_for_selector(f'#watch-losses figure[data-group="{group}"] path', timeout=PATIENT)
+    assert no_sideways_scrolling(page)
     assert page.locator("#watch-status live-status").get_attribute("data-state") == "running"
     expect(page.locator("#watch-status .live-sees")).to_contain_text("%")
     expect(page.locator("#watch-status .live-class")).to_have_count(10)

@@ -341,8 +341,8 @@ def test_looks_after_the_first_say_how_far_pictures_moved_and_of_few_pictures_ho
     state, samples = SimpleNamespace(step=5, images_seen=40, seconds=11.0), np.zeros((4, 1, 16, 16), np.uint8)
     one = GridEvaluator(few, chosen(few), RunWriter(create_run(tmp_path, few)), 10.0)
     rows = [one.measure(samples + value, None, state) for value in (0, 200, 200)]
-    assert "motion/pictures" not in rows[0]
-    assert rows[1]["motion/pictures"] > 1 and rows[2]["motion/pictures"] == 0
+    assert "motion/moved" not in rows[0]
+    assert rows[1]["motion/moved"] > 1 and rows[2]["motion/moved"] == 0
     assert rows[0]["novelty/pictures"] > 0
     copies = one.measure(np.asarray(chosen(few).images[:4]), None, state)
     assert copies["novelty/pictures"] < 0.01

@@ -80,14 +80,14 @@ def test_without_a_classifier_of_its_own_a_data_set_has_no_readable_pictures(dig
 
 def test_motion_is_how_far_pictures_moved_over_how_far_real_ones_lie_apart(digits, reference) -> None:
     some, others = grid(digits, LABELS), grid(digits, (LABELS + 5) % 10)
-    assert reference.motion(some, some) == {"motion/pictures": 0}
-    assert reference.motion(some, others)["motion/pictures"] == pytest.approx(1, abs=0.15), "other digits"
+    assert reference.motion(some, some) == {"motion/moved": 0}
+    assert reference.motion(some, others)["motion/moved"] == pytest.approx(1, abs=0.15), "other digits"
     half = some.copy()
     half[:40] = others[:40]
-    assert reference.motion(some, half)["motion/pictures"] == pytest.approx(0.5, abs=0.1)
+    assert reference.motion(some, half)["motion/moved"] == pytest.approx(0.5, abs=0.1)
     flat = np.zeros((80, 1, 32, 32), np.uint8)
     blank = GridReference.over("glyphs", flat)
-    assert blank.motion(flat, some)["motion/pictures"] == 0, "where all real ones are one picture"
+    assert blank.motion(flat, some)["motion/moved"] == 0, "where all real ones are one picture"
 
 
 def test_copies_of_what_was_learnt_are_not_new_and_other_real_pictures_are(digits) -> None:

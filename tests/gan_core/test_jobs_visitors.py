@@ -93,6 +93,24 @@ def test_starting_and_stopping_makes_no_hundreds_of_folders(tmp_path: Path, open
     assert len(list(tmp_path.glob("2*"))) == 6
 
 
+def test_a_run_that_is_stopped_and_continued_again_and_again_is_started_each_time(
+    tmp_path: Path, open_jobs: Open
+) -> None:
+    jobs = open_jobs(limits=Limits(starts=3))
+    id = jobs.submit(config(), owner="a")
+    for _ in range(2):
+        until(lambda: look(tmp_path, id).step >= 6 and trains(tmp_path, id))
+        jobs.stop(id)
+        until(lambda: look(tmp_path, id).state == "stopped")
+        jobs.resume(id)
+    until(lambda: trains(tmp_path, id))
+    jobs.stop(id)
+    until(lambda: look(tmp_path, id).state == "stopped")
+    with pytest.raises(JobError, match="started 3 runs within a minute"):
+        jobs.resume(id)
+    assert look(tmp_path, id).state == "stopped"
+
+
 def test_one_address_has_a_share_however_many_tokens_it_makes(tmp_path: Path, open_jobs: Open) -> None:
     jobs = open_jobs(limits=Limits(queue=5, address_share=0.5))
     first = jobs.submit(config(), owner="t0", address="x")

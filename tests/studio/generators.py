@@ -23,6 +23,7 @@ from gan_core.networks import build_pair
 from gan_core.presets import settings
 from gan_core.runs.layout import RunPaths, create_run
 from gan_core.runs.writer import amend_status
+from studio.estimate import SpeedTrials
 from studio.models import ModelRegistry
 from studio.services import Services
 
@@ -65,7 +66,7 @@ def quiet_services(folder: Path) -> Services:
     for path in (runs, weights):
         path.mkdir(exist_ok=True)
     jobs: Any = SimpleNamespace(queue=list, close=lambda: None)
-    return Services(runs, "", weights, jobs, ModelRegistry(weights, runs))
+    return Services(runs, "", weights, jobs, ModelRegistry(weights, runs), SpeedTrials(runs))
 
 
 ROOT = Path(__file__).parents[2]

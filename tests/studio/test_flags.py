@@ -177,6 +177,16 @@ def test_a_flag_that_is_none_is_one_sentence_with_the_nearest(
     assert ended.value.code == 2 and said in told and told.count("\n") == 1 and told.startswith("app.py: ")
 
 
+def test_flags_of_a_space_that_cannot_be_read_are_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("STUDIO_FLAGS", "--runs 'x")
+    with pytest.raises(SystemExit) as ended:
+        entry.arguments([])
+    said = capsys.readouterr().err
+    assert (ended.value.code, said) == (2, "app.py: STUDIO_FLAGS cannot be read: No closing quotation\n")
+
+
 def test_runs_that_are_a_file_are_one_sentence(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()

@@ -5,7 +5,11 @@ So is every other site: its pages, and names that were made to point at this mac
 
 from __future__ import annotations
 
+import asyncio
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,8 +21,9 @@ from gradio.routes import App
 from starlette.datastructures import Headers
 
 from studio.app import build_app, launch_settings
-from studio.guard import LONGEST, Hosts, hosts, refusal
+from studio.guard import LONGEST, Guard, Hosts, hosts, refusal
 
+ROOT = Path(__file__).parents[2]
 SHUT = [
     "/gradio_api/file=http://example.org/x",
     "/gradio_api/file=https://example.org/x",
@@ -191,6 +196,30 @@ def test_what_a_proxy_says_counts_where_one_is_trusted_alone() -> None:
     assert space.refusal(Headers(mine | {"origin": "https://evil.example"})) is not None
     assert hosts("0.0.0.0", [], {}, share=True).refusal(Headers({"host": "a1b2.gradio.live"})) is None
     assert Hosts().refusal(Headers({"host": "a1b2.gradio.live"})) is not None
+
+
+def test_a_proxys_word_on_where_a_visitor_comes_from_stays_the_last_however_it_adds_it() -> None:
+    """HAProxy adds a line of its own; the visitor's own line stands before it."""
+    seen: list[Headers] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(Headers(scope=scope))
+
+    lines = [(b"host", b"localhost"), (b"x-forwarded-for", b"8.8.8.8"), (b"accept", b"*/*"),
+             (b"x-forwarded-for", b"1.2.3.4")]  # fmt: skip
+    scope = {"type": "http", "path": "/", "headers": lines}
+    asyncio.run(Guard(app, Hosts(proxied=True))(scope, None, None))  # type: ignore[arg-type]
+    (headers,) = seen
+    assert headers.getlist("x-forwarded-for") == ["8.8.8.8, 1.2.3.4"] and headers["accept"] == "*/*"
+
+
+def test_nothing_believes_a_local_callers_word_on_where_it_comes_from() -> None:
+    """uvicorn would, were it not told otherwise, and every limit by address would be void."""
+    sent = subprocess.run(
+        [sys.executable, "-c", "import app, os; print(repr(os.environ['FORWARDED_ALLOW_IPS']))"],
+        capture_output=True, text=True, cwd=ROOT, env={**os.environ, "FORWARDED_ALLOW_IPS": "*"},
+    )  # fmt: skip
+    assert sent.stdout == "''\n", sent.stderr
 
 
 def test_another_sites_page_can_neither_ask_nor_read(client: httpx.Client) -> None:

@@ -7,6 +7,7 @@ import gzip
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from synthetic import make_run, metrics
 
 from gan_core.config import from_mapping
 from gan_core.messages import Message
+from gan_core.runs.branch import rewrite_settings
 from gan_core.runs.layout import RunPaths, create_run
 from gan_core.runs.reader import STATES, Status, read_settings, read_status
 from gan_core.runs.records import read_lines
@@ -23,6 +25,7 @@ from gan_core.runs.writer import RunWriter, amend_status
 from gan_core.training import train
 from studio import curves, live
 from studio.live import FRESH, Live, Reader, pace, say
+from studio.measured import _key
 from studio.words import TABLE
 
 
@@ -341,11 +344,14 @@ def test_what_is_said_while_a_run_trains_does_not_follow_from_its_steps() -> Non
     ({"share/plausible": 0.9, "variety/pictures": 0.8, "share/readable": 0.75, "share/readable_real": 0.96,
       "classes/0": 0.7, "classes/1": 0.0, "classes/2": 0.3}, "readable",
      {"readable": 75, "real": 96, "found": 2, "classes": 3}),
+    ({"share/plausible": 0.9, "variety/pictures": 0.8, "share/readable": 0.75, "share/readable_real": 0.96,
+      "classes/0": 1.0}, "asked", {"readable": 75, "real": 96, "found": 1, "classes": 1}),
     ({"share/plausible": 0.9, "variety/pictures": 0.8}, "like", {"plausible": 90, "variety": 80}),
 ])  # fmt: skip
 def test_the_words_above_the_pictures_are_what_was_measured_of_them(
     run: RunPaths, scores: dict[str, float], key: str, figures: dict[str, int]
 ) -> None:
+    rewrite_settings(run, dataclasses.replace(read_settings(run)[1], conditional=key == "asked"))
     web = client(run.path.parent)
     assert ask(web, run).json()["sees"] is None, "nothing was measured, so nothing is said"
     RunWriter(run).score({"step": 50, "share/plausible": 1.0, "variety/pictures": 1.0})
@@ -370,7 +376,9 @@ def test_of_points_it_says_how_many_places_are_found(tmp_path: Path) -> None:
 
 
 def test_each_thing_seen_has_words() -> None:
-    keys = {"unlike", "alike", "like", "readable", "points"}
+    figures = ("plausible", "variety", "readable")
+    keys = {_key(dict(zip(figures, values)), asked)
+            for values in product((None, 0.1, 0.9), repeat=3) for asked in (True, False)}  # fmt: skip
     assert {f"live.sees.{key}" for key in keys} == {key for key in TABLE if key.startswith("live.sees.")}
 
 

@@ -28,7 +28,7 @@ from gan_core.presets import PRESETS, settings
 from gan_core.runs import control
 from studio import dataset_preview, estimate, run_controls
 from studio.dataset_preview import DatasetPreviews, first_choice
-from studio.estimate import SAME_SPEED, SEEN, SpeedTrials, estimate_of, key
+from studio.estimate import FAR, SAME_SPEED, SEEN, SpeedTrials, estimate_of, key
 from studio.tabs import train
 from studio.words import TABLE
 
@@ -151,8 +151,11 @@ def test_a_sentence_says_how_far_the_budget_goes() -> None:
     twice = settings("digits", {"images": 64 * 30, "d_steps": 2})
     assert "About 15 steps" in estimate_of(twice, None, "en"), "each of D's steps sees other pictures"
     assert estimate_of(ten, None, "en") == TABLE["train.estimate.unknown"][0]
-    sick = settings("fail-collapse", {"steps": 50})
-    assert estimate_of(sick, None, "en", "fail-collapse") == "About 50 steps here, and it fails as it says."
+    sick = settings("fail-double-sigmoid", {})
+    assert estimate_of(sick, None, "en", "fail-double-sigmoid").endswith(" here, and it fails as it says.")
+    for changes in ({"steps": 50}, {"steps": 5000}, {"seconds": 300}, {"lr_g": 0.001}):
+        other = settings("fail-double-sigmoid", {"steps": sick.steps, **changes})
+        assert estimate_of(other, 10.0, "en", "fail-double-sigmoid").endswith(" steps here.")
 
 
 @pytest.mark.parametrize("changes", [
@@ -167,6 +170,12 @@ def test_nothing_is_promised_that_was_not_measured(changes: dict[str, Any]) -> N
     assert (
         estimate_of(usual, None, "en", "ring") == estimate_of(usual, None, "en") == "About 10,000 steps here."
     )
+
+
+def test_far_beyond_what_was_measured_nothing_is_promised() -> None:
+    for times, promised in ((FAR, True), (FAR + 0.1, False)):
+        config = settings("digits", {"seconds": None, "images": round(times * 265_000)})
+        assert ("as well as real ones" in estimate_of(config, None, "en", "digits")) is promised
 
 
 def test_of_a_recipe_that_was_measured_more_is_promised_of_more_pictures() -> None:
@@ -232,6 +241,23 @@ def settled(speeds: SpeedTrials, config: TrainConfig, visitor: str = "a") -> flo
         assert time.monotonic() < deadline, "asked in vain"
         time.sleep(0.02)
     return speeds.known(config)
+
+
+def test_a_trial_that_cannot_be_made_ends_no_other(trials, monkeypatch, caplog) -> None:
+    def attempt(self: SpeedTrials, config: TrainConfig) -> tuple[bool, float | None]:
+        if config.seed == 1:
+            raise OSError("no memory for a process")
+        return True, 4.0
+
+    monkeypatch.setattr(SpeedTrials, "_try", attempt)
+    speeds = trials()
+    first = settings("glyphs", {"g_width": 24, "seed": 1})
+    assert speeds.ask("a", first)
+    until = time.monotonic() + 5
+    while "no memory for a process" not in caplog.text:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    assert settled(speeds, settings("glyphs", {"g_width": 32})) == 4.0
 
 
 def test_a_trial_is_made_once_and_its_failure_is_not_repeated(trials, monkeypatch) -> None:

@@ -49,6 +49,7 @@ class FakeServices:
     limits: Limits = field(default_factory=Limits)
     downloads: bool = True
     hosts: Hosts = field(default_factory=Hosts)
+    speeds: Any = None
 
 
 @pytest.fixture
