@@ -181,6 +181,14 @@ PRESETS: dict[str, Preset] = {
         "Fails: learning rates far too large, and nothing to scale the steps; the losses grow without end.",
         cure="lesson-wasserstein", lr_g=0.1, lr_d=0.1, optimiser="sgd", beta1=0.9,
     ),
+    "fail-slow": lesson(
+        "Fails: both learning rates two hundred times too small; after all that time it is still noise.",
+        lr_g=2e-5, lr_d=2e-5,
+    ),
+    "fail-too-fast": lesson(
+        "Fails: both learning rates twenty-five times too large; each step throws away what the last found.",
+        lr_g=0.1, lr_d=0.1, lr_end=1.0,
+    ),
     "fail-oscillation": lesson(
         "Fails: both chase each other in circles; pictures keep turning into others and never settle.",
         beta1=0.5, beta2=0.9, lr_g=1e-2, lr_d=1e-2, lr_end=1.0, ema_rampup=0.0,

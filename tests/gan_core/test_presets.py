@@ -33,6 +33,8 @@ CAUSES = {
     "fail-d-wins": {"loss", "lr_g", "lr_d"},
     "fail-collapse": {"g_steps", "lr_g", "lr_d", "d_norm"},
     "fail-divergence": {"lr_g", "lr_d", "optimiser", "beta1"},
+    "fail-slow": {"lr_g", "lr_d"},
+    "fail-too-fast": {"lr_g", "lr_d", "lr_end"},
     "fail-oscillation": {"beta1", "beta2", "lr_g", "lr_d", "lr_end", "ema_rampup"},
     "fail-unconstrained": {"penalty"},
     "fail-zero-init": {"initialisation"},
