@@ -4,13 +4,15 @@ Measured on the very pictures that a viewer sees, within a twentieth of a second
 are about them. Eighty pictures say "most" or "one class is missing", not the second decimal: for figures to
 quote there is `gan_core.metrics`.
 
-    share/plausible     share of the pictures that lie as near to a real one as real ones do to each other
+    share/plausible     share of the pictures that lie as near to a real one as real ones do to each other,
+                        and are no emptier than the emptiest real one
     share/readable      share that is plausible and that the classifier is sure about; asked for a class: that
     share/readable_real the same share of real ones: what "readable" can come to
     variety/pictures    mean distance between two of the pictures over that of two real ones, 1 for real ones
     classes/0, 1, ...   share of the readable pictures that show the class
     motion/moved        mean distance of a picture to the one that stood in its place at the last look, over
                         the mean distance between two real ones; of pixels
+    saturation/pixels   share of the pixels that are as dark or as bright as a pixel can be
     novelty/pictures    mean distance of a picture to the nearest one trained on, over the same of real ones
                         that were not trained on: 1 for new pictures, near 0 for copies; of pixels
 
@@ -32,6 +34,7 @@ from gan_core.metrics.modes import assign_modes
 REAL = 400  # real pictures that the grid is held against
 PART = 100  # of them looked at together, to take little memory beside a run that trains
 SURE = 0.9  # least probability of the class that is read
+SLACK = 0.8  # part of the least contrast of real pictures that a plausible one has: blank is near a thin 1
 USUAL = 0.99  # share of real pictures that are plausible
 LEARNT_MOST = 5000  # pictures that can be learnt by heart within hours; of more, novelty is not asked
 
@@ -41,6 +44,7 @@ class GridReference:
     """Real pictures as the classifier sees them.
 
     `features` (N, D); `reach`: how far `USUAL` of the real ones are from their nearest other one at most;
+    `contrast`: the least standard deviation of the pixels of one;
     `spread`: the mean distance between two of them, `pixel_spread` that of their pixels; `readable`: the
     share that the classifier reads.
     """
@@ -49,6 +53,7 @@ class GridReference:
     trained: bool
     features: np.ndarray
     reach: float
+    contrast: float
     spread: float
     pixel_spread: float
     readable: float
@@ -75,7 +80,8 @@ class GridReference:
         reach = float(np.quantile(nearest, USUAL))
         readable = _readable(probabilities, nearest <= reach, None if labels is None else labels[some])
         spreads = _spread(distances), _spread(_distances(pixels, pixels))
-        return cls(extractor, trained, features, reach, *spreads, readable=float(readable.mean()))
+        contrast = float(pixels.std(1).min())
+        return cls(extractor, trained, features, reach, contrast, *spreads, readable=float(readable.mean()))
 
     def motion(self, images: np.ndarray, before: np.ndarray) -> dict[str, float]:
         """How far the pictures, uint8 (N, C, H, W), have moved since they were those `before`."""
@@ -86,11 +92,13 @@ class GridReference:
         """The shares, variety and classes of the grid's pictures, uint8 (N, C, H, W), N >= 2; `labels` (N,):
         asked for."""
         features, probabilities = self.extractor(images)
-        plausible = _distances(features, self.features).min(1) <= self.reach
+        near = _distances(features, self.features).min(1) <= self.reach
+        plausible = near & (_pixels(images).std(1) >= SLACK * self.contrast)
         spread = _spread(_distances(features, features))
         found = {
             "share/plausible": float(plausible.mean()),
             "variety/pictures": spread / self.spread if self.spread else 1.0,
+            "saturation/pixels": float(((images == 0) | (images == 255)).mean()),
         }
         if not self.trained:
             return found

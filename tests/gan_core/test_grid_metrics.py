@@ -47,6 +47,22 @@ def test_noise_is_neither_plausible_nor_readable_however_sure_the_classifier_is(
     assert grey["share/plausible"] == 0 and grey["variety/pictures"] == pytest.approx(0, abs=1e-6)
 
 
+def test_a_blank_picture_is_not_plausible_though_the_classifier_takes_it_for_a_1(reference) -> None:
+    black = np.zeros((80, 1, 32, 32), np.uint8)
+    read = reference.extractor(black)[1][0]
+    assert read.max() > 0.9, "or this test shows nothing"
+    found = reference.measure(black)
+    assert found["share/plausible"] == found["share/readable"] == 0
+
+
+def test_how_many_pixels_are_at_their_ends(digits, reference) -> None:
+    some = grid(digits, LABELS)
+    real = reference.measure(some)["saturation/pixels"]
+    assert 0.3 < real < 0.97
+    assert reference.measure(np.full_like(some, 255))["saturation/pixels"] == 1
+    assert reference.measure(np.clip(some, 1, 254))["saturation/pixels"] == 0
+
+
 def test_one_picture_again_and_again_has_no_variety_and_one_class(digits, reference) -> None:
     some = grid(digits, LABELS)
     sure = reference.extractor(some)[1][:, 3].argmax()  # the one that is read as a 3 most surely
@@ -71,7 +87,7 @@ def test_what_shows_another_class_than_was_asked_for_is_not_readable(digits, ref
 def test_without_a_classifier_of_its_own_a_data_set_has_no_readable_pictures(digits) -> None:
     untrained = GridReference.over("kmnist", digits[0][:2000])
     found = untrained.measure(grid(digits, LABELS))
-    assert found.keys() == {"share/plausible", "variety/pictures"}
+    assert found.keys() == {"share/plausible", "variety/pictures", "saturation/pixels"}
     assert found["share/plausible"] > 0.9 and found["variety/pictures"] == pytest.approx(1, abs=0.1)
     noise = np.random.default_rng(0).integers(0, 256, (80, 1, 32, 32), dtype=np.uint8)
     assert untrained.measure(noise)["share/plausible"] < 0.05
