@@ -1,16 +1,19 @@
-"""The command line: train, resume, branch, stop, sample, score, runs, datasets, presets."""
+"""The command line: train, resume, branch, stop, doctor, sample, score, runs, datasets, presets."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gan_core.config import BUDGET, TrainConfig
 from gan_core.errors import ConfigError, GanError, JobError, RunError
-from gan_core.flags import given, parsed
+from gan_core.flags import command_line, given, parsed
+from gan_core.messages import render
 
 if TYPE_CHECKING:  # torch takes seconds
     from gan_core.runs import RunPaths
@@ -218,6 +221,34 @@ def stop(arguments: argparse.Namespace) -> None:
     control.send(run, "stop")
 
 
+def doctor(arguments: argparse.Namespace) -> None:
+    """Say what ails a run, from when on, and what to change; or print all verdicts as JSON lines."""
+    from gan_core.data import DATASETS
+    from gan_core.doctor import diagnose
+    from gan_core.remedies import remedy_for
+    from gan_core.runs import read_settings
+    from gan_core.runs.branch import run_at
+    from gan_core.runs.history import history
+    from gan_core.runs.reader import read_verdicts
+
+    run = run_at(arguments.run)
+    preset, config = read_settings(run)
+    ended = [verdict for verdict in read_verdicts(run) if verdict.kind == "diverged"][-1:]
+    verdicts = [*diagnose(history(run), config, DATASETS[config.dataset].classes), *ended]
+    for verdict in verdicts:
+        if arguments.json:
+            print(json.dumps(asdict(verdict)))
+        else:
+            print(f"step {verdict.step:>7}  {render(verdict.messages)}")
+    if arguments.json:
+        return
+    if not verdicts:
+        raise RunError("run-no-looks", run=run.id)
+    print(f"\n{verdicts[-1].why}")
+    if changes := remedy_for(verdicts[-1].kind, config):
+        print(f"\nTry: {command_line(preset, replace(config, **changes))}")
+
+
 def datasets(arguments: argparse.Namespace) -> None:
     """List the data sets and whether they are here, or download one."""
     from gan_core.catalog import check_name
@@ -243,5 +274,5 @@ def presets(arguments: argparse.Namespace) -> None:
         print(f"{name:<{widest}} {preset.summary}{beside}")
 
 
-_ALL = (train, resume, branch, stop, sample, score, runs, datasets, presets)
+_ALL = (train, resume, branch, stop, doctor, sample, score, runs, datasets, presets)
 COMMANDS = {run.__name__: run for run in _ALL}

@@ -7,19 +7,23 @@ from __future__ import annotations
 
 import argparse
 import re
+import shlex
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from gan_core.config import BUDGET, kind, knobs
+from gan_core.config import BUDGET, TrainConfig, kind, knobs, to_mapping
 from gan_core.errors import ConfigError
 from gan_core.knobs import EMPTY, nearest, unknown_names
 from gan_core.old_names import SETTINGS
+from gan_core.presets import beyond_preset
 
 SETTING = "setting_"  # keeps the flags of settings apart from the other flags
 SOURCE = "a weights file, or the directory of a run"
 DATA = "folder of the data sets' files"
+
+ALWAYS = ("dataset", "seconds", "steps", "images")  # in the command line even when the preset says the same
 
 Commands = Mapping[str, Callable[[argparse.Namespace], None]]
 
@@ -104,6 +108,9 @@ def make_parser(runs: Commands) -> argparse.ArgumentParser:
     score_parser.add_argument("--data-root", default="", metavar="DIR", help=DATA)
     runs_parser = add("runs", "List the runs in a folder.")
     runs_parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="default: runs")
+    doctor_parser = add("doctor", "Say what ails a run, from when on, and what to change.")
+    doctor_parser.add_argument("run", type=Path, help="its directory")
+    doctor_parser.add_argument("--json", action="store_true", help="all verdicts as lines of JSON")
     stop_parser = add("stop", "Stop a run that waits, trains or is paused, whoever started it.")
     stop_parser.add_argument("run", type=Path, help="its directory")
     datasets_parser = add("datasets", "List the data sets, or download one.")
@@ -168,6 +175,24 @@ def _natural(text: str, low: int = 0) -> int:
     if not text.isdigit() or not low <= int(text) <= 10_000_000:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {low} to 10000000")
     return int(text)
+
+
+def command_line(preset: str, config: TrainConfig) -> str:
+    """What to type for the same run: the preset, and what differs from it."""
+    changed = beyond_preset(preset, config)
+    words = ["python", "-m", "gan_core", "train", "--preset", preset]
+    for name, value in to_mapping(config).items():
+        if knobs()[name].local or not (name in changed or name in ALWAYS):
+            continue
+        if value is None and name in ALWAYS:  # a budget that is named ends all those of the preset
+            continue
+        flag = name.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(f"--{flag}" if value else f"--no-{flag}")
+        else:
+            plain = str(value).removesuffix(".0") if isinstance(value, float) else str(value)
+            words += [f"--{flag}", EMPTY if value is None else plain]
+    return shlex.join(words)
 
 
 def given(arguments: argparse.Namespace) -> dict[str, Any]:

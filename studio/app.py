@@ -16,10 +16,12 @@ from studio import api, page, training_api
 from studio.guard import guarding
 from studio.handlers import guarded
 from studio.models import RUN
+from studio.owners import address_of, owner_of
 from studio.queueing import SESSIONS, bound_each_function, poll_slowly
 from studio.services import Services
 from studio.tabs import explore, train, watch
 from studio.theme import theme
+from studio.verdicts import start_cure
 from studio.words import language, span, t, translations
 
 # id (also the name of its files in studio/web), key of its title, module
@@ -119,6 +121,20 @@ def _join(services: Services, handles: dict[str, Any], tabs: gr.Tabs) -> None:
             guarded(explore_run), run, [handles["explore"].model, tabs], queue=False, preprocess=False,
             show_progress="hidden", api_visibility="private",
         )  # fmt: skip
+
+    def cure(run: str | None, request: gr.Request) -> tuple[str, str]:
+        proxied = services.hosts.proxied
+        id = start_cure(services, run or "", owner_of(request, proxied), address_of(request, proxied))
+        return id, id
+
+    cured = gr.Textbox(visible="hidden")
+    handles["watch"].cure.click(
+        guarded(cure), handles["watch"].run, [cured, handles["train"].own], queue=False, preprocess=False,
+        show_progress="hidden", api_visibility="private",
+    ).then(
+        None, cured, None, js="(id) => window.studio.watchStarted(id)", queue=False,
+        api_visibility="private",
+    )  # fmt: skip
     handles["train"].watch.click(
         lambda: gr.update(selected="watch"), None, tabs, queue=False, show_progress="hidden",
         api_visibility="private",

@@ -7,7 +7,6 @@ a visitor must not choose (`Knob.local`) are never shown and never taken.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,15 +16,14 @@ from gradio.components import Component
 
 from gan_core import presets
 from gan_core.catalog import check, choices
-from gan_core.config import TrainConfig, kind, knobs, to_mapping
+from gan_core.config import TrainConfig, kind, knobs
 from gan_core.data import available
 from gan_core.errors import ConfigError
-from gan_core.knobs import EMPTY, Knob
+from gan_core.flags import ALWAYS
+from gan_core.knobs import Knob
 from gan_core.messages import Message
 from gan_core.rules import applies, depends
 from studio.words import t_or
-
-ALWAYS = ("dataset", "seconds", "steps", "images")  # in the command line even when the preset says the same
 
 
 @dataclass(frozen=True)
@@ -126,24 +124,6 @@ def dataset_for(preset: str, current: str, root: str) -> str:
     """The data set to propose with a recipe: its own when it is here, else the present one."""
     wanted = presets.settings(preset, {}).dataset
     return wanted if available(wanted, root) else current
-
-
-def command_line(preset: str, config: TrainConfig) -> str:
-    """What to type for the same run: the preset, and what differs from it."""
-    changed = presets.beyond_preset(preset, config)
-    words = ["python", "-m", "gan_core", "train", "--preset", preset]
-    for name, value in to_mapping(config).items():
-        if knobs()[name].local or not (name in changed or name in ALWAYS):
-            continue
-        if value is None and name in ALWAYS:  # a budget that is named ends all those of the preset
-            continue
-        flag = name.replace("_", "-")
-        if isinstance(value, bool):
-            words.append(f"--{flag}" if value else f"--no-{flag}")
-        else:
-            plain = str(value).removesuffix(".0") if isinstance(value, float) else str(value)
-            words += [f"--{flag}", EMPTY if value is None else plain]
-    return shlex.join(words)
 
 
 def _span(about: Knob) -> float:

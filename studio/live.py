@@ -33,6 +33,7 @@ from gan_core.safe_read import read_bytes
 from studio.curves import Curves
 from studio.measured import measured
 from studio.models import explorable
+from studio.verdicts import Verdicts, shown
 from studio.words import language, sentences
 
 FRESH = 0.1  # seconds during which an answer is not checked against the disk again
@@ -61,6 +62,7 @@ class Reader:
         self.run = run
         self.curves = Curves(run)
         self._queue = queue
+        self._verdicts = Verdicts(run)
         self._lock = threading.Lock()
         self._status_seen: tuple[int, int] | None = None
         self._checked = self._status_read = -1e9
@@ -88,7 +90,10 @@ class Reader:
             full = charts and seen < self._chart_revision
             if (full, tongue) not in self._bodies:
                 extra = {"charts": self.curves.charts} if full else {}
-                told = {"message": sentences(self._info["message"], tongue)}
+                told = {
+                    "message": sentences(self._info["message"], tongue),
+                    "verdict": shown(self._info["verdict"], self.curves.config, tongue),
+                }
                 self._bodies[full, tongue] = Body({"rev": self._revision, **self._info, **told, **extra})
             return self._bodies[full, tongue]
 
@@ -129,7 +134,8 @@ class Reader:
             "say": say(status, ahead),
             "sees": self._measured(status) if status.step else None,
             "ahead": ahead,
-            "message": status.messages,  # each answer has them in its own words
+            "message": status.messages,  # each answer has them, and the verdict, in its own words
+            "verdict": self._verdicts.newest(),
             "dataset": status.dataset,
             "preset": status.preset,
             "step": status.step,

@@ -35,10 +35,10 @@ LAYERS = (
     "knobs seeds old_names memory_limit limits fair_queue devices",
     "config images latent",
     "networks data losses penalties augment mode_seeking optimisers codes runs",
-    "checkpoints metrics presets child rules",
-    "sampling workers",
+    "checkpoints metrics presets child rules doctor",
+    "sampling workers remedies",
     "training catalog",
-    "directions inversion doctor scoring jobs terminal memory flags",
+    "directions inversion scoring jobs terminal memory flags",
     "worker cli",
     "__main__",
 )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gan_core import errors
+from gan_core import doctor, errors
 from gan_core.catalog import tables
 from gan_core.config import TrainConfig, kind, knobs
 from gan_core.messages import ENGLISH
@@ -40,8 +40,8 @@ def made() -> Iterator[tuple[str, str, set[str] | None]]:
     """(where, code, names of its values) of each message made; no names where they are not all to be seen."""
     for where, call in calls(*MAKERS):
         code, named = call.args[0], {keyword.arg for keyword in call.keywords}
-        if isinstance(code, (ast.Attribute, ast.Subscript, ast.Starred)):
-            continue  # a code that was read, or that a rule holds
+        if isinstance(code, (ast.Attribute, ast.Subscript, ast.Starred, ast.JoinedStr)):
+            continue  # a code that was read, that a rule holds, or why a verdict is what it is: see below
         assert isinstance(call.func, ast.Name)
         values = None if None in named else {*LATER.get(call.func.id, ()), *filter(None, named)}
         for choice in (code.body, code.orelse) if isinstance(code, ast.IfExp) else (code,):
@@ -49,6 +49,11 @@ def made() -> Iterator[tuple[str, str, set[str] | None]]:
             yield where, str(choice.value), values
     for rule in RULES:
         yield f"rule {rule.code}", rule.code, {"field", *rule.figures(TrainConfig(batch=64))}
+    for trouble in doctor.RULES:
+        named = {signal.curve.replace("/", "_") for signal in trouble.signals}
+        yield f"doctor's rule {trouble.kind}", trouble.kind, {"step", "since", "curve", *named}
+    for kind_ in ("healthy", "too-early", "diverged", *(trouble.kind for trouble in doctor.RULES)):
+        yield f"why {kind_}", f"{kind_}-why", set()
 
 
 def test_every_code_has_words_and_the_values_that_they_need() -> None:

@@ -294,7 +294,7 @@ MUTANTS = (
     Mutant("R3: the slope that torch takes by itself", "networks/residual.py", "self.one(h), 0.2)), 0.2)", "self.one(h), 0.2)))", "test_networks.py"),
     Mutant("promise: the later of two budgets", "studio/estimate.py", "steps = min(limit for", "steps = max(limit for", "studio/test_train.py"),
     Mutant("budgets: the last one met ends the run", "training/schedule.py", "return max(done / limit", "return min(done / limit", "test_training.py"),
-    Mutant("command line: six digits", "studio/forms.py", "str(value).removesuffix(\".0\") if", "f\"{value:g}\" if", "studio/test_forms.py"),
+    Mutant("command line: six digits", "flags.py", "str(value).removesuffix(\".0\") if", "f\"{value:g}\" if", "studio/test_forms.py"),
     Mutant("a cancelled trial is remembered", "studio/estimate.py", "made_room = trial.dismissed or self._busy()", "made_room = False", "studio/test_train.py"),
     Mutant("weights of old: two channels taken for points", "checkpoints.py", 'told["size"] == 1', 'told["channels"] == 2', "test_checkpoints.py"),
     Mutant("a public studio: no end for a budget in steps", "studio/run_controls.py", "seconds=config.seconds or longest", "seconds=config.seconds", "studio/test_train.py"),

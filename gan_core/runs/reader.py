@@ -43,6 +43,17 @@ class Verdict:
             return Message("prose", text=self.figures["text"])
         return Message(self.kind, **{**self.figures, "step": self.step})
 
+    @property
+    def messages(self) -> list[Message]:
+        """It, with the classes that are missing where it names any."""
+        missing = self.figures.get("missing")
+        return [self.message, *([Message("classes-without", missing=missing)] if missing else [])]
+
+    @property
+    def why(self) -> Message:
+        """What lies behind it and what helps."""
+        return Message(f"{self.kind}-why")
+
 
 _KINDS = {f.name: str(f.type) for f in fields(Status)}
 FIELDS = frozenset(_KINDS) - {"id"}

@@ -200,9 +200,9 @@ def _record(session: Session, d: StepOutput, g: StepOutput) -> dict[str, float]:
         "learning_rate/D": state.d_optimizer.param_groups[0]["lr"],
         **session.controllers.curves(),
     }
-    writer.record(
-        {"step": state.step, "images": state.images_seen, "seconds": round(state.seconds, 3), **values}
-    )
+    when = {"step": state.step, "images": state.images_seen, "seconds": round(state.seconds, 3)}
+    writer.record(when | values)
+    session.attend(when | values)
     return values
 
 

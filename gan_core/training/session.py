@@ -13,6 +13,7 @@ import torch
 from gan_core.checkpoints import export_generator
 from gan_core.config import BUDGET, ModelConfig, TrainConfig
 from gan_core.data import DATASETS
+from gan_core.doctor import Doctor
 from gan_core.errors import ConfigError, RunError
 from gan_core.messages import Message
 from gan_core.rules import refusals
@@ -30,7 +31,7 @@ from gan_core.training.iteration import train_iteration
 from gan_core.training.objective import objective_of
 from gan_core.training.record import SampleGrid
 from gan_core.training.schedule import Schedule, Stopwatch, progress, schedule_of
-from gan_core.training.setup import batch_sampler_of, chosen, model_config
+from gan_core.training.setup import batch_sampler_of, chosen, doctor_of, model_config
 from gan_core.training.snapshot import load_state, read_counters, save_state
 from gan_core.training.state import State, build_state
 from gan_core.training.step import Objective
@@ -54,6 +55,7 @@ class Session:
     watch: Stopwatch
     evaluator: PeriodicEvaluator
     grid_evaluator: GridEvaluator
+    doctor: Doctor
     marked: tuple[int, float] = (0, 0.0)  # images and seconds when `speed` was last asked
     saved: int | None = None  # the step that was saved, or loaded, last
     first_nonfinite: str | None = None  # what was not finite when the state was to be saved
@@ -95,6 +97,12 @@ class Session:
             labels = None if grid.labels is None else grid.labels.numpy()
             if row := self.grid_evaluator.measure(samples, labels, state):
                 self.writer.score(row)
+                self.attend(row)
+
+    def attend(self, record: Mapping[str, Any]) -> None:
+        """Let the doctor see a record; what is now to be said of the run goes to its verdicts."""
+        if verdict := self.doctor.add(record):
+            self.writer.verdict(verdict)
 
     def export(self, best: bool = False, last: bool = False) -> None:
         """Write the EMA of the generator, for whoever explores it, unless it diverged; or as the `best`."""
@@ -182,12 +190,12 @@ def open_session(
         objective = replace(objective, average_gradients=distributed.average_gradients)
     times = schedule_of(config)
     times.begin(state.seconds)
-    seen = pictures if distributed.is_main else None
+    seen, doctor = pictures if distributed.is_main else None, doctor_of(config, writer.run)
     session = Session(
         config=config, model=model, writer=writer, state=state, objective=objective, controllers=controllers,
         batch_sampler=batch_sampler_of(config, pictures, state.compute), sampler=Sampler(state.ema, model),
         sample_grid=sample_grid, times=times, evaluator=PeriodicEvaluator(config, writer, state.seconds),
-        grid_evaluator=GridEvaluator(config, seen, writer, state.seconds),
+        grid_evaluator=GridEvaluator(config, seen, writer, state.seconds), doctor=doctor,
         watch=Stopwatch(state.seconds),  # last: what was opened is no training
         marked=(state.images_seen, state.seconds), saved=None if folder is None else state.step,
     )  # fmt: skip

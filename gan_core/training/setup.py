@@ -9,6 +9,9 @@ import numpy as np
 from gan_core.augment import REAL_AUGMENTS
 from gan_core.config import ModelConfig, TrainConfig
 from gan_core.data import DATASETS, Pictures, load
+from gan_core.doctor import Doctor
+from gan_core.runs.history import history
+from gan_core.runs.layout import RunPaths
 from gan_core.training.batch_sampler import BatchSampler
 from gan_core.training.compute import ComputeConfig
 
@@ -32,6 +35,14 @@ def held_out(config: TrainConfig) -> np.ndarray:
     """
     every = load(config.dataset, size=config.size, root=config.data_root)
     return every.images[len(every.images) if config.dataset_limit is None else config.dataset_limit :]
+
+
+def doctor_of(config: TrainConfig, run: RunPaths) -> Doctor:
+    """A doctor who has seen what `run` has recorded so far."""
+    doctor = Doctor(config, DATASETS[config.dataset].classes)
+    for record in history(run):
+        doctor.add(record)
+    return doctor
 
 
 def model_config(config: TrainConfig) -> ModelConfig:

@@ -19,6 +19,7 @@ from gan_core.catalog import check_name
 from gan_core.config import TrainConfig
 from gan_core.data import DATASETS, available
 from gan_core.errors import ConfigError
+from gan_core.flags import command_line
 from gan_core.presets import PRESETS, settings
 from gan_core.rules import warnings
 from studio import forms
@@ -135,7 +136,7 @@ def _lay_out_settings(config: TrainConfig, preset: str) -> dict[str, Any]:
         parts["form"] = forms.build_form(config, skip=("dataset", "seconds"))
     with gr.Accordion(t("train.command"), open=False, elem_id="train-command"):
         parts["command"] = gr.Textbox(
-            forms.command_line(preset, config), show_label=False, container=False, interactive=False,
+            command_line(preset, config), show_label=False, container=False, interactive=False,
             lines=2, buttons=["copy"], elem_id="train-command-line",
         )  # fmt: skip
     return parts
@@ -205,7 +206,7 @@ def _describe(
         problem = escape(sentences(error.messages, tongue))
         return {w.hint: f'<p class="train-problem" role="alert">{problem}</p>'}
     shown = w.form.fit(config) | _difference(w, preset, config, tongue)
-    shown[w.command] = forms.command_line(preset, config)
+    shown[w.command] = command_line(preset, config)
     speed = services.speeds.known(config)
     timed = speed is None and not services.jobs.queue() and services.speeds.ask(visitor, config)
     told = pick("train.estimate.timing", tongue) if timed else estimate_of(config, speed, tongue, preset)

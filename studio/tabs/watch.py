@@ -28,10 +28,11 @@ OFFERED = 200  # newest runs in the list
 
 @dataclass(frozen=True)
 class Handles:
-    """What other tabs may listen to or set: the chosen run's id, and "explore this one"."""
+    """What other tabs may listen to or set: the chosen run's id, "explore this one", "try the remedy"."""
 
     run: gr.Dropdown
     explore: gr.Button
+    cure: gr.Button
 
 
 def routes(services: Services) -> list[Route]:
@@ -83,7 +84,9 @@ def build(services: Services) -> Handles:
         with gr.Row(elem_classes="watch-now"):
             _plain('<live-pictures view="watch" real></live-pictures>', "watch-samples")
             _plain('<live-status view="watch"></live-status>', "watch-status")
+        _plain('<live-verdict view="watch"></live-verdict>', "watch-verdict")
         _plain('<live-charts view="watch"></live-charts>', "watch-losses")
+    cure = gr.Button(visible="hidden", elem_id="watch-cure")
     wish = gr.Textbox(visible="hidden")
     sync = gr.Button(visible="hidden", elem_id="watch-sync")
 
@@ -100,7 +103,7 @@ def build(services: Services) -> Handles:
         None, run, None, js="(id) => window.studio.watchFound(id)", queue=False, api_visibility="private"
     )  # fmt: skip
     run.change(None, run, None, js="(id) => window.studio.watchShow(id)", api_visibility="private")
-    return Handles(run, explore)
+    return Handles(run, explore, cure)
 
 
 def _plain(html: str, elem_id: str) -> gr.HTML:

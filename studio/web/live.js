@@ -240,6 +240,35 @@ class LivePictures extends LiveElement {
   }
 }
 
+/** What the doctor says, why, and a button that tries what helps. */
+class LiveVerdict extends LiveElement {
+  reset() {
+    this.replaceChildren();
+    this.hidden = true;
+    this.said = put(this, "p", { class: "verdict-text", role: "status" });
+    const more = put(this, "details");
+    put(more, "summary", {}, word("verdict.why"));
+    this.why = put(more, "p");
+    this.since = put(more, "p");
+    this.changes = put(more, "p");
+    this.cure = put(this, "button", { type: "button", class: "verdict-cure" }, word("verdict.cure"));
+    this.cure.addEventListener("click", () => document.getElementById(`${this.getAttribute("view")}-cure`)?.click());
+  }
+
+  render({ verdict }) {
+    this.hidden = !verdict;
+    if (!verdict) return;
+    this.dataset.kind = verdict.kind;
+    this.dataset.grave = verdict.grave;
+    if (this.said.textContent !== verdict.text) this.said.textContent = verdict.text;
+    this.why.textContent = verdict.why;
+    this.since.textContent = verdict.grave ? word("verdict.since", { step: verdict.since?.toLocaleString() ?? "–" }) : "";
+    this.changes.textContent = verdict.cure ? word("verdict.change", { changes: verdict.cure }) : "";
+    this.cure.hidden = !verdict.cure;
+    this.cure.title = this.changes.textContent;
+  }
+}
+
 class LiveCharts extends LiveElement {
   wantsCharts = true;
 
@@ -260,4 +289,5 @@ class LiveCharts extends LiveElement {
 
 customElements.define("live-status", LiveStatus);
 customElements.define("live-pictures", LivePictures);
+customElements.define("live-verdict", LiveVerdict);
 customElements.define("live-charts", LiveCharts);

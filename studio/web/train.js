@@ -9,6 +9,7 @@ const BASE = new URL("../", import.meta.url); // .../studio/
 const press = (id) => document.getElementById(id)?.click();
 
 let fresh = ""; // a run just started here: Watch shows it next
+let started = ""; // the run that tried a remedy last
 let timing = 0;
 
 const MINUTE = 60_000;
@@ -49,6 +50,13 @@ Object.assign(window.studio, {
     feed("train").show(id);
     const live = document.getElementById("train-live");
     if (live && live.getBoundingClientRect().top > window.innerHeight * 0.7) live.scrollIntoView({ behavior: "smooth" });
+  },
+  /** A run that tries a remedy: it is the visitor's own from now on, and shown here. */
+  watchStarted(id) {
+    if (!id || id === started) return; // the one before, where this one was refused
+    started = fresh = id;
+    feed("train").show(id);
+    press("watch-sync");
   },
   watchShow(id) {
     feed("watch").show(id ?? "");

@@ -234,7 +234,7 @@ def test_divergence_ends_with_a_sentence_and_a_picture(tmp_path, monkeypatch):
         run_to_end(run, settings)
     status = read_status(run)
     assert status.state == "failed" and "no longer a finite number" in status.message
-    assert read_lines(run.verdicts)[0][0]["kind"] == "diverged"
+    assert read_lines(run.verdicts)[0][-1]["kind"] == "diverged"
     assert sample_steps(run)[-1] == 1
 
 

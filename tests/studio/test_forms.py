@@ -13,9 +13,10 @@ import pytest
 from gan_core import cli, presets
 from gan_core.config import TrainConfig, kind, knobs, to_mapping
 from gan_core.errors import ConfigError
+from gan_core.flags import command_line
 from gan_core.training.distributed import SINGLE_PROCESS
 from studio import forms, words
-from studio.forms import build_form, command_line, configure, groups, preset_for, shown_knobs
+from studio.forms import build_form, configure, groups, preset_for, shown_knobs
 from studio.tabs import train
 from studio.words import TABLE
 

@@ -1,0 +1,75 @@
+"""What to change against a trouble that `doctor` names: settings alone, one remedy at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gan_core.config import TrainConfig, from_mapping, to_mapping
+from gan_core.errors import ConfigError
+from gan_core.rules import refusals
+
+MISTAKES = ("minimax", "mistake-wrong-label", "mistake-double-sigmoid", "mistake-stale-batch",
+            "mistake-wrong-sign")  # fmt: skip
+RATES = {"lr_g": 2e-3, "lr_d": 2e-3}  # what most of the small networks here learn well with, by Adam
+SMOOTH = {"penalty": "r1-difference", "penalty_weight": 0.05, "penalty_every": 8}
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """A change of settings for runs of the games `losses` (none: of all), where it changes anything.
+
+    `changes`: new values. `restore`: settings that go back to their defaults. `times`: settings to multiply.
+    """
+
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    restore: tuple[str, ...] = ()
+    times: Mapping[str, float] = field(default_factory=dict)
+    losses: tuple[str, ...] = ()
+
+    def of(self, config: TrainConfig) -> dict[str, Any]:
+        """The settings of `config` that it changes, with their new values."""
+        if self.losses and config.loss not in self.losses:
+            return {}
+        usual = TrainConfig(seconds=1.0)
+        wanted = {**self.changes, **{name: getattr(usual, name) for name in self.restore}}
+        wanted |= {
+            name: float(f"{getattr(config, name) * factor:.3g}") for name, factor in self.times.items()
+        }
+        return {name: value for name, value in wanted.items() if getattr(config, name) != value}
+
+
+GENTLER = Remedy(times={"lr_g": 0.25, "lr_d": 0.25})
+REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
+    "diverged": (Remedy({"optimiser": "adam", **RATES}, restore=("beta1",)), GENTLER),
+    "divergence": (Remedy({"penalty": "gradient-penalty"}), GENTLER),
+    "g-vanished": (Remedy(restore=("loss",), losses=MISTAKES), Remedy(restore=("initialisation",)),
+                   Remedy(restore=("g_norm", "d_norm")), Remedy(RATES)),
+    "saturated": (Remedy(RATES, restore=("lr_end",)), Remedy(restore=("g_norm",)), GENTLER),
+    "d-wins": (Remedy(RATES, restore=("loss",), losses=MISTAKES), Remedy(SMOOTH),
+               Remedy(times={"lr_d": 0.25})),
+    "weak-gradient": (Remedy(restore=("loss",), losses=MISTAKES), Remedy(SMOOTH), Remedy(RATES)),
+    "stuck": (Remedy(RATES), Remedy(restore=("g_norm", "d_norm"))),
+    "memorising": (Remedy(restore=("dataset_limit",)), Remedy({"augment": "translation-cutout"})),
+    "collapse": (Remedy(restore=("g_steps", "g_norm", "d_norm")), Remedy(SMOOTH),
+                 Remedy({"loss": "relativistic"}), GENTLER),
+    "classes-missing": (Remedy({"loss": "relativistic", **SMOOTH}), GENTLER),
+    "oscillation": (Remedy(restore=("beta1", "beta2", "lr_end", "ema_rampup"),
+                           times={"lr_g": 0.4, "lr_d": 0.4}),),
+    "degrading": (GENTLER,),
+}  # fmt: skip
+
+
+def remedy_for(kind: str, config: TrainConfig) -> dict[str, Any]:
+    """The settings of `config` to change against a trouble: those of the first remedy that changes something
+    and leaves settings that can be used. Nothing where there is none, or no trouble."""
+    for remedy in REMEDIES.get(kind, ()):
+        if changed := remedy.of(config):
+            try:
+                new = from_mapping({**to_mapping(config), **changed})
+            except ConfigError:
+                continue
+            if not refusals(new):
+                return changed
+    return {}
