@@ -27,6 +27,7 @@ export class Board {
     this.range = span([]);
     this.zoom = null; // [x0, x1] or null for everything
     this.cursor = null; // x of the hair line
+    this.mark = null; // {group, step}: where in which chart a trouble began
   }
 
   update(groups) {
@@ -200,9 +201,10 @@ class Chart {
 
   drawCurves() {
     const { left, width } = this.box;
-    this.paths.replaceChildren();
-    this.lines.replaceChildren();
-    this.labels.replaceChildren();
+    for (const layer of [this.paths, this.lines, this.labels]) layer.replaceChildren();
+    const { group, step } = this.board.mark ?? {};
+    const from = group === this.name && step >= this.box.x0 && step <= this.box.x1 ? this.px(step) : null;
+    if (from !== null) make("line", { x1: from, x2: from, y1: PAD.top, y2: this.box.height - PAD.bottom, class: "curves-mark" }, this.lines);
     for (const { name, value } of this.restingLines) {
       const at = { x1: left, x2: width - PAD.right, y1: this.py(value), y2: this.py(value) };
       make("line", { ...at, class: this.shade(name) }, this.lines);

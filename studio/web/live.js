@@ -283,6 +283,8 @@ class LiveCharts extends LiveElement {
     if (!data.charts) return;
     this.querySelector(".live-none").hidden = data.charts.length > 0;
     this.querySelector(".live-hint").hidden = data.charts.length === 0;
+    const { grave, curve, since } = data.verdict ?? {};
+    this.board.mark = grave && curve ? { group: curve.split("/")[0], step: since } : null;
     this.board.update(data.charts);
   }
 }

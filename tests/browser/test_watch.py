@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 from synthetic import grid, make_run, metrics
 
 from browser.conftest import NARROW, WIDE, Open
+from gan_core.runs.reader import Verdict
 from gan_core.runs.writer import RunWriter
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -273,3 +274,29 @@ def test_what_passes_between_two_points_out_of_sight_is_still_in_sight(visit: Op
     )
     near = "[m.nearestWithin([0, 50, 100], 58, 40, 60), m.nearestWithin([0, 100], 58, 40, 60) ?? null]"
     assert chart_math(page, near) == [1, None], "what is out of sight is not read out"
+
+
+def test_what_the_doctor_says_stands_above_the_curves_and_its_remedy_is_one_press_away(
+    visit: Open, runs: Path
+) -> None:
+    sick = make_run(runs, g_steps=10, d_norm="none", steps=300, seconds=600)
+    figures = {"since": 100, "curve": "loss/G", "variety_pictures": 0.09, "missing": ["3", "8"]}
+    RunWriter(sick).verdict(Verdict("collapse", 150, figures))
+    page = opened(visit, sick.id)
+    said = page.locator("#watch-verdict live-verdict")
+    expect(said.locator(".verdict-text")).to_contain_text("No picture shows: 3, 8.")
+    expect(page.locator('#watch-losses figure[data-group="loss"] .curves-mark')).to_have_count(1)
+    expect(page.locator(".curves-mark")).to_have_count(1)
+    said.locator("summary").click()
+    expect(said).to_contain_text("What would be changed: Generator steps: 1")
+    page.get_by_role("button", name="Try again with a change").click()
+    page.wait_for_function(
+        f"new URLSearchParams(location.search).get('run') !== '{sick.id}'", timeout=PATIENT
+    )
+    status = page.locator("#watch-status live-status")
+    expect(status).to_have_attribute("data-state", "running", timeout=PATIENT)
+    page.get_by_role("tab", name="Train").click()
+    stop = page.locator("#train-stop")
+    expect(stop).to_be_enabled(timeout=PATIENT)  # it is the visitor's own
+    stop.click()
+    page.wait_for_selector('live-status[view="train"][data-state="stopped"]', timeout=PATIENT)
