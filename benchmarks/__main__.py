@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmarks.abuse import abuse
 from benchmarks.app import app
+from benchmarks.doctor import doctor
 from benchmarks.failures import failures
 from benchmarks.infogan import infogan
 from benchmarks.powercut import powercut
@@ -38,6 +39,7 @@ SECTIONS: dict[str, Callable[[argparse.Namespace], list[Row]]] = {
     "soak": lambda a: soak(a.data_root, _say, a.calls, a.seconds),
     "abuse": lambda a: abuse(a.data_root, _say, a.only),
     "powercut": lambda a: powercut(10, _say) if a.only in "powercut" else [],
+    "doctor": lambda a: doctor(a.seeds or 3, a.data_root, _say, a.only),
     "failures": lambda a: failures(a.seeds or 3, _say, a.only),
     "train": lambda a: speeds(_say, a.only),
 }

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks import doctor as attending
 from benchmarks import failures as failing
 from benchmarks import infogan as coded
 from benchmarks import losses as games
@@ -23,6 +24,7 @@ from benchmarks.failures import COUNT, ENDLESS, SIDE, SIGNS, Finished, ended, me
 from benchmarks.table import Row, markdown, spread
 from gan_core.catalog import check
 from gan_core.data import available
+from gan_core.doctor import RULES
 from gan_core.errors import RunError
 from gan_core.losses import LOSSES
 from gan_core.messages import Message
@@ -274,3 +276,43 @@ def test_a_run_gone_astray_is_counted_by_its_later_gradients(monkeypatch, tmp_pa
     (row,) = steadiness.steadiness(3, "", print, "without")
     assert row.result == "1 of 3; G's gradient 1.50 in the middle run, 9.00 at most"
     assert all("--penalty=none" in arguments and "--preset=digits" in arguments for arguments in told)
+
+
+def test_every_failing_preset_has_a_name_that_the_doctor_knows():
+    assert attending.NAMES.keys() == {name for name, row in PRESETS.items() if row.cure}
+    known = {rule.kind for rule in RULES} | {"diverged"}
+    assert all(names <= known for names in attending.NAMES.values())
+
+
+def test_healthy_runs_are_a_dozen_half_of_them_new_and_can_be_trained():
+    assert len(attending.HEALTHY) >= 12 and sum(not case.seen for case in attending.HEALTHY) >= 6
+    for case in attending.HEALTHY:
+        config = check(settings(case.preset, case.changes))
+        assert (config.seconds or 60) >= 60 and not warnings(config), case.name
+
+
+def test_a_course_has_the_seconds_of_what_was_said(run):
+    writer = RunWriter(run)
+    for k in range(1, 9):
+        writer.score({"step": 10 * k, "seconds": 2.0 * k, "variety/pictures": 0.9, "share/plausible": 0.9,
+                      "novelty/pictures": 0.5, "motion/moved": 0.0})  # fmt: skip
+    course = attending.course(run)
+    assert course.said == (("healthy", 2.0, 2.0), ("memorising", 6.0, 2.0)) and course.troubles == [
+        "memorising"
+    ]
+    row = attending._failing("fail-memorise", frozenset({"memorising"}), [course, attending.Course(())])
+    assert row.result == "1 of 2: memorising at 6 s, not (nothing said)"
+    late = attending.Course((("memorising", 40.0, 10.0),))
+    assert attending._failing("x", frozenset({"memorising"}), [late]).result.startswith("0 of 1"), "too late"
+    other = attending._failing("x", frozenset({"collapse"}), [course])
+    assert other.result == "0 of 1: not (memorising); also told: memorising"
+    writer.verdict(Verdict("diverged", 80, {"value": "loss/G"}))
+    assert attending.course(run).said[-1] == ("diverged", 16.0, 16.0)
+
+
+def test_healthy_runs_with_an_alarm_are_counted_and_named(monkeypatch):
+    monkeypatch.setattr(attending, "trained", lambda preset, changes, seed: attending.Course(
+        (("collapse", 9.0, 5.0),) if preset == "textbook" else (("healthy", 9.0, 9.0),)))  # fmt: skip
+    known, new = attending.doctor(3, "", lambda text: None, "healthy")
+    assert known.result == "1 of 6 with an alarm (the textbook's DCGAN: collapse)"
+    assert new.result == f"0 of {len(attending.HEALTHY) - 6} with an alarm"

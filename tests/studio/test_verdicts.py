@@ -6,18 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from generators import quiet_services
 from synthetic import make_run
+from test_training_api import FakeServices
 
+from gan_core.config import difference
 from gan_core.doctor import RULES
-from gan_core.errors import JobError, RunError
-from gan_core.limits import Limits
+from gan_core.errors import RunError
 from gan_core.presets import settings
-from gan_core.runs.layout import RunPaths, find_run
-from gan_core.runs.reader import Verdict, read_owner, read_settings
+from gan_core.runs.layout import RunPaths
+from gan_core.runs.reader import Verdict, read_settings
 from gan_core.runs.writer import RunWriter
 from studio.live import Reader
-from studio.services import make_services
 from studio.verdicts import CALM, Verdicts, listed, shown, start_cure
 from studio.words import MESSAGE, TABLE
 
@@ -81,19 +80,18 @@ def test_a_verdict_of_a_later_version_is_shown_by_its_code(tmp_path: Path) -> No
 
 
 def test_the_remedy_is_a_run_of_the_visitor_with_the_change_and_else_the_same(tmp_path: Path) -> None:
-    services = quiet_services(tmp_path)
-    run = sick_run(services.runs, seed=5)
-    id = start_cure(services, run.id, "somebody", "")
-    preset, config = read_settings(find_run(services.runs, id))
-    _, old = read_settings(run)
-    assert (preset, config.seed, config.seconds) == ("glyphs", 5, old.seconds)
-    assert (config.g_steps, config.d_norm) == (1, "batch") != (old.g_steps, old.d_norm)
-    assert read_owner(find_run(services.runs, id)) == "somebody"
+    run = sick_run(tmp_path, seed=5)
+    services: Any = FakeServices(tmp_path, data_root="")
+    assert start_cure(services, run.id, "somebody", "near") == "a-run"
+    assert services.jobs.checked == [("somebody", "near")], "limits hold for remedies as well"
+    ((_, config, preset, owner, address),) = services.jobs.told
+    assert (preset, owner, address) == ("glyphs", "somebody", "near")
+    assert difference(read_settings(run)[1], config) == {"g_steps": (10, 1), "d_norm": ("none", "batch")}
 
 
 def test_where_there_is_nothing_to_change_it_is_said_and_no_run_is_made(tmp_path: Path) -> None:
-    services = quiet_services(tmp_path)
-    run = make_run(services.runs)
+    services: Any = FakeServices(tmp_path)
+    run = make_run(tmp_path)
     with pytest.raises(RunError, match=f"There is no remedy to try for run {run.id}"):
         start_cure(services, run.id, "somebody", "")
     RunWriter(run).verdict(Verdict("healthy", 5, {"since": 5}))
@@ -101,18 +99,7 @@ def test_where_there_is_nothing_to_change_it_is_said_and_no_run_is_made(tmp_path
         start_cure(services, run.id, "somebody", "")
     with pytest.raises(RunError):
         start_cure(services, "no-such-run", "somebody", "")
-    assert len(list(services.runs.glob("2*"))) == 1
-
-
-def test_a_visitors_limits_hold_for_remedies_as_well(tmp_path: Path) -> None:
-    run = sick_run(tmp_path)
-    services = make_services(tmp_path, limits=Limits(starts=1))
-    try:
-        start_cure(services, run.id, "a", "")
-        with pytest.raises(JobError, match="within a minute"):
-            start_cure(services, run.id, "a", "")
-    finally:
-        services.close()
+    assert services.jobs.told == []
 
 
 @pytest.mark.parametrize("kind", sorted({rule.kind for rule in RULES}))
