@@ -45,7 +45,7 @@ def test_the_table_of_settings_is_current():
 def test_every_command_is_one_that_the_command_line_takes():
     found = commands("python -m gan_core")
     assert {command[0] for command in found} == {
-        "train", "resume", "branch", "stop", "sample", "score", "runs", "datasets", "presets",
+        "train", "resume", "branch", "stop", "doctor", "sample", "score", "runs", "datasets", "presets",
     }  # fmt: skip
     for command in found:
         parsed(command, COMMANDS)
