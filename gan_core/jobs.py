@@ -203,7 +203,7 @@ class Jobs:
             mark_failed(run, Message("process-gone"))
         elif status.idle and control.in_force(run).command == "stop":  # told while its process was ending
             end_idle(run)
-        self._workers.end_unresponsive(status)
+        self._workers.end_unresponsive(status, self._limits.silence)
 
     def _survey(self) -> None:
         """Find active runs that others have made: when the directory changed, and now and then."""

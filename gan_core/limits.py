@@ -23,6 +23,7 @@ class Limits:
     token is had for nothing, an address is not.
     memory: bytes that the process of a run may take. folder_runs, folder_megabytes: what all visitors' runs
     together may come to before the oldest go, see `runs.folder`.
+    silence: seconds without a sign of life after which a run's process is ended, so that others can train.
     """
 
     queue: int = 20
@@ -34,6 +35,7 @@ class Limits:
     memory: int = 0
     folder_runs: int = 0
     folder_megabytes: float = 0.0
+    silence: float = 0.0
 
     def of_one_address(self, most: int) -> int:
         """What of `most`, one of the limits of all visitors, one address may have; 0 for all of it."""

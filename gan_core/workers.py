@@ -97,17 +97,22 @@ class Workers:
                 if status.state in ("running", "paused") and status.pid == child.pid:
                     mark_failed(run, exit_reason)
 
-    def end_unresponsive(self, status: Status) -> None:
-        """End the one that has a run, was told to stop and has shown no sign of life since."""
+    def end_unresponsive(self, status: Status, silence: float = 0.0) -> None:
+        """End the one that has a run, was told to stop and has shown no sign of life since; or that has shown
+        none for `silence` seconds (0: it may take its time)."""
         child, order = self._children.get(status.id), control.in_force(RunPaths(self._root / status.id))
-        last = max(order.time, status.heartbeat)
-        if child is not None and order.command == "stop" and time.time() - last > UNRESPONSIVE_SECONDS:
-            stopped = process.suspended(child.pid, status.born, status.host)
-            child.kill(
-                Message(
-                    "worker-suspended" if stopped else "worker-unresponsive", seconds=UNRESPONSIVE_SECONDS
-                )
-            )
+        if child is None:
+            return
+        since, told = time.time() - max(order.time, status.heartbeat), order.command == "stop"
+        patience = UNRESPONSIVE_SECONDS if told else silence
+        if not 0 < patience < since:
+            return
+        if not told:
+            child.kill(Message("worker-silent", seconds=patience))
+        elif process.suspended(child.pid, status.born, status.host):
+            child.kill(Message("worker-suspended", seconds=patience))
+        else:
+            child.kill(Message("worker-unresponsive", seconds=patience))
 
     def leave(self) -> None:
         """End the one that waits; those that train go on."""

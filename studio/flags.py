@@ -25,7 +25,14 @@ LONGEST = 900.0  # seconds of training
 # of the machine's memory that a visitor's run may take: one trains, one stands still, one may be about to end
 SHARE = 0.3
 PUBLIC = Limits(
-    waiting=3, paused=2, starts=6, all_starts=20, address_share=0.5, folder_runs=200, folder_megabytes=4000.0
+    waiting=3,
+    paused=2,
+    starts=6,
+    all_starts=20,
+    address_share=0.5,
+    folder_runs=200,
+    folder_megabytes=4000.0,
+    silence=300.0,
 )
 
 

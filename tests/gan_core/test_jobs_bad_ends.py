@@ -217,6 +217,22 @@ def test_an_unresponsive_worker_is_ended(
     assert "gave no sign of life and did not stop" in look(tmp_path, id).message
 
 
+def test_one_that_is_silent_for_long_is_ended_where_others_wait_for_their_turn(
+    tmp_path: Path, open_jobs: Open
+) -> None:
+    jobs = open_jobs(limits=Limits(silence=0.5))
+    id = jobs.submit(config(seed=fake_worker.NAP))
+    next_one = jobs.submit(config(steps=3))
+    until(lambda: look(tmp_path, id).state == "failed")
+    assert "gave no sign of life for 0.5 seconds" in look(tmp_path, id).message
+    until(lambda: look(tmp_path, next_one).state == "finished")
+
+
+def test_on_ones_own_machine_a_run_may_be_silent(tmp_path: Path, open_jobs: Open) -> None:
+    id = open_jobs().submit(config(seed=fake_worker.NAP, steps=9))
+    until(lambda: look(tmp_path, id).state == "finished")
+
+
 def test_damage_does_not_stop_the_queue(tmp_path: Path, open_jobs: Open) -> None:
     run = create_run(tmp_path, config(), state="queued")
     run.status.write_bytes(b'{"schema": 1')
