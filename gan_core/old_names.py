@@ -16,7 +16,8 @@ SETTINGS = {
     "ema_images": "ema_half_life",
 }
 RECORDS = {"balance/D's share": "learning_rate_share/D", "augment/chance": "augment/probability",
-           "rate/G": "learning_rate/G", "rate/D": "learning_rate/D", "eyes": "extractor"}  # fmt: skip
+           "rate/G": "learning_rate/G", "rate/D": "learning_rate/D", "eyes": "extractor",
+           "places/points": "modes/points", "share/real": "share/readable_real"}  # fmt: skip
 COUNTERS = {"machine": "compute", "moving": "controllers"}
 CONTROLLERS = {"adaptive": "adaptive_augment", "balance": "d_lr_controller"}
 FORMATS = {"gan_core.judge": "gan_core.classifier"}

@@ -19,7 +19,7 @@ ALIKE = 0.5  # variety below which they repeat each other
 
 FIGURES = {
     "plausible": "share/plausible", "readable": "share/readable", "real": "share/readable_real",
-    "variety": "variety/pictures", "points": "places/points",
+    "variety": "variety/pictures", "points": "modes/points",
 }  # fmt: skip
 BARS = "classes"  # shares of one whole: bars beside the sentence, no curves
 

@@ -135,12 +135,12 @@ class NoveltyReference:
 
 
 def measure_points(points: np.ndarray, mixture: Mixture) -> dict[str, float]:
-    """What a cloud of points (N, 2, 1, 1) in [-1, 1] shows: "places/points", the share that lies at a place,
+    """What a cloud of points (N, 2, 1, 1) in [-1, 1] shows: "modes/points", the share that lies at a place,
     and "classes/0, 1, ...", which part of these lies at each."""
     with np.errstate(invalid="ignore", over="ignore"):  # of a generator that diverged: nowhere
         good = assign_modes(points, mixture).good
     shares = good / max(good.sum(), 1)
-    return {"places/points": float(good.sum() / len(points))} | {
+    return {"modes/points": float(good.sum() / len(points))} | {
         f"classes/{kind}": float(share) for kind, share in enumerate(shares)
     }
 

@@ -9,12 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from gan_core.cli import main
 from gan_core.config import TrainConfig, difference, from_mapping
-from gan_core.doctor import AGREE, EASE, RULES, STATISTICS, Doctor, Rule, as_json, diagnose
+from gan_core.data import DATASETS
+from gan_core.doctor import AGREE, EASE, LOOKS, RULES, STATISTICS, Doctor, Rule, as_json, diagnose
 from gan_core.losses import LOSSES
+from gan_core.metrics.grid_metrics import measure_points
 from gan_core.presets import PRESETS, settings
 from gan_core.remedies import REMEDIES, remedy_for
 from gan_core.rules import refusals
@@ -160,6 +163,16 @@ def test_a_trouble_that_has_shown_does_not_flicker_at_its_limit() -> None:
     wobbling = looks(12, motion__moved=lambda k: limit * (1.05 if k < 6 or k % 2 else 0.95))
     assert kinds(CONFIG, wobbling) == ["healthy", "oscillation"]
     assert kinds(CONFIG, looks(12, motion__moved=limit / EASE * 1.05)) == ["healthy"], "it never showed"
+
+
+def test_points_are_looked_at_as_well_as_pictures() -> None:
+    mixture = DATASETS["ring"].mixture
+    assert mixture is not None
+    found = measure_points(np.zeros((40, 2, 1, 1), np.float32), mixture)
+    assert found.keys() & set(LOOKS)
+    points = [{"step": k, "seconds": float(k), **{**found, "modes/points": 0.9}} for k in range(1, 4)]
+    assert kinds(CONFIG, points) == ["healthy"]
+    assert kinds(CONFIG, [{**record, "modes/points": 0.1} for record in points]) == ["too-early"]
 
 
 def test_before_there_is_anything_to_see_it_is_too_early() -> None:

@@ -126,7 +126,7 @@ def test_points_at_their_places_are_plausible_and_places_left_out_have_no_share(
     means = np.array(mixture.means)[[0, 0, 0, 1]] / mixture.reach
     points = np.concatenate([means, np.zeros((4, 2))]).reshape(-1, 2, 1, 1).astype(np.float32)
     found = measure_points(points, mixture)
-    assert found["places/points"] == 0.5
+    assert found["modes/points"] == 0.5
     assert [found[f"classes/{k}"] for k in range(8)] == [0.75, 0.25, 0, 0, 0, 0, 0, 0]
 
 
@@ -135,4 +135,4 @@ def test_points_of_a_generator_that_diverged_lie_nowhere() -> None:
     mixture = DATASETS["grid"].mixture
     assert mixture is not None
     found = measure_points(np.full((8, 2, 1, 1), np.nan, np.float32), mixture)
-    assert found["places/points"] == 0 and not any(found[f"classes/{k}"] for k in range(25))
+    assert found["modes/points"] == 0 and not any(found[f"classes/{k}"] for k in range(25))

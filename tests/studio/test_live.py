@@ -366,7 +366,7 @@ def test_the_words_above_the_pictures_are_what_was_measured_of_them(
 
 def test_of_points_it_says_how_many_places_are_found(tmp_path: Path) -> None:
     run = make_run(tmp_path, dataset="ring", network="mlp-2d", size=1, conditional=False)
-    RunWriter(run).score({"step": 100, "places/points": 0.5, "classes/0": 1.0, "classes/1": 0.0})
+    RunWriter(run).score({"step": 100, "modes/points": 0.5, "classes/0": 1.0, "classes/1": 0.0})
     answer = ask(client(tmp_path), run).json()
     sees = answer["sees"]
     assert (sees["key"], sees["found"], sees["classes"], sees["points"]) == ("points", 1, 2, 50)
