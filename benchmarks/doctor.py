@@ -131,7 +131,7 @@ def doctor(seeds: int, data_root: str, say: Callable[[str], None], only: str = "
             say(f"{case.name}: " + ", ".join(f"{kind} at {at:.1f} s" for kind, at, _ in one.said))
             alarms += [f"{case.name}: {', '.join(one.troubles)}"] if one.troubles else []
         if cases:
-            names = ", ".join(case.name for case in cases)
+            names = "; ".join(case.name for case in cases)
             found = f"{len(alarms)} of {len(cases)} with an alarm" + (
                 f" ({'; '.join(alarms)})" if alarms else ""
             )
