@@ -21,8 +21,8 @@ from gan_core.runs.layout import RunPaths
 from gan_core.runs.reader import read_settings, read_verdicts
 from gan_core.runs.records import number
 
-CALM = {"healthy", "too-early"}
-SOON = 15.0  # seconds from a trouble's first look to its verdict
+CALM = {"healthy", "too-early", "worse-than-before"}
+SOON = 15.0  # seconds from the first step, from which on these faults are there, to the verdict
 # what each failing preset may be called; several where one fault shows in several ways from seed to seed
 NAMES: Mapping[str, frozenset[str]] = {
     "fail-d-wins": frozenset({"d-wins"}),
@@ -141,7 +141,7 @@ def doctor(seeds: int, data_root: str, say: Callable[[str], None], only: str = "
 
 def _failing(preset: str, wanted: frozenset[str], row: Sequence[Course]) -> Row:
     told = [one.first(wanted) for one in row]
-    right = sum(one is not None and one[1] - one[2] <= SOON for one in told)
+    right = sum(one is not None and one[1] <= SOON for one in told)
     words = [
         f"{one[0]} at {one[1]:.0f} s" if one else f"not ({', '.join(course.troubles) or 'nothing said'})"
         for one, course in zip(told, row)

@@ -233,8 +233,9 @@ def doctor(arguments: argparse.Namespace) -> None:
 
     run = run_at(arguments.run)
     preset, config = read_settings(run)
-    ended = [verdict for verdict in read_verdicts(run) if verdict.kind == "diverged"][-1:]
-    verdicts = [*diagnose(history(run), config, DATASETS[config.dataset].classes), *ended]
+    ended = [verdict for verdict in read_verdicts(run)[-1:] if verdict.kind == "diverged"]
+    classes = DATASETS[config.dataset].classes if config.dataset in DATASETS else ()
+    verdicts = [*diagnose(history(run), config, classes), *ended]
     for verdict in verdicts:
         if arguments.json:
             print(json.dumps(asdict(verdict)))

@@ -125,6 +125,7 @@ def _join(services: Services, handles: dict[str, Any], tabs: gr.Tabs) -> None:
     def cure(run: str | None, request: gr.Request) -> tuple[str, str]:
         proxied = services.hosts.proxied
         id = start_cure(services, run or "", owner_of(request, proxied), address_of(request, proxied))
+        services.speeds.cancel_trial()
         return id, id
 
     cured = gr.Textbox(visible="hidden")

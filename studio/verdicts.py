@@ -13,7 +13,7 @@ from studio.run_controls import start
 from studio.services import Services
 from studio.words import pick, pick_or, sentences
 
-CALM = ("healthy", "too-early")  # verdicts that name no trouble
+CALM = ("healthy", "too-early", "worse-than-before")  # verdicts that name no trouble
 
 
 class Verdicts:
@@ -37,13 +37,14 @@ class Verdicts:
 
 
 def shown(verdict: Verdict | None, config: TrainConfig | None, tongue: str) -> dict[str, Any] | None:
-    """`verdict` in words: {"kind", "grave", "text", "why", "cure": what to change or "", "since": the
+    """`verdict` in words: {"kind", "step", "grave", "text", "why", "cure": what to change or "", "since": the
     first step at which it shows, "curve": where}."""
     if verdict is None:
         return None
     changes = remedy_for(verdict.kind, config) if config else {}
     return {
         "kind": verdict.kind,
+        "step": verdict.step,
         "grave": verdict.kind not in CALM,
         "text": sentences(verdict.messages, tongue),
         "why": sentences([verdict.why], tongue),
@@ -80,4 +81,8 @@ def start_cure(services: Services, run_id: str, owner: str, address: str) -> str
     if not changes:
         raise RunError("no-remedy", run=run.id)
     values = {name: value for name, value in to_mapping(config).items() if not knobs()[name].local}
+    if (
+        services.longest and config.seconds is not None
+    ):  # the run may have been longer than a visitor's may be
+        values["seconds"] = min(config.seconds, services.longest)
     return start(services, preset, {**values, **changes}, owner, address)

@@ -52,7 +52,13 @@ def made() -> Iterator[tuple[str, str, set[str] | None]]:
     for trouble in doctor.RULES:
         named = {signal.curve.replace("/", "_") for signal in trouble.signals}
         yield f"doctor's rule {trouble.kind}", trouble.kind, {"step", "since", "curve", *named}
-    for kind_ in ("healthy", "too-early", "diverged", *(trouble.kind for trouble in doctor.RULES)):
+    for kind_ in (
+        "healthy",
+        "worse-than-before",
+        "too-early",
+        "diverged",
+        *(trouble.kind for trouble in doctor.RULES),
+    ):
         yield f"why {kind_}", f"{kind_}-why", set()
 
 

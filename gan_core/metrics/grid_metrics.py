@@ -36,7 +36,7 @@ PART = 100  # of them looked at together, to take little memory beside a run tha
 SURE = 0.9  # least probability of the class that is read
 SLACK = 0.8  # part of the least contrast of real pictures that a plausible one has: blank is near a thin 1
 USUAL = 0.99  # share of real pictures that are plausible
-LEARNT_MOST = 5000  # pictures that can be learnt by heart within hours; of more, novelty is not asked
+LEARNT_MOST = 10_000_000  # numbers in the pictures trained on, of which novelty is asked: 40 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ class NoveltyReference:
     def over(cls, learnt: np.ndarray, unseen: np.ndarray) -> NoveltyReference | None:
         """Of pictures trained on and of others, uint8 (N, C, H, W); None where there are too many of the
         first to be learnt by heart, or none of the others."""
-        if len(learnt) > LEARNT_MOST or len(unseen) == 0:
+        if learnt.size > LEARNT_MOST or len(unseen) == 0:
             return None
         pixels = _pixels(learnt)
         return cls(pixels, float(_distances(_pixels(unseen[:REAL]), pixels).min(1).mean()))

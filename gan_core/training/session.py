@@ -101,7 +101,7 @@ class Session:
 
     def attend(self, record: Mapping[str, Any]) -> None:
         """Let the doctor see a record; what is now to be said of the run goes to its verdicts."""
-        if verdict := self.doctor.add(record):
+        if self.state.distributed.is_main and (verdict := self.doctor.add(record)):
             self.writer.verdict(verdict)
 
     def export(self, best: bool = False, last: bool = False) -> None:
@@ -125,6 +125,7 @@ class Session:
             self.save()
             self.export(best=True)
         self.writer.score(row)
+        self.attend(row)
 
     def save(self) -> None:
         """Write a checkpoint of the whole state, once a step; one that diverged leaves the last good one."""
@@ -190,7 +191,7 @@ def open_session(
         objective = replace(objective, average_gradients=distributed.average_gradients)
     times = schedule_of(config)
     times.begin(state.seconds)
-    seen, doctor = pictures if distributed.is_main else None, doctor_of(config, writer.run)
+    seen, doctor = pictures if distributed.is_main else None, doctor_of(config, writer, distributed.is_main)
     session = Session(
         config=config, model=model, writer=writer, state=state, objective=objective, controllers=controllers,
         batch_sampler=batch_sampler_of(config, pictures, state.compute), sampler=Sampler(state.ema, model),

@@ -10,8 +10,9 @@ from gan_core.augment import REAL_AUGMENTS
 from gan_core.config import ModelConfig, TrainConfig
 from gan_core.data import DATASETS, Pictures, load
 from gan_core.doctor import Doctor
+from gan_core.runs import RunWriter
 from gan_core.runs.history import history
-from gan_core.runs.layout import RunPaths
+from gan_core.runs.reader import read_verdicts
 from gan_core.training.batch_sampler import BatchSampler
 from gan_core.training.compute import ComputeConfig
 
@@ -37,11 +38,17 @@ def held_out(config: TrainConfig) -> np.ndarray:
     return every.images[len(every.images) if config.dataset_limit is None else config.dataset_limit :]
 
 
-def doctor_of(config: TrainConfig, run: RunPaths) -> Doctor:
-    """A doctor who has seen what `run` has recorded so far."""
+def doctor_of(config: TrainConfig, writer: RunWriter, is_main: bool) -> Doctor:
+    """A doctor who has seen what the run has recorded so far; in the first process, which alone has looks.
+
+    Where the run has gone back to before its newest verdict, what holds there is said again.
+    """
     doctor = Doctor(config, DATASETS[config.dataset].classes)
-    for record in history(run):
+    for record in history(writer.run) if is_main else ():
         doctor.add(record)
+    said = read_verdicts(writer.run)[-1:] if is_main else []
+    if doctor.verdict is not None and any(verdict.kind != doctor.verdict.kind for verdict in said):
+        writer.verdict(doctor.verdict)
     return doctor
 
 

@@ -2,11 +2,9 @@
 //
 //   <live-status view="watch">   what is happening now, in words and numbers
 //   <live-pictures view="watch"> the newest sample grid, a way back through all of them, real pictures
-//   <live-charts view="watch">   the curves
 //
 // All elements of a view share one Feed, which brings them the news of its run.
 
-import { Board } from "./chart.js";
 import { number } from "./chart-math.js";
 import { feed } from "./feed.js";
 import { word, wordOr } from "./language.js";
@@ -14,7 +12,7 @@ import { word, wordOr } from "./language.js";
 const BASE = new URL("../", import.meta.url); // .../studio/
 const GAP = 24; // pixels between two pictures
 
-class LiveElement extends HTMLElement {
+export class LiveElement extends HTMLElement {
   connectedCallback() {
     this.feed = feed(this.getAttribute("view"));
     this.feed.add(this);
@@ -38,7 +36,7 @@ class LiveElement extends HTMLElement {
 }
 
 /** A new element `name.class` under `parent`. */
-function put(parent, tag, attributes = {}, text = "") {
+export function put(parent, tag, attributes = {}, text = "") {
   const node = document.createElement(tag);
   for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
   node.textContent = text;
@@ -240,56 +238,5 @@ class LivePictures extends LiveElement {
   }
 }
 
-/** What the doctor says, why, and a button that tries what helps. */
-class LiveVerdict extends LiveElement {
-  reset() {
-    this.replaceChildren();
-    this.hidden = true;
-    this.said = put(this, "p", { class: "verdict-text", role: "status" });
-    const more = put(this, "details");
-    put(more, "summary", {}, word("verdict.why"));
-    this.why = put(more, "p");
-    this.since = put(more, "p");
-    this.changes = put(more, "p");
-    this.cure = put(this, "button", { type: "button", class: "verdict-cure" }, word("verdict.cure"));
-    this.cure.addEventListener("click", () => document.getElementById(`${this.getAttribute("view")}-cure`)?.click());
-  }
-
-  render({ verdict }) {
-    this.hidden = !verdict;
-    if (!verdict) return;
-    this.dataset.kind = verdict.kind;
-    this.dataset.grave = verdict.grave;
-    if (this.said.textContent !== verdict.text) this.said.textContent = verdict.text;
-    this.why.textContent = verdict.why;
-    this.since.textContent = verdict.grave ? word("verdict.since", { step: verdict.since?.toLocaleString() ?? "–" }) : "";
-    this.changes.textContent = verdict.cure ? word("verdict.change", { changes: verdict.cure }) : "";
-    this.cure.hidden = !verdict.cure;
-    this.cure.title = this.changes.textContent;
-  }
-}
-
-class LiveCharts extends LiveElement {
-  wantsCharts = true;
-
-  reset() {
-    this.replaceChildren();
-    this.board = new Board(this, wordOr);
-    put(this, "p", { class: "live-none" }, word("live.no_curves"));
-    put(this, "p", { class: "live-hint", hidden: "" }, word("watch.zoom.hint"));
-  }
-
-  render(data) {
-    if (!data.charts) return;
-    this.querySelector(".live-none").hidden = data.charts.length > 0;
-    this.querySelector(".live-hint").hidden = data.charts.length === 0;
-    const { grave, curve, since } = data.verdict ?? {};
-    this.board.mark = grave && curve ? { group: curve.split("/")[0], step: since } : null;
-    this.board.update(data.charts);
-  }
-}
-
 customElements.define("live-status", LiveStatus);
 customElements.define("live-pictures", LivePictures);
-customElements.define("live-verdict", LiveVerdict);
-customElements.define("live-charts", LiveCharts);

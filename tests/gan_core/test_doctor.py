@@ -20,7 +20,7 @@ from gan_core.losses import LOSSES
 from gan_core.metrics.grid_metrics import measure_points
 from gan_core.presets import PRESETS, settings
 from gan_core.remedies import REMEDIES, remedy_for
-from gan_core.rules import refusals
+from gan_core.rules import applies, refusals, warnings
 from gan_core.runs import RunWriter, create_run, read_lines
 from gan_core.runs.history import history
 from gan_core.runs.reader import Verdict, read_verdicts
@@ -38,7 +38,7 @@ TROUBLES = {
 HEALTHY = sorted(
     path.name.removesuffix(".json.gz") for path in FOLDER.glob("*.gz") if path.name[:5] != "fail-"
 )
-CALM = {"healthy", "too-early"}
+CALM = {"healthy", "too-early", "worse-than-before"}
 CONFIG = TrainConfig(seconds=100.0)
 TINY = {"dataset": "glyphs", "size": 16, "g_width": 4, "d_width": 4, "batch": 16, "precision": "fp32",
         "memory_format": "contiguous", "threads": 1, "log_every": 1}  # fmt: skip
@@ -57,12 +57,14 @@ def kinds(config: TrainConfig, records: Records, rules: Sequence[Rule] = RULES) 
 
 
 @pytest.mark.parametrize("name", TROUBLES)
-def test_what_ails_a_run_is_named_within_fifteen_seconds_of_its_being_seen(name: str) -> None:
+def test_what_ails_a_run_is_named_within_fifteen_seconds(name: str) -> None:
+    """Of its first step: all these faults are there from the start."""
     config, records = recorded(name)
     verdicts = diagnose(records, config)
     assert verdicts[-1].kind == TROUBLES[name]
     seconds = {record["step"]: record["seconds"] for record in records}
-    assert seconds[verdicts[-1].step] - seconds[verdicts[-1].figures["since"]] <= 15
+    first = next(verdict for verdict in verdicts if verdict.kind == TROUBLES[name])
+    assert seconds[first.step] <= 15 and first.figures["since"] < first.step
 
 
 @pytest.mark.parametrize("name", HEALTHY)
@@ -98,6 +100,9 @@ SYNTHETIC: Mapping[str, tuple[str, Records]] = {
                                                 share__plausible=0.7)),
     "four classes are missing": ("classes-missing", looks(9, share__readable=0.8, **{
         f"classes__{k}": 0.0 if k < 4 else 1 / 6 for k in range(10)})),
+    "all points at one place of eight": ("modes-missing", [
+        {"step": 100 * k, "seconds": 10.0 * k, "modes/points": 0.9,
+         **{f"classes/{place}": 1.0 if place == 0 else 0.0 for place in range(8)}} for k in range(1, 9)]),
     "one picture that looks real, and stands still": ("collapse", looks(9, variety__pictures=0.1)),
 }  # fmt: skip
 
@@ -180,17 +185,42 @@ def test_before_there_is_anything_to_see_it_is_too_early() -> None:
     assert kinds(CONFIG, []) == [] == kinds(CONFIG, [{"step": 1, "loss/G": 1.0}]), "no look, no verdict"
 
 
+def test_going_back_to_one_is_no_trouble_near_one() -> None:
+    """A healthy novelty is about 1: told at .88 it must not stand at 1."""
+    sick = looks(5, novelty__pictures=0.85)
+    assert kinds(CONFIG, sick)[-1] == "memorising"
+    assert kinds(CONFIG, sick + looks(5, 6, novelty__pictures=1.0))[-1] == "healthy"
+
+
+def test_scores_are_rarer_than_looks_and_hold_until_the_next() -> None:
+    scores = {6: 10.0, 12: 16.0, 24: 16.0, 36: 16.0}
+    records = looks(40, share__plausible=0.7)
+    for record in records:
+        if (k := record["step"] // 100) in scores:
+            record["quality/frechet"] = scores[k]
+    assert kinds(CONFIG, records)[1:] == ["degrading"], "once, and it does not flicker between two scores"
+
+
+def test_what_was_good_and_is_no_more_is_not_called_too_early() -> None:
+    assert kinds(CONFIG, looks(5) + looks(5, 6, share__plausible=0.3)) == ["healthy", "worse-than-before"]
+
+
 def test_records_that_are_damaged_do_no_harm() -> None:
     odd: Records = [{}, {"step": None}, {"step": "x", "share/plausible": 1}, {"step": True},
-                    {"step": 5, "variety/pictures": None, "seconds": None}]  # fmt: skip
+                    {"step": 5, "variety/pictures": None, "seconds": None},
+                    {"step": 6, "variety/pictures": 0.9, "share/plausible": 0.9, "seconds": None},
+                    {"step": 7, "classes/x": 0, "classes/": 0, "variety/pictures": 0.9}]  # fmt: skip
     assert kinds(CONFIG, [*odd, *looks(2), *odd]) == ["healthy"]
 
 
 def test_a_week_of_records_takes_no_more_memory_than_a_minute() -> None:
-    doctor = Doctor(CONFIG)
-    for record in looks(3000):
-        doctor.add(record)
-    assert max(len(points) for points in doctor._curves.values()) < 20
+    for records in (looks(3000), [{"step": k, "gradient/G": 1.0, "curve/odd": 1.0} for k in range(9000)]):
+        doctor = Doctor(CONFIG)
+        for record in records:
+            doctor.add(record)
+        kept, most = max(map(len, doctor._curves.values())), 20 if "seconds" in records[0] else 2000
+        assert kept <= most
+        assert "curve/odd" not in doctor._curves, "only what a rule asks for is kept"
 
 
 def test_only_rules_of_the_runs_own_game_are_asked() -> None:
@@ -205,7 +235,7 @@ def test_the_classes_that_nothing_shows_are_named() -> None:
     assert verdict.figures["missing"] == ["zero", "one", "two", "3"]
     assert [str(told) for told in verdict.messages] == [
         "Classes are missing: 80% of its pictures can be read, yet 4 classes are not among them.",
-        "No picture shows: zero, one, two, 3.",
+        "No readable picture shows: zero, one, two, 3.",
     ]
 
 
@@ -213,13 +243,13 @@ def test_the_table_is_plain_json_and_means_something() -> None:
     rows = json.loads(json.dumps(as_json()))
     assert [row["kind"] for row in rows] == [rule.kind for rule in RULES]
     assert rows[0]["signals"][0] == {
-        "curve": "loss/G", "statistic": "size", "above": 50, "below": None, "best": False,
+        "curve": "loss/G", "statistic": "size", "above": 50, "below": None, "best": False, "ease": EASE,
     }  # fmt: skip
     for rule in RULES:
         assert rule.losses == () or set(rule.losses) <= LOSSES.keys()
         assert all(signal.statistic in STATISTICS for signal in rule.signals)
         assert {signal.above is None for signal in rule.signals} <= {True, False}
-        of_samples = ("share/", "variety/", "motion/", "novelty/", "saturation/", "classes/")
+        of_samples = ("modes/", "share/", "variety/", "motion/", "novelty/", "saturation/", "classes/")
         assert any(signal.curve.startswith(of_samples) for signal in rule.signals), (
             "losses alone prove nothing"
         )
@@ -244,6 +274,50 @@ def test_each_trouble_has_a_remedy_and_health_has_none() -> None:
     config = settings("lesson", {"dataset_limit": 50, "augment": "translation-cutout"})
     assert remedy_for("memorising", config) == {"dataset_limit": None}
     assert remedy_for("memorising", replace(config, dataset_limit=None)) == {}, "all that is known was done"
+
+
+@pytest.mark.parametrize(("preset", "kind", "up"), [
+    ("textbook", "diverged", False), ("textbook", "saturated", False), ("lesson", "saturated", False),
+    ("textbook", "stuck", True), ("lesson", "stuck", True), ("fail-slow", "stuck", True),
+    ("fail-too-fast", "saturated", False), ("fail-divergence", "diverged", False),
+])  # fmt: skip
+def test_remedies_move_learning_rates_the_way_their_words_say(preset: str, kind: str, up: bool) -> None:
+    config = settings(preset, {})
+    changes = remedy_for(kind, config)
+    rates = [name for name in ("lr_g", "lr_d") if name in changes]
+    assert all((changes[name] > getattr(config, name)) is up for name in rates)
+    assert rates or kind == "diverged"
+
+
+def test_no_remedy_does_what_the_form_warns_against_or_what_a_network_ignores() -> None:
+    for preset in PRESETS:
+        config = settings(preset, {})
+        for kind in REMEDIES:
+            changes = remedy_for(kind, config)
+            new = replace(config, **changes)
+            assert {w.code for w in warnings(new)} <= {w.code for w in warnings(config)}, (preset, kind)
+            assert all(applies(name, config) for name in changes), (preset, kind)
+
+
+def test_of_settings_of_a_later_version_there_is_no_remedy() -> None:
+    assert remedy_for("collapse", replace(CONFIG, network="of-2030")) == {}
+
+
+def test_a_run_that_went_back_is_told_of_as_it_is_there(tmp_path: Path) -> None:
+    config = from_mapping({**TINY, "steps": 4, "checkpoint_steps": 4})
+    run = create_run(tmp_path, config)
+    list(train(config, run))
+    RunWriter(run).verdict(Verdict("diverged", 9, {"value": "loss/G", "retries": 1}))
+    list(train(replace(config, steps=6), run, resume=True))
+    assert read_verdicts(run)[-1].kind == "too-early"
+
+
+def test_scores_reach_the_doctor_while_a_run_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: set[str] = set()
+    monkeypatch.setattr(Doctor, "add", lambda self, record: seen.update(record))
+    config = from_mapping({**TINY, "seconds": 3.0, "score_seconds": 0.1})
+    list(train(config, create_run(tmp_path, config)))
+    assert {"quality/frechet", "variety/pictures", "loss/G"} <= seen
 
 
 def test_a_run_is_attended_while_it_trains_and_goes_on_where_its_doctor_was(tmp_path: Path) -> None:
@@ -295,7 +369,7 @@ def test_the_command_line_says_what_ails_a_run_and_what_to_type(tmp_path: Path, 
     assert main(["doctor", str(run.path)]) == 0
     said = capsys.readouterr().out
     assert "Mode collapse: its pictures are nearly all the same; they differ by" in said
-    assert "No picture shows: 0, 1," in said and "--g-steps 1" in said.splitlines()[-1]
+    assert "No readable picture shows: 0, 1," in said and "--g-steps 1" in said.splitlines()[-1]
     assert said.splitlines()[-1].startswith("Try: python -m gan_core train --preset fail-collapse ")
     assert main(["doctor", str(run.path), "--json"]) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]

@@ -38,7 +38,7 @@ def test_the_newest_verdict_is_shown_in_words_with_what_to_change(tmp_path: Path
     assert said is not None and (said["kind"], said["grave"], said["since"]) == ("collapse", True, 17)
     assert said["text"] == (
         "Mode collapse: its pictures are nearly all the same; they differ by 9% of what real ones do. "
-        "No picture shows: 0, 7."
+        "No readable picture shows: 0, 7."
     )
     assert said["why"] == TABLE[f"{MESSAGE}collapse-why"][0] and said["curve"] == "variety/pictures"
     assert said["cure"] == "Generator steps: 1, Discriminator normalisation: batch"
