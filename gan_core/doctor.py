@@ -24,11 +24,8 @@ from gan_core.runs.records import number
 
 LOOKS = ("variety/pictures", "modes/points")  # what a row that looks at the samples has one of
 MISSING = "classes/missing"  # how many classes a look found no picture of; counted here
-GOOD, STILL_GOOD = (
-    0.55,
-    0.5,
-)  # of share, variety, points at a mode the least, to be called good, and to stay so
-GOOD_BY = ("share/plausible", "variety/pictures", "modes/points")
+# what the samples must reach to be called good, and to stay so
+GOOD_BY = {"share/plausible": (0.5, 0.35), "variety/pictures": (0.55, 0.5), "modes/points": (0.5, 0.35)}
 AGREE = 2  # looks in a row that it takes before a trouble is taken back
 EASE = 1.3  # times its limit to which a signal that has shown may go back before it counts as gone
 NEAR_ONE = 1.05  # the same of a signal that is about 1 where all is well
@@ -179,9 +176,9 @@ class Doctor:
 
     def _calm(self, step: int) -> Verdict:
         """What is said where no rule holds."""
-        last = [self._curves[name][-1][1] for name in GOOD_BY if self._curves.get(name)]
         stands = self.verdict is not None and self.verdict.kind == "healthy"
-        if min(last, default=0.0) >= (STILL_GOOD if stands else GOOD):
+        last = {name: self._curves[name][-1][1] for name in GOOD_BY if self._curves.get(name)}
+        if last and all(value >= GOOD_BY[name][stands] for name, value in last.items()):
             self._was_good = True
             return Verdict("healthy", step, {"since": step})
         return Verdict("worse-than-before" if self._was_good else "too-early", step, {"since": step})
