@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,9 @@ from benchmarks.failures import budget_of
 from benchmarks.table import Row
 from gan_core.data import DATASETS
 from gan_core.doctor import diagnose
-from gan_core.presets import PRESETS
+from gan_core.knobs import EMPTY
+from gan_core.presets import PRESETS, settings
+from gan_core.remedies import remedy_for
 from gan_core.runs.history import history
 from gan_core.runs.layout import RunPaths
 from gan_core.runs.reader import read_settings, read_verdicts
@@ -75,9 +77,10 @@ HEALTHY = (
 
 @dataclass(frozen=True)
 class Course:
-    """What was said of a run: (kind, second of training, second of its first look) each."""
+    """What was said of a run: (kind, second of training, second of its first look) each; its last look."""
 
     said: tuple[tuple[str, float, float], ...]
+    last: Mapping[str, Any] = field(default_factory=dict)
 
     def first(self, kinds: frozenset[str]) -> tuple[str, float, float] | None:
         """The first verdict of one of `kinds`."""
@@ -98,7 +101,9 @@ def course(run: RunPaths) -> Course:
     verdicts += [verdict for verdict in read_verdicts(run) if verdict.kind == "diverged"]
     last = max(seconds.values(), default=0.0)
     steps = [(verdict.kind, verdict.step, verdict.figures.get("since", verdict.step)) for verdict in verdicts]
-    return Course(tuple((kind, seconds.get(at, last), seconds.get(since, last)) for kind, at, since in steps))
+    said = tuple((kind, seconds.get(at, last), seconds.get(since, last)) for kind, at, since in steps)
+    looks = [record for record in records if "variety/pictures" in record]
+    return Course(said, looks[-1] if looks else {})
 
 
 def trained(preset: str, changes: Sequence[str], seed: int) -> Course:
@@ -120,6 +125,7 @@ def doctor(seeds: int, data_root: str, say: Callable[[str], None], only: str = "
         for one in row:
             say(f"{preset}: " + ", ".join(f"{kind} at {at:.1f} s" for kind, at, _ in one.said))
         rows.append(_failing(preset, wanted, row))
+        rows.append(_cured(preset, row, root, say))
     for seen in (True, False):
         like = "like those" if seen else "unlike any"
         title = f"healthy runs of a minute, {like} that the thresholds were found on"
@@ -149,3 +155,22 @@ def _failing(preset: str, wanted: frozenset[str], row: Sequence[Course]) -> Row:
     others = sorted({kind for course in row for kind in course.troubles} - wanted)
     after = f"; also told: {', '.join(others)}" if others else ""
     return Row(preset, " or ".join(sorted(wanted)), f"{right} of {len(row)}: {', '.join(words)}{after}")
+
+
+def _cured(preset: str, row: Sequence[Course], root: list[str], say: Callable[[str], None]) -> Row:
+    """What becomes of the first run when it is trained again with what its last verdict says to change."""
+    kind = row[0].said[-1][0] if row[0].said else ""
+    changes = remedy_for(kind, settings(preset, {}))
+    words = flags({name: EMPTY if value is None else value for name, value in changes.items()})
+    one = trained(preset, [budget_of(preset), *words, *root], FIRST_SEED)
+    before, after = (_look(course.last) for course in (row[0], one))
+    ends = one.said[-1][0] if one.said else "nothing said"
+    say(f"{preset} with {' '.join(words)}: {ends}; {before} -> {after}")
+    return Row(f"{preset}, with what helps against {kind}: {' '.join(words)}", "no trouble",
+               f"ends {ends}; {before} before, {after} after")  # fmt: skip
+
+
+def _look(look: Mapping[str, Any]) -> str:
+    missing = sum(look[name] == 0 for name in look if name.startswith("classes/"))
+    return (f"variety {number(dict(look), 'variety/pictures', 0.0):.2f}, near to real "
+            f"{number(dict(look), 'share/plausible', 0.0):.2f}, classes missing {missing}")  # fmt: skip

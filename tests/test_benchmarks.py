@@ -23,9 +23,11 @@ from benchmarks.cases import Case, flags, root_flags
 from benchmarks.failures import COUNT, ENDLESS, SIDE, SIGNS, Finished, ended, measured, real, value_of
 from benchmarks.table import Row, markdown, spread
 from gan_core.catalog import check
+from gan_core.cli import COMMANDS
 from gan_core.data import available
 from gan_core.doctor import RULES
 from gan_core.errors import RunError
+from gan_core.flags import parsed
 from gan_core.losses import LOSSES
 from gan_core.messages import Message
 from gan_core.presets import PRESETS, settings
@@ -316,3 +318,16 @@ def test_healthy_runs_with_an_alarm_are_counted_and_named(monkeypatch):
     known, new = attending.doctor(3, "", lambda text: None, "healthy")
     assert known.result == "1 of 6 with an alarm (the textbook's DCGAN: collapse)"
     assert new.result == f"0 of {len(attending.HEALTHY) - 6} with an alarm"
+
+
+def test_a_remedy_is_tried_by_flags_that_the_command_line_takes(monkeypatch):
+    asked = []
+    look = {"variety/pictures": 0.5, "share/plausible": 0.25, "classes/0": 0, "classes/1": 1.0}
+    monkeypatch.setattr(attending, "trained", lambda preset, changes, seed: (
+        asked.append([preset, *changes]), attending.Course((("healthy", 9.0, 9.0),), look))[1])  # fmt: skip
+    for preset, kinds in attending.NAMES.items():
+        for kind in kinds:
+            row = attending._cured(preset, [attending.Course(((kind, 3.0, 1.0),))], [], lambda text: None)
+            parsed(["train", "--preset", *asked[-1]], COMMANDS)
+            assert len(asked[-1]) > 2, "something is changed"
+            assert row.result.endswith("variety 0.50, near to real 0.25, classes missing 1 after")
