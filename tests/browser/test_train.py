@@ -285,7 +285,7 @@ def test_the_form_is_as_it_was_left_after_a_switch_of_language_and_a_reload(visi
     expect(page.get_by_role("tab", name="训练", selected=True)).to_be_visible()
     unfold(page)
     expect(page.locator("#train-changed")).to_contain_text("与配方不同", timeout=PATIENT)
-    expect(page.locator("#train-dataset input")).to_have_value("印刷数字")
+    expect(page.locator("#train-dataset input")).to_have_value("程序画的数字")
     now = form_of(page)
     assert all(now[name] == left[name] for name in left if name.startswith(("#knob", "#train-seconds")))
 

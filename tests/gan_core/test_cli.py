@@ -323,7 +323,9 @@ def test_a_missing_root_names_the_folder_and_the_remedy(tmp_path, refuse):
 
 def test_commands_that_are_no_commands(refuse, run):
     assert refuse("trian") == "There is no command named 'trian'; did you mean 'train'?"
-    assert refuse("qqq").startswith("There is no command named 'qqq'; known are branch, datasets, presets")
+    assert refuse("qqq").startswith(
+        "There is no command named 'qqq'; known are branch, datasets, doctor, presets"
+    )
     assert "COMMAND" in refuse()
     assert refuse("--quiet", "train", "--preset", "glyphs").startswith("--quiet stands before the command")
     assert "'0' is not a whole number" in refuse("sample", run.path, "--n", "0", "--out", "a.png")

@@ -5,7 +5,6 @@ So is every other site: its pages, and names that were made to point at this mac
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import subprocess
@@ -18,7 +17,12 @@ import httpx
 import pytest
 from generators import quiet_services, served
 from gradio.routes import App
+from starlette.applications import Starlette
 from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.testclient import TestClient
 
 from studio.app import build_app, launch_settings
 from studio.guard import LONGEST, Guard, Hosts, hosts, refusal
@@ -202,13 +206,14 @@ def test_a_proxys_word_on_where_a_visitor_comes_from_stays_the_last_however_it_a
     """HAProxy adds a line of its own; the visitor's own line stands before it."""
     seen: list[Headers] = []
 
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        seen.append(Headers(scope=scope))
+    async def answer(request: Request) -> Response:
+        seen.append(request.headers)
+        return Response()
 
-    lines = [(b"host", b"localhost"), (b"x-forwarded-for", b"8.8.8.8"), (b"accept", b"*/*"),
-             (b"x-forwarded-for", b"1.2.3.4")]  # fmt: skip
-    scope = {"type": "http", "path": "/", "headers": lines}
-    asyncio.run(Guard(app, Hosts(proxied=True))(scope, None, None))  # type: ignore[arg-type]
+    guarded = Guard(Starlette(routes=[Route("/", answer)]), Hosts(proxied=True))
+    lines = [("x-forwarded-for", "8.8.8.8"), ("accept", "*/*"), ("x-forwarded-for", "1.2.3.4")]
+    with TestClient(guarded, base_url="http://localhost") as web:
+        assert web.get("/", headers=lines).status_code == 200  # type: ignore[arg-type]
     (headers,) = seen
     assert headers.getlist("x-forwarded-for") == ["8.8.8.8, 1.2.3.4"] and headers["accept"] == "*/*"
 

@@ -64,7 +64,8 @@ def pickled(folder: Path) -> None:
 
 
 def full_queue(folder: Path) -> None:
-    waiting = {"_look": list, "_waiting": lambda _: ["a", "b", "c"], "_owner": lambda _: ""}
+    whose = SimpleNamespace(owner=str, address=str)
+    waiting = {"_look": list, "_waiting": lambda _: ["a", "b", "c"], "_visitors": whose}
     queue: Any = SimpleNamespace(_closed=False, _limits=Limits(queue=3), **waiting)
     jobs.Jobs._make_room(queue, "")
 
