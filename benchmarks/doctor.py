@@ -63,6 +63,7 @@ HEALTHY = (
     Healthy("Fashion-MNIST", "fashion", _MINUTE, seen=True),
     Healthy("drawn digits, hinge", "lesson", {"loss": "hinge", "d_norm": "spectral", **_MINUTE}, seen=True),
     Healthy("the textbook's DCGAN", "textbook", _MINUTE, seen=True),
+    Healthy("drawn digits, the textbook's networks", "lesson-textbook", _MINUTE, seen=True),
     Healthy("ring of points", "ring", {}, seen=True),
     Healthy("InfoGAN", "infogan", _MINUTE, seen=True),
     Healthy("digits, hinge", "digits", {"loss": "hinge", **_MINUTE}),

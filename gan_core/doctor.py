@@ -29,6 +29,7 @@ GOOD_BY = {"share/plausible": (0.5, 0.35), "variety/pictures": (0.55, 0.5), "mod
 AGREE = 2  # looks in a row that it takes before a trouble is taken back
 EASE = 1.3  # times its limit to which a signal that has shown may go back before it counts as gone
 NEAR_ONE = 1.05  # the same of a signal that is about 1 where all is well
+LASTING = 10.0  # of one that tells a beginning trouble from a young run, and may go once the trouble is there
 POINTS = 2000  # newest ones of a curve that are kept
 
 _CLASS = re.compile(r"classes/[0-9]+")
@@ -81,8 +82,10 @@ def _below(curve: str, limit: float, statistic: str = "most", ease: float = EASE
     return Signal(curve, statistic, below=limit, ease=ease)
 
 
-def _above(curve: str, limit: float, statistic: str = "least", best: bool = False) -> Signal:
-    return Signal(curve, statistic, above=limit, best=best)
+def _above(
+    curve: str, limit: float, statistic: str = "least", best: bool = False, ease: float = EASE
+) -> Signal:
+    return Signal(curve, statistic, above=limit, best=best, ease=ease)
 
 
 UNLIKE = _below("share/plausible", 0.2)  # nothing that looks real
@@ -96,8 +99,10 @@ RULES: tuple[Rule, ...] = (
     Rule("stuck", (_below("variety/pictures", 0.1), _below("motion/moved", 0.2), _above("gradient/G", 0.1),
                    UNLIKE), after=6, updates=300),
     Rule("memorising", (_below("novelty/pictures", 0.9, ease=NEAR_ONE), _above("share/plausible", 0.5))),
-    Rule("collapse", (_below("variety/pictures", 0.35), _above("motion/moved", 0.1, "median")), looks=4,
-         after=6, updates=300, names_classes=True),
+    Rule("collapse", (_below("variety/pictures", 0.35),
+                      _below("variety/pictures", 1.6, "growth", ease=LASTING),
+                      _above("motion/moved", 0.1, "median", ease=LASTING)),
+         looks=4, after=6, updates=300, names_classes=True),
     Rule("collapse", (_below("variety/pictures", 0.2), _above("share/plausible", 0.5)), looks=4, after=6,
          updates=300, names_classes=True),
     Rule("classes-missing", (_above(MISSING, 3.5), _above("share/readable", 0.5),

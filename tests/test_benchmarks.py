@@ -316,8 +316,8 @@ def test_healthy_runs_with_an_alarm_are_counted_and_named(monkeypatch):
     monkeypatch.setattr(attending, "trained", lambda preset, changes, seed: attending.Course(
         (("collapse", 9.0, 5.0),) if preset == "textbook" else (("healthy", 9.0, 9.0),)))  # fmt: skip
     known, new = attending.doctor(3, "", lambda text: None, "healthy")
-    assert known.result == "1 of 6 with an alarm (the textbook's DCGAN: collapse)"
-    assert new.result == f"0 of {len(attending.HEALTHY) - 6} with an alarm"
+    assert known.result == "1 of 7 with an alarm (the textbook's DCGAN: collapse)"
+    assert new.result == f"0 of {len(attending.HEALTHY) - 7} with an alarm"
 
 
 def test_a_remedy_is_tried_by_flags_that_the_command_line_takes(monkeypatch):

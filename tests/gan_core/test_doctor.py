@@ -127,7 +127,7 @@ def showing(rule: Rule, missed: int = -1) -> Records:
         above, below = signal.above, signal.below
         short = number == missed
         if signal.statistic == "growth":
-            shown[signal.curve] = (lambda k: 0.4 * 1.2**k) if short else shown.get(signal.curve, 0.4)
+            shown[signal.curve] = (lambda k: 0.01 * 1.3**k) if short else shown.get(signal.curve, 0.4)
         elif above is not None:
             value = above * (0.9 if short else 1.1)
             shown[signal.curve] = (lambda k, late=value: 1.0 if k < 6 else late) if signal.best else value
