@@ -56,7 +56,7 @@ REMEDIES: Mapping[str, tuple[Remedy, ...]] = {
     "d-wins": (Remedy(RATES, restore=("loss",), losses=MISTAKES), Remedy(SMOOTH),
                Remedy(times={"lr_d": 0.25})),
     "weak-gradient": (Remedy(restore=("loss",), losses=MISTAKES), Remedy(SMOOTH), Remedy(least=RATES)),
-    "stuck": (Remedy(least=RATES), Remedy(restore=("g_norm", "d_norm")),
+    "stuck": (Remedy(restore=("g_norm", "d_norm")), Remedy(least=RATES),
               Remedy(times={"lr_g": 2.0, "lr_d": 2.0})),
     "memorising": (Remedy(restore=("dataset_limit",)), Remedy({"augment": "translation-cutout"})),
     "collapse": (Remedy(restore=("g_steps", "g_norm", "d_norm")), Remedy(SMOOTH),

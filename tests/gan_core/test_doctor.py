@@ -29,7 +29,8 @@ from gan_core.training import train
 FOLDER = Path(__file__).parent / "fixtures" / "doctor"
 TROUBLES = {
     "fail-d-wins": "d-wins", "fail-collapse": "collapse", "fail-oscillation": "oscillation",
-    "fail-unconstrained": "divergence", "fail-zero-init": "g-vanished", "fail-no-norm": "stuck", "fail-memorise": "memorising", "fail-wrong-label": "d-wins",
+    "fail-unconstrained": "divergence", "fail-zero-init": "g-vanished", "fail-no-norm": "stuck",
+    "fail-memorise": "memorising", "fail-wrong-label": "d-wins",
     "fail-double-sigmoid": "weak-gradient", "fail-double-sigmoid-1": "d-wins",
     "fail-stale-batch": "g-vanished", "fail-wrong-sign": "g-vanished", "fail-slow": "stuck",
     "fail-too-fast": "saturated",
@@ -70,7 +71,7 @@ def test_what_ails_a_run_is_named_within_fifteen_seconds(name: str) -> None:
 def test_of_a_healthy_run_no_trouble_is_ever_told(name: str) -> None:
     config, records = recorded(name)
     assert len(records) > 60 and set(kinds(config, records)) <= CALM
-    assert records[-1]["seconds"] > 55
+    assert records[-1]["seconds"] > 29
 
 
 def test_most_of_the_healthy_ones_are_called_so_in_the_end() -> None:
